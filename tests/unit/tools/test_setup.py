@@ -1,0 +1,96 @@
+"""Set-up picks a Python that works, and says in one sentence what is missing."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.findings import ROOT
+
+FITS = '[ "$1" = -c ] && exit 0\n'
+MAKES_VENV = '[ "$2" = venv ] && mkdir -p "$3"\nexit 0\n'
+NO_VENV = '[ "$2" = venv ] && exit 1\nexit 0\n'
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A PATH with the few tools that the scripts use and nothing else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "rm", "ln", "mkdir"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return folder
+
+
+def install(machine: Path, name: str, script: str) -> None:
+    stub = machine / name
+    stub.write_text(f"#!/bin/sh\n{script}")
+    stub.chmod(0o755)
+
+
+def run(machine: Path, script: str) -> subprocess.CompletedProcess[str]:
+    command = ["sh", str(ROOT / "tools" / script), "env"]
+    return subprocess.run(
+        command, cwd=machine.parent, env={"PATH": str(machine)}, capture_output=True, text=True
+    )
+
+
+def sentence(text: str) -> str:
+    """Return the text, asserting that it is one line that ends as a sentence."""
+    assert text.count("\n") == 1, text
+    assert text.endswith(".\n")
+    return text
+
+
+def test_venv__no_python__one_sentence(machine: Path) -> None:
+    done = run(machine, "make_venv.sh")
+    assert done.returncode == 1
+    assert "Python 3.11 or 3.12 is needed" in sentence(done.stderr)
+
+
+def test_venv__other_version_only__one_sentence(machine: Path) -> None:
+    install(machine, "python3", "exit 1\n")
+    assert "neither was found" in sentence(run(machine, "make_venv.sh").stderr)
+
+
+def test_venv__first_python_cannot_make_one__second_is_tried(machine: Path) -> None:
+    install(machine, "python3.11", FITS + NO_VENV)
+    install(machine, "python3.12", FITS + MAKES_VENV)
+    assert run(machine, "make_venv.sh").returncode == 0
+    assert (machine.parent / "env").is_dir()
+
+
+def test_venv__no_python_can_make_one__one_sentence_names_them(machine: Path) -> None:
+    install(machine, "python3.11", FITS + NO_VENV)
+    done = run(machine, "make_venv.sh")
+    assert done.returncode == 1
+    assert "python3.11" in sentence(done.stderr)
+
+
+def test_venv__one_that_serves__kept(machine: Path) -> None:
+    present = machine.parent / "env" / "bin"
+    present.mkdir(parents=True)
+    install(present, "python", "exit 0\n")
+    assert run(machine, "make_venv.sh").returncode == 0
+    assert (present / "python").exists()
+
+
+def test_anvil__no_npm__one_sentence(machine: Path) -> None:
+    done = run(machine, "get_anvil.sh")
+    assert done.returncode == 1
+    assert "npm was not found" in sentence(done.stderr)
+
+
+def test_anvil__installed__its_binary_is_linked(machine: Path) -> None:
+    (machine.parent / "env" / "bin").mkdir(parents=True)
+    folder = "node_modules/@foundry-rs/anvil-some-cpu/bin"
+    install(machine, "npm", f"mkdir -p {folder}\n: > {folder}/anvil\nchmod +x {folder}/anvil\n")
+    (machine / "chmod").symlink_to(str(shutil.which("chmod")))
+    assert run(machine, "get_anvil.sh").returncode == 0
+    assert (machine.parent / "env" / "bin" / "anvil").resolve() == machine.parent / folder / "anvil"
+
+
+def test_anvil__npm_fails__one_sentence(machine: Path) -> None:
+    install(machine, "npm", "exit 1\n")
+    assert "npm could not install" in sentence(run(machine, "get_anvil.sh").stderr)

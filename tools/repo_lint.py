@@ -1,0 +1,125 @@
+"""Hold every file that git would track to the rules of the repository.
+
+No paths of one machine, no download addresses, no unfinished work, no price files, no nameless
+actors in tests. Run with `python -m tools.repo_lint`.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.findings import ROOT, Finding, report
+
+MAX_PYTHON_LINES = 500
+MAX_FILE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern that may not occur, and where it may or need not be looked for."""
+
+    name: str
+    pattern: re.Pattern[str]
+    text: str
+    only: tuple[str, ...] = ("",)
+    allowed: tuple[str, ...] = ()
+
+    def covers(self, path: str) -> bool:
+        """Return whether the rule looks at this file."""
+        return path.startswith(self.only) and not path.startswith(self.allowed or ("\0",))
+
+
+CODE = ("contracts/", "keepers/", "scripts/", "tests/", "tools/", "bench/", "Makefile", ".ci/")
+RULES = (
+    Rule(
+        "path",
+        re.compile(r"(?:^|[^A-Za-z0-9_.])/(?:tmp|root|home|work|Users)/[A-Za-z0-9_.]"),
+        "a path of one machine",
+    ),
+    Rule(
+        "address",
+        re.compile(
+            r'"resolved":\s*"http|registry\.npmjs\.org|registry\.yarnpkg\.com'
+            r"|pypi\.org/simple|files\.pythonhosted\.org|--(?:extra-)?index-url|--find[-]links"
+        ),
+        "a download address",
+    ),
+    Rule(
+        "shared",
+        re.compile(r"\.\./shared"),
+        "a folder beside the checkout; only an optional source of price series",
+        allowed=("Makefile", ".ci/", "keepers/lab/", "tests/", "docs/"),
+    ),
+    Rule(
+        "actor",
+        re.compile(r"\b(?:alice|bob)\b|\baccounts\[0\]", re.IGNORECASE),
+        "name the actor by its role",
+        only=("tests/", "scripts/", "contracts/", "bench/"),
+    ),
+    Rule(
+        "unfinished",
+        re.compile(r"\b(?:TO(?:DO)|FIX(?:ME)|X(?:XX))\b|\bNotImplemented(?:Error)\b"),
+        "unfinished work",
+        only=CODE,
+    ),
+    Rule("conflict", re.compile(r"^(?:<{7}|>{7})(?: |$)"), "a merge conflict"),
+)
+
+
+def check_text(path: str, text: str) -> Iterator[Finding]:
+    """Apply every rule to the lines of one file."""
+    rules = [rule for rule in RULES if rule.covers(path)]
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        for rule in rules:
+            if rule.pattern.search(line):
+                yield Finding(path, number, rule.name, rule.text)
+    if path.endswith(".py") and len(lines) > MAX_PYTHON_LINES:
+        yield Finding(path, 1, "length", f"{len(lines)} lines; {MAX_PYTHON_LINES} is the stop")
+
+
+def check_kind(path: str, size: int) -> Iterator[Finding]:
+    """Find files that have no place in the repository."""
+    if size > MAX_FILE_BYTES:
+        yield Finding(path, 1, "file", f"{size:,} bytes; {MAX_FILE_BYTES:,} is the limit")
+    if path.endswith((".csv.gz", ".csv.zip")):
+        yield Finding(path, 1, "file", "price series are read by path and never copied in")
+
+
+def tracked(root: Path) -> list[str]:
+    """Return the files that git tracks or would add."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)
+    names = sorted({name for name in listing.stdout.split("\0") if name})
+    return [name for name in names if (root / name).is_file()]
+
+
+def lint(root: Path) -> tuple[list[Finding], int]:
+    """Return the findings of a checkout and the number of files read."""
+    names = tracked(root)
+    findings: list[Finding] = []
+    for name in names:
+        content = (root / name).read_bytes()
+        findings += check_kind(name, len(content))
+        if b"\0" not in content:
+            findings += check_text(name, content.decode("utf-8", errors="replace"))
+    return findings, len(names)
+
+
+def main() -> int:
+    """Lint the checkout."""
+    try:
+        findings, files = lint(ROOT)
+    except (OSError, subprocess.CalledProcessError):
+        print("repo lint: git could not list the files; run it inside a checkout.", file=sys.stderr)
+        return 1
+    return report(findings, f"repo lint: {files} files, no findings")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
