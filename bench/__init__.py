@@ -1,0 +1,1 @@
+"""Measures gas, sizes and latency against the targets: `python -m bench`."""

@@ -1,0 +1,188 @@
+"""The measured operations, on the fixtures of the design.
+
+Shipped parameters; four collaterals besides the settlement token, three of them sharing a traded
+market; funding not zero, stable prices behind the prices, v above 1, sizes above the base tier,
+open interest on its slope. Every figure is of one transaction with cold storage.
+"""
+
+from __future__ import annotations
+
+from bench.node import rpc
+from bench.scene import LOTS, WAD, Scene
+
+USD = 10**6  # atoms
+SHIPPED = ("ETH", "BTC", "LINK")
+TRADED = (*SHIPPED, "SOL")
+# feeds of one report: the shipped ones, the collateral's among them
+FEEDS = (*SHIPPED, "WSTETH")
+# lots that bring a leg above the size tier, 1M USD, at the listing prices
+ABOVE_TIER = {"ETH": 400 * LOTS, "BTC": 20 * LOTS, "LINK": 64_000 * LOTS, "SOL": 6_400 * LOTS}
+# trades that walk open interest above half of its cap while the pool's side stays small
+WHALE_STEP = {"ETH": 1_200 * LOTS, "BTC": 60 * LOTS, "LINK": 42_000 * LOTS, "SOL": 4_200 * LOTS}
+WHALE_STEPS = 5
+LONG = (1, 1, 1, 1)
+# the pool takes only half of lambda from traders, so two accounts share a small market's sides
+MIXED = (1, 1, -1, -1)
+FAR = 10**12
+
+
+def measure(scene: Scene) -> None:
+    """Measure every operation; the figures stand in the scene by key."""
+    for whale in ("bull", "bear"):
+        scene.fund(whale, USDC=30_000_000 * USD)
+    _stir(scene, SHIPPED)
+    _trader(scene, "holder", 1, False)
+    _custody(scene)
+    _orders(scene)
+    _settlement(scene)
+    _prices(scene)
+    _liquidate_one(scene)
+    # four legs need a fourth market, which would make every other fill dearer for the pool
+    _stir(scene, TRADED[len(SHIPPED) :])
+    _mixed(scene)
+
+
+# ---- fixtures ----------------------------------------------------------------------------------
+
+
+def _stir(scene: Scene, symbols: tuple[str, ...]) -> None:
+    """Walk open interest onto its slope and volatility above its reference."""
+    for _ in range(WHALE_STEPS):
+        for symbol in symbols:
+            scene.trade("bull", symbol, WHALE_STEP[symbol])
+            scene.trade("bear", symbol, -WHALE_STEP[symbol])
+    for _ in range(3):
+        scene.pass_time(300)
+        scene.publish(10, **{s: scene.prices[s] * 103 // 100 for s in symbols})
+
+
+def _trader(
+    scene: Scene, name: str, legs: int, collaterals: bool, sides: tuple[int, ...] = LONG
+) -> int:
+    account = scene.fund(name, USDC=1_500_000 * USD)
+    if collaterals:
+        scene.fund(name, WETH=20 * 10**18, WBTC=10**8, LINK=1_000 * 10**18, wstETH=10**19)
+    for symbol, side in zip(TRADED[:legs], sides[:legs], strict=True):
+        scene.trade(name, symbol, side * ABOVE_TIER[symbol])
+    return account
+
+
+# ---- custody ---------------------------------------------------------------------------
+
+
+def _custody(scene: Scene) -> None:
+    ledger = scene.contract("Clearinghouse")
+    scene.measure("health_1p", "keeper", (ledger, "health", (scene.account("holder"),)))
+    usdc, weth = scene.token("USDC"), scene.token("WETH")
+    saver = scene.fund("saver", USDC=10_000 * USD, WETH=10**18)
+    usdc.send("mint", scene.actor("saver"), 10_000 * USD)
+    weth.send("mint", scene.actor("saver"), 10**19)
+    for key, token, amount in (
+        ("deposit_again", usdc, 100 * USD),
+        ("deposit_erc20_again", weth, 10**18),
+    ):
+        scene.measure(key, "saver", (ledger, "deposit", (saver, token.address, amount)))
+    for key, actor in (("withdraw_cash_only", "saver"), ("withdraw_1p", "holder")):
+        usdc.send("mint", scene.actor(actor), USD)
+        scene.publish(5)
+        arguments = (scene.account(actor), usdc.address, 100 * USD, scene.actor(actor))
+        scene.measure(key, actor, (ledger, "withdraw", arguments))
+
+
+# ---- trades ------------------------------------------------------------------------------------
+
+
+def _orders(scene: Scene) -> None:
+    """Measure a commitment, and executions after a price that stands already."""
+    orders = scene.contract("Orders")
+    scene.fund("taker", USDC=1_500_000 * USD)
+    size = ABOVE_TIER["ETH"]
+    for key, lots in (("first", size), ("add", size // 10), ("close", -size - size // 10)):
+        order = scene.order("taker", "ETH", lots)
+        commit = "commit" if key == "first" else f"commit_{key}"
+        scene.measure(commit, "taker", (orders, "commit", (order,)), value=order[7])
+        scene.publish(3)
+        scene.measure(f"execute_{key}", "keeper", (orders, "execute", (order,)))
+    del scene.figures["commit_add"], scene.figures["commit_close"]
+
+
+def _settlement(scene: Scene) -> None:
+    """Measure a loser and a winner, one leg each, settled in one call."""
+    ledger = scene.contract("Clearinghouse")
+    loser = scene.fund("loser", USDC=1_500_000 * USD)
+    winner = scene.fund("winner", USDC=1_500_000 * USD)
+    scene.trade("winner", "ETH", ABOVE_TIER["ETH"])
+    scene.trade("loser", "ETH", -ABOVE_TIER["ETH"])
+    scene.publish(60, ETH=scene.prices["ETH"] * 101 // 100)
+    settler = scene.fund("settler", USDC=100 * USD)
+    scene.measure("settle_pair", "settler", (ledger, "settle_pair", ([loser], winner, settler)))
+
+
+# ---- prices ------------------------------------------------------------------------------------
+
+
+def _prices(scene: Scene) -> None:
+    """Measure an accepted price, no volatility sample due: what most updates are."""
+    markets = scene.contract("Markets")
+    for key, symbols in (("3", ("ETH",)), ("3x4", FEEDS)):
+        scene.pass_time(310)
+        scene.wait(10)
+        moved = {s: scene.prices[s] * 1_001 // 1_000 for s in symbols}
+        scene.prices.update(moved)
+        reports = scene.reports(moved)
+        scene.measure(f"price_update_{key}", "keeper", (markets, "update", (reports,)))
+
+
+# ---- liquidation -------------------------------------------------------------------------------
+
+
+def _liquidate_one(scene: Scene) -> None:
+    """Measure the two ways of a one-leg account, then go back to before it was weak."""
+    liquidator = scene.contract("Liquidator")
+    keeper = scene.fund("keeper", USDC=100 * USD)
+    buyer = scene.fund("buyer", USDC=6_000_000 * USD)
+    before, prices = rpc(scene.web3, "evm_snapshot"), dict(scene.prices)
+    account = _weak(scene, "reduced", 1, False)
+    weak = rpc(scene.web3, "evm_snapshot")
+
+    eth = scene.market("ETH") << 56
+    size = liquidator.read("plan_reduce", account, eth).size
+    arguments = (account, eth, size, 0, keeper, scene.now + FAR)
+    scene.measure("liquidate_1p", "keeper", (liquidator, "reduce", arguments))
+    rpc(scene.web3, "evm_revert", weak)
+
+    _take(scene, "take_1p", account, buyer)
+    rpc(scene.web3, "evm_revert", before)
+    scene.prices = prices
+
+
+def _mixed(scene: Scene) -> None:
+    """Measure accounts of four legs and four collaterals."""
+    ledger = scene.contract("Clearinghouse")
+    mixed = _trader(scene, "mixed holder", 4, True, MIXED)
+    scene.measure("health_4c4p", "keeper", (ledger, "health", (mixed,)))
+    account = _weak(scene, "taken", 4, True)
+    _take(scene, "take_4c4p", account, scene.account("buyer"))
+
+
+def _take(scene: Scene, key: str, account: int, buyer: int) -> None:
+    liquidator = scene.contract("Liquidator")
+    fraction = liquidator.read("plan_take", account).fraction
+    arguments = (account, buyer, fraction, 2**128, 0, scene.now + FAR)
+    scene.measure(key, "buyer", (liquidator, "take", arguments))
+
+
+def _weak(scene: Scene, name: str, legs: int, collaterals: bool) -> int:
+    """Return an account that was just opened and that a fall of prices has taken under MM."""
+    account = _trader(scene, name, legs, collaterals)
+    ledger = scene.contract("Clearinghouse")
+    health = ledger.read("health", account)
+    # leave it at its initial margin, then let prices fall until equity is under MM
+    usdc = scene.token("USDC").address
+    spare = (health.equity - health.im * 101 // 100) // (WAD // USD)
+    actor = scene.actor(name)
+    scene.by(name, ledger).send("withdraw", account, usdc, spare, actor)
+    while health.equity >= health.mm:
+        scene.publish(30, **{s: scene.prices[s] * 985 // 1_000 for s in TRADED})
+        health = ledger.read("health", account)
+    return account

@@ -1,0 +1,42 @@
+"""The numbers to reach, the floors and what others measure; their reasons: docs/spec/gas.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One row of the table; `of` says which of the two figures the target is about."""
+
+    of: str  # "execution" or "whole"
+    reach: int | None = None
+    floor: int | None = None
+    peer: str = ""
+
+
+# Peer: Derive v2-core, built and measured on the same EVM with cold storage.
+TARGETS = {
+    "health_1p": Target("execution", 15_000, 12_800, "143k (MM)"),
+    "health_4c4p": Target("execution", 48_000, 37_000, "303k (2 perps)"),
+    "deposit_again": Target("whole", 62_000, 58_000, "143k"),
+    "deposit_erc20_again": Target("whole", 67_000, 61_000, "164k"),
+    "withdraw_cash_only": Target("whole"),
+    "withdraw_1p": Target("whole", 72_000, 62_000, "315k"),
+    "commit": Target("whole", 75_000),
+    "execute_first": Target("whole", 165_000, 125_000, "762k"),
+    "execute_add": Target("whole", 145_000, 108_000, "617k"),
+    "execute_close": Target("whole"),
+    "liquidate_1p": Target("whole", 160_000, 115_000, "1,294k"),
+    "take_1p": Target("whole", 125_000, None, "726k (bid)"),
+    "take_4c4p": Target("whole"),
+    "settle_pair": Target("whole"),
+    "price_update_3": Target("whole", 65_000, 57_000, "48k (1 signer)"),
+    "price_update_3x4": Target("whole", 80_000, 60_000),
+}
+
+# health_4c4p may cost 46k and 0.5k for each leg in the size tier, and all four are in it.
+
+SIZE_CEILING = 22_000
+SIZE_CEILINGS = {"Clearinghouse": 19_500}
+GROWTH_PERCENT = 2

@@ -1,0 +1,420 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+# pragma optimize gas
+"""
+@title Liquidator: clock, partial close against the pool, takeover of slices
+@license AGPL-3.0-only
+@notice docs/spec/liquidation.md. Plans what happens to an account under MM and asks the
+        Clearinghouse for it, which checks everything again: this contract can move nothing from an
+        account above MM, and nothing that leaves an account less healthy. Anyone may call it.
+        Modules: desk (neighbours) and auction_clock <- reduce_planner, take_planner.
+@custom:kill none of its own: taken off the Clearinghouse's list of hands it can do nothing, and
+        another Liquidator may stand beside it
+"""
+
+from interfaces import IClearinghouse
+from interfaces import ILiquidator
+from interfaces import IMarkets
+from libs import account_words
+from libs import errors
+from libs import liquidation_math
+from libs import packing
+from libs import units as u
+from modules import auction_clock
+from modules import liquidation_desk as desk
+from modules import reduce_planner
+from modules import take_planner
+
+implements: ILiquidator
+
+initializes: auction_clock
+initializes: desk
+initializes: reduce_planner[desk := desk]
+initializes: take_planner[auction_clock := auction_clock, desk := desk]
+
+exports: auction_clock.clock
+
+
+@deploy
+def __init__(
+    clearinghouse: address,
+    pool: address,
+    fund: address,
+    curve: uint256[4],
+    dust: uint256,
+):
+    """
+    @param curve [s, WAD, s, WAD] reward: share of MM after a time, then after a longer one;
+           from the second time on insurance may add to it
+    @param dust [USD WAD] what is worth less is closed whole
+    @custom:reverts "clock: curve", "liquidator: dust range"
+    """
+    auction_clock.__init__(curve[0], curve[1], curve[2], curve[3])
+    desk.__init__(clearinghouse, pool, fund, dust)
+    reduce_planner.__init__()
+
+
+# ---- clock --------------------------------------------------------------------------------------
+
+
+@external
+def flag(account: uint256, reports: Bytes[2048] = b"") -> uint256:
+    """
+    @notice Start or continue the auction of an account under MM, end that of one above LE.
+    @param reports signed prices to take in first, may be empty
+    @return live seconds of the auction
+    @custom:reverts "liquidator: not below mm", "liquidator: closed", "liquidator: house"
+    """
+    desk._update(reports)
+    books: account_words.Books = desk._books(account)
+    health: IMarkets.Health = desk._health(books)
+    running: bool = desk._in_auction(books)
+    if running and desk._covers(health.equity, health.le):
+        log ILiquidator.Cleared(account=account, equity=health.equity, le=health.le)
+        extcall desk.CLEARINGHOUSE.set_auction(account, False)
+        return 0
+
+    self._require_liquidatable(books, health)
+
+    live: uint256 = auction_clock._advance(account, running, False, health.resume)
+
+    log ILiquidator.Flagged(
+        account=account, live_time=live, equity=health.equity, mm=health.mm
+    )
+    if not running:
+        extcall desk.CLEARINGHOUSE.set_auction(account, True)
+    return live
+
+
+# ---- reduce -------------------------------------------------------------------------------------
+
+
+@external
+def reduce(
+    account: uint256,
+    instrument: uint256,
+    size: uint256,
+    min_pay: uint256,
+    keeper: uint256,
+    deadline: uint256,
+    reports: Bytes[2048] = b"",
+):
+    """
+    @notice Close just enough of a leg against the pool to bring an account under MM up to LE.
+    @param size [lots] most that is closed, and where the search begins: `limit` of plan_reduce
+    @param min_pay [USD WAD] least pay that the caller accepts
+    @param keeper account credited with the pay
+    @param deadline [unix s]
+    @param reports signed prices to take in first, may be empty
+    @custom:rounding price and fees against the account as in any fill, pay down in its favour
+    @custom:reverts "liquidator: expired", "liquidator: own account",
+            "liquidator: not below mm", "liquidator: closed", "liquidator: house",
+            "liquidator: no such leg", "liquidator: stale price", "liquidator: no capacity",
+            "liquidator: too small", "liquidator: pay too low", "liquidator: overshoot",
+            "liquidator: cost", and the reasons of the Clearinghouse and the pool
+    """
+    self._require_time(deadline)
+    if keeper >> 96 == account >> 96 or keeper == desk.POOL_ACCOUNT:
+        errors._fail("liquidator: own account")
+    desk._update(reports)
+
+    books: account_words.Books = desk._books(account)
+    venue: account_words.Books = desk._books(desk.POOL_ACCOUNT)
+    target: liquidation_math.Target = desk._target(books, venue, instrument)
+    before: IMarkets.Health = desk._health(books)
+    close: liquidation_math.Close = self._planned(books, target, before, size)
+    pay: uint256 = reduce_planner._pay(books, target, before, close)
+    if pay < min_pay:
+        errors._fail("liquidator: pay too low")
+
+    # the plan is executed by the core, which checks it; what it answers is verified after it
+    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(
+        self._post_of_close(account, keeper, target, close, pay)
+    )
+    self._require_close(target, close.lots, posted)
+    taker: int256 = liquidation_math._taker(target, close.lots)
+    desk._confirm(target, venue, account, taker, posted.other)
+
+    reduce_planner._use(target, close.lots)
+    running: bool = desk._in_auction(books)
+    live: uint256 = auction_clock._advance(account, running, close.gap >= 0, before.resume)
+    if running and close.gap >= 0:
+        log ILiquidator.Cleared(account=account, equity=posted.after.equity, le=posted.after.le)
+
+    log ILiquidator.Reduced(
+        account=account,
+        keeper=msg.sender,
+        instrument=instrument,
+        size=-taker,
+        price=close.price,
+        fee=close.fee,
+        liquidation_fee=close.liquidation_fee,
+        pay=pay,
+        equity_before=before.equity,
+        mm_before=before.mm,
+        equity_after=posted.after.equity,
+        mm_after=posted.after.mm,
+    )
+
+
+@internal
+@view
+def _planned(
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    before: IMarkets.Health,
+    size: uint256,
+) -> liquidation_math.Close:
+    """
+    @notice The close that the call makes: as many lots as reach LE, `size` and capacity at most.
+    """
+    self._require_liquidatable(books, before)
+    if target.size == 0:
+        errors._fail("liquidator: no such leg")
+    if desk._is_stale(target.price_word):
+        errors._fail("liquidator: stale price")
+    most: uint256 = min(target.held, reduce_planner._capacity_left(target))
+    if most == 0:
+        errors._fail("liquidator: no capacity")
+
+    limit: uint256 = min(size, most)
+    close: liquidation_math.Close = reduce_planner._bounded(books, target, before, limit, limit)
+    reduce_planner._require_size(target, close, size, most)
+    return close
+
+
+@internal
+@view
+def _post_of_close(
+    account: uint256,
+    keeper: uint256,
+    target: liquidation_math.Target,
+    close: liquidation_math.Close,
+    pay: uint256,
+) -> IClearinghouse.Post:
+    """
+    @notice The forced move of a close: lots and their quote to the pool, fees, pay.
+    """
+    taker: int256 = liquidation_math._taker(target, close.lots)
+    sizes: DynArray[int256, 16] = []
+    for _: uint256 in range(target.position, bound=u.MAX_LEGS):
+        sizes.append(0)
+    sizes.append(-taker)
+    return IClearinghouse.Post(
+        account=account,
+        counterparty=desk.POOL_ACCOUNT,
+        keeper=keeper,
+        sizes=sizes,
+        amounts=[],
+        cash=0,
+        quote=taker * (convert(close.price, int256) - target.funding),
+        fee=close.fee,
+        liquidation_fee=close.liquidation_fee,
+        pay=pay,
+        insurance=0,
+        tilt=liquidation_math._tilt_after(target, taker),
+        auction=close.gap < 0,
+    )
+
+
+@internal
+@pure
+def _require_close(
+    target: liquidation_math.Target, lots: uint256, posted: IClearinghouse.Posted
+):
+    """
+    @custom:reverts "liquidator: overshoot", "liquidator: cost"
+    """
+    if reduce_planner._overshoots(target, lots, posted.after):
+        errors._fail("liquidator: overshoot")
+    if not reduce_planner._helps(posted.before, posted.after):
+        errors._fail("liquidator: cost")
+
+
+# ---- take ---------------------------------------------------------------------------------------
+
+
+@external
+def take(
+    account: uint256,
+    buyer: uint256,
+    fraction: uint256,
+    max_payment: uint256,
+    min_insurance: uint256,
+    deadline: uint256,
+    reports: Bytes[2048] = b"",
+):
+    """
+    @notice Take over a fraction of everything that an account under MM holds, at its equity less
+            the reward of its clock.
+    @param buyer account of the caller that receives the slice and must end above IM
+    @param fraction [WAD] `fraction` of plan_take; 1 takes everything
+    @param max_payment [USD WAD] most that the buyer pays
+    @param min_insurance [USD WAD] least that insurance pays the buyer
+    @param deadline [unix s]
+    @param reports signed prices to take in first, may be empty
+    @custom:rounding the slice is worth floor(fraction E), the payment is rounded up
+    @custom:reverts "liquidator: expired", "liquidator: not your account",
+            "liquidator: own account", "liquidator: not below mm", "liquidator: closed",
+            "liquidator: house", "liquidator: nothing to take", "liquidator: fraction",
+            "liquidator: take all", "liquidator: too small", "liquidator: overshoot",
+            "liquidator: dust", "liquidator: payment too high", "liquidator: insurance too low",
+            and the reasons of the Clearinghouse
+    """
+    self._require_time(deadline)
+    if packing._owner(buyer) != msg.sender:
+        errors._fail("liquidator: not your account")
+    if buyer >> 96 == account >> 96:
+        errors._fail("liquidator: own account")
+    desk._update(reports)
+
+    case: take_planner.Case = take_planner._case(account)
+    self._require_liquidatable(case.books, case.health)
+    if account_words._holds_nothing(case.books.word):
+        errors._fail("liquidator: nothing to take")
+    take_planner._require_fraction(case, fraction)
+    deal: take_planner.Deal = take_planner._deal(case, fraction)
+    if deal.payment > max_payment:
+        errors._fail("liquidator: payment too high")
+
+    # the fund and the core are ours; each step needs the answer of the one before
+    paid: uint256 = 0
+    short: uint256 = 0
+    if fraction == u.WAD:
+        paid, short = self._draw(case)
+    if paid < min_insurance:
+        errors._fail("liquidator: insurance too low")
+    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(
+        self._post_of_take(account, buyer, deal, paid, short)
+    )
+    if fraction != u.WAD:
+        take_planner._require_rest(case, deal.rest, posted.after)
+    live: uint256 = auction_clock._advance(
+        account, desk._in_auction(case.books), True, case.health.resume
+    )
+    deficit: uint256 = 0
+    if short != 0:
+        deficit = extcall desk.CLEARINGHOUSE.write_off(account, 0)
+
+    log ILiquidator.Taken(
+        account=account,
+        buyer=buyer,
+        fraction=fraction,
+        reward=case.reward,
+        payment=deal.payment,
+        insurance=paid,
+        live_time=live,
+        equity_before=case.health.equity,
+        equity_after=posted.after.equity,
+        deficit=deficit,
+    )
+
+
+@internal
+def _draw(case: take_planner.Case) -> (uint256, uint256):
+    """
+    @notice Ask the fund for what the account cannot pay.
+    @return what the fund pays the buyer, and what of the deficit stays on the account [USD WAD]
+    """
+    asked: take_planner.Cover = take_planner._asked(case)
+    if asked.deficit + asked.bonus == 0:
+        return 0, 0
+    deficit: uint256 = 0
+    bonus: uint256 = 0
+    deficit, bonus = extcall desk.FUND.draw(asked.market, asked.deficit, asked.bonus)
+    return deficit + bonus, asked.deficit - deficit
+
+
+@internal
+@pure
+def _post_of_take(
+    account: uint256, buyer: uint256, deal: take_planner.Deal, paid: uint256, short: uint256
+) -> IClearinghouse.Post:
+    """
+    @notice The forced move of a slice: everything of it to the buyer, who pays in cash. A deficit
+            that the fund cannot pay stays behind as negative cash.
+    """
+    return IClearinghouse.Post(
+        account=account,
+        counterparty=buyer,
+        keeper=buyer,
+        sizes=deal.sizes,
+        amounts=deal.amounts,
+        cash=deal.cash - convert(deal.payment, int256) + convert(short, int256),
+        quote=deal.quote,
+        fee=0,
+        liquidation_fee=0,
+        pay=0,
+        insurance=paid,
+        tilt=max_value(int256),
+        auction=False,
+    )
+
+
+# ---- write off ----------------------------------------------------------------------------------
+
+
+@external
+def write_off(account: uint256) -> uint256:
+    """
+    @notice Clear the debt of an account with nothing left: the fund pays what it can.
+    @return [USD WAD] the deficit booked
+    @custom:reverts "liquidator: not written off" while it holds anything or owes nothing
+    """
+    books: account_words.Books = desk._books(account)
+    equity: int256 = packing._cash(books.word) + packing._quote(books.word)
+    if not account_words._holds_nothing(books.word) or equity >= 0:
+        errors._fail("liquidator: not written off")
+
+    owed: uint256 = convert(-equity, uint256)
+    deficit: uint256 = 0
+    bonus: uint256 = 0
+    deficit, bonus = extcall desk.FUND.draw(0, owed, 0)
+    return extcall desk.CLEARINGHOUSE.write_off(account, deficit)
+
+
+# ---- plans --------------------------------------------------------------------------------------
+
+
+@external
+@view
+def plan_reduce(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
+    """
+    @notice What `reduce` with the plan's `limit` as its size does in this block.
+    @return plan; status as docs/spec/liquidation.md#plan-status
+    """
+    return reduce_planner._plan(account, instrument)
+
+
+@external
+@view
+def plan_take(account: uint256) -> ILiquidator.TakePlan:
+    """
+    @notice What `take` with the plan's `fraction` does in this block.
+    @return plan; status as docs/spec/liquidation.md#plan-status
+    """
+    return take_planner._plan(account)
+
+
+# ---- require ------------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _require_time(deadline: uint256):
+    if block.timestamp > deadline:
+        errors._fail("liquidator: expired")
+
+
+@internal
+@pure
+def _require_liquidatable(books: account_words.Books, health: IMarkets.Health):
+    """
+    @custom:reverts "liquidator: not below mm", "liquidator: closed", "liquidator: house"
+    """
+    if desk._covers(health.equity, health.mm):
+        errors._fail("liquidator: not below mm")
+    if not desk._is_open(health.status):
+        errors._fail("liquidator: closed")
+    if desk._is_house(books):
+        errors._fail("liquidator: house")

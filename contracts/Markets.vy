@@ -1,0 +1,338 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+# pragma optimize gas
+"""
+@title Markets: prices, volatility, funding, open interest and standard margin
+@license AGPL-3.0-only
+@notice docs/spec/oracle.md, docs/spec/margin.md, docs/spec/words.md. Anyone brings signed reports;
+        the Clearinghouse books trades; the RiskConfigurator lists markets and signers.
+        Markets calls no contract, so nothing can enter it half-way: its hot functions are
+        `reentrant`, which saves them the lock.
+@custom:kill no switch: a market ends by a cap of zero; feeds end by empty signer places
+"""
+
+from interfaces import IMarkets
+from libs import errors
+from libs import market_params
+from libs import packing
+from libs import units as u
+from modules import market_prices
+from modules import market_state
+from modules import price_reports
+from modules import standard_margin
+
+initializes: market_state
+initializes: price_reports
+initializes: market_prices[market_state := market_state]
+initializes: standard_margin[market_state := market_state]
+
+MAX_FEEDS: constant(uint256) = 16
+
+CLEARINGHOUSE: immutable(address)
+CONFIGURATOR: immutable(address)
+TIMING: immutable(IMarkets.Timing)
+CHARGES: immutable(IMarkets.Charges)
+
+
+@deploy
+def __init__(
+    configurator_: address,
+    clearinghouse_: address,
+    timing_: IMarkets.Timing,
+    charges_: IMarkets.Charges,
+    quorum_: uint256,
+):
+    """
+    @param configurator_ the RiskConfigurator, which has checked every range
+    @param clearinghouse_ its predicted address
+    @param quorum_ 2f + 1 of 3f + 1 signers, at least 3; 1 only on chain 31337
+    @custom:reverts "markets: out of range", "oracle: quorum out of range"
+    """
+    if clearinghouse_ == empty(address) or configurator_ == empty(address):
+        errors._fail("markets: out of range")
+    market_state.__init__(charges_.funding_velocity, charges_.funding_rate_max)
+    price_reports.__init__(quorum_, timing_.window)
+    market_prices.__init__(timing_.age_mm, timing_.grace_max, timing_.variance_tau)
+    standard_margin.__init__(timing_, charges_)
+    CONFIGURATOR = configurator_
+    CLEARINGHOUSE = clearinghouse_
+    TIMING = timing_
+    CHARGES = charges_
+
+
+# ---- keepers -------------------------------------------------------------------------------------
+
+
+@external
+@reentrant
+def update(reports: Bytes[2048]) -> uint256:
+    """
+    @notice Verify signed reports, store the medians that pass every guard.
+    @param reports packed as docs/spec/oracle.md#blob
+    @return how many feeds stored a new price; 0 for a replay
+    @custom:reverts "oracle: …" for a blob that no honest quorum signed
+    """
+    publish: uint256 = 0
+    medians: DynArray[uint256, MAX_FEEDS] = []
+    publish, medians = price_reports._verified(reports)
+
+    stored: uint256 = 0
+    for quote: uint256 in medians:
+        if market_prices._offer(quote, publish):
+            stored += 1
+    return stored
+
+
+# ---- Clearinghouse -------------------------------------------------------------------------------
+
+
+@external
+@reentrant
+def record_trade(market: uint256, oi_delta: int256, tilt: int256):
+    """
+    @notice Accrue funding to now, then book open interest and the new tilt.
+    @param oi_delta [lots] change of the sum of long sizes
+    @param tilt [1 / TILT_ONE] clamp(skew / skew_cap, -1, 1); max_value(int256) leaves it
+    @custom:reverts "markets: not the clearinghouse", "markets: unknown market", "markets: tilt",
+                    "markets: open interest", "markets: open interest cap"
+    """
+    self._check_clearinghouse()
+    market_state._require_listed(market)
+
+    market_state._record_trade(market, oi_delta, tilt)
+
+
+@external
+def set_soft_factor(collateral: uint256, factor: uint256):
+    """
+    @param factor [1e-4] share of the credited value that counts for IM
+    @custom:reverts "markets: not the clearinghouse", "markets: unknown collateral",
+                    "markets: out of range"
+    """
+    self._check_clearinghouse()
+
+    market_state._set_soft_factor(collateral, factor)
+
+
+@external
+def set_collateral(
+    collateral: uint256, feed: uint256, decimals: uint256, haircut_im: uint256, haircut_mm: uint256
+):
+    """
+    @param haircut_im [WAD] at least haircut_mm, grid 0.001
+    @custom:reverts "markets: not the clearinghouse", "markets: unknown collateral",
+                    "markets: unknown market", "markets: decimals", "markets: out of range",
+                    "markets: off the grid"
+    """
+    self._check_clearinghouse()
+
+    market_state._set_collateral(collateral, feed, decimals, haircut_im, haircut_mm)
+
+
+# ---- configurator --------------------------------------------------------------------------------
+
+
+@external
+def open_market(margin: uint256, tuning: uint256, price: uint256, variance: uint256) -> uint256:
+    """
+    @notice Open market_count() + 1 at a price [ticks] with v = 1; the words are checked already.
+    @custom:reverts "markets: not the configurator", "markets: wrong id"
+    """
+    self._check_configurator()
+
+    market: uint256 = market_state._open_market(margin, tuning, price, variance)
+
+    log IMarkets.MarketOpened(market=market, price=price)
+    log IMarkets.ParametersSet(market=market, margin=margin, tuning=tuning)
+    return market
+
+
+@external
+def set_margin(market: uint256, margin: uint256):
+    """
+    @custom:reverts "markets: not the configurator", "markets: unknown market"
+    """
+    self._check_configurator()
+    market_state._require_listed(market)
+
+    market_state._set_margin(market, margin)
+
+    log IMarkets.ParametersSet(market=market, margin=margin, tuning=market_state._tuning(market))
+
+
+@external
+def set_tuning(market: uint256, tuning: uint256):
+    """
+    @notice v follows at the next sample, v_slow ramps after it.
+    @custom:reverts "markets: not the configurator", "markets: unknown market"
+    """
+    self._check_configurator()
+    market_state._require_listed(market)
+
+    market_state._write_tuning(market, tuning)
+
+    margin: uint256 = packing._margin(market_state.states[market])
+    log IMarkets.ParametersSet(market=market, margin=margin, tuning=tuning)
+
+
+@external
+def set_signer(index: uint256, signer: address):
+    """
+    @param index 0 .. 7
+    @param signer zero empties the place
+    @custom:reverts "markets: not the configurator", "oracle: unknown signer",
+                    "oracle: signer listed twice"
+    """
+    self._check_configurator()
+
+    price_reports._set_signer(index, signer)
+
+
+# ---- read ----------------------------------------------------------------------------------------
+
+
+@external
+@view
+@reentrant
+def market_words(market: uint256) -> (uint256, uint256, int256):
+    """
+    @return price word, state word, cumulative funding [ticks] brought to now
+    @custom:reverts "markets: unknown market"
+    """
+    market_state._require_listed(market)
+    price_word: uint256 = market_state.prices[market]
+    state: uint256 = market_state.states[market]
+    funding: uint256 = market_state._funding(price_word, state)
+    return price_word, state, convert(convert(funding, bytes32), int256)
+
+
+@external
+@view
+@reentrant
+def price_trusted(market: uint256, max_age: uint256) -> bool:
+    """
+    @return whether the stored price is confirmed, confident and no older than max_age
+    """
+    if market > market_state.MAX_MARKETS:
+        return False
+    publish: uint256 = 0
+    flags: uint256 = 0
+    publish, flags = packing._price_clock(market_state.prices[market])
+    clean: bool = (
+        flags & (packing.ACTIVE | packing.PENDING | packing.UNTRUSTED) == packing.ACTIVE
+    )
+    return clean and block.timestamp <= publish + max_age
+
+
+@external
+@view
+@reentrant
+def pending(market: uint256) -> (uint256, uint256, uint256):
+    """
+    @return pending price [ticks], its publish time, end of grace
+    """
+    return packing._pending_fields(market_state.pendings[market])
+
+
+@external
+@view
+@reentrant
+def sampler(market: uint256) -> uint256:
+    """
+    @return sampler word, docs/spec/words.md#sampler
+    """
+    return market_state.samplers[market]
+
+
+@external
+@view
+def tuning(market: uint256) -> uint256:
+    """
+    @return tuning word, docs/spec/words.md#tuning
+    @custom:reverts "markets: unknown market"
+    """
+    market_state._require_listed(market)
+    return market_state._tuning(market)
+
+
+@external
+@view
+@reentrant
+def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint256, uint256):
+    """
+    @return feed, decimals, haircut_im [WAD], haircut_mm [WAD], soft factor [1e-4]
+    """
+    feed: uint256 = 0
+    decimals: uint256 = 0
+    im: uint256 = 0
+    mm: uint256 = 0
+    soft: uint256 = 0
+    feed, decimals, im, mm, soft = packing._collateral_fields(market_state._collateral(collateral))
+    return (
+        feed, decimals, im * market_params.HAIRCUT_GRID, mm * market_params.HAIRCUT_GRID, soft
+    )
+
+
+@external
+@view
+def signer(index: uint256) -> (address, uint256):
+    """
+    @return address (0: none) and the newest publish time taken from it
+    """
+    return price_reports.signers[index], packing._signer_time(price_reports.times, index)
+
+
+@external
+@view
+@reentrant
+def market_count() -> uint256:
+    return market_state.market_count
+
+
+@external
+@view
+@reentrant
+def clearinghouse() -> address:
+    return CLEARINGHOUSE
+
+
+@external
+@view
+@reentrant
+def quorum() -> uint256:
+    return price_reports.QUORUM
+
+
+@external
+@view
+@reentrant
+def timing() -> IMarkets.Timing:
+    return TIMING
+
+
+@external
+@view
+@reentrant
+def charges() -> IMarkets.Charges:
+    return CHARGES
+
+
+@external
+@view
+@reentrant
+def configurator() -> address:
+    return CONFIGURATOR
+
+
+@internal
+@view
+def _check_configurator():
+    if msg.sender != CONFIGURATOR:
+        errors._fail("markets: not the configurator")
+
+
+@internal
+@view
+def _check_clearinghouse():
+    if msg.sender != CLEARINGHOUSE:
+        errors._fail("markets: not the clearinghouse")

@@ -1,0 +1,269 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+# pragma optimize gas
+"""
+@title Orders: committed now, executed by anyone at the first later accepted price
+@license AGPL-3.0-only
+@notice docs/spec/orders.md. One slot an order: the time of its commitment, keyed by its hash; the
+        order itself is brought back at execution. A listed hand of the Clearinghouse.
+@dev The native coin held here is exactly the sum of the reserves of the open orders. It is paid
+     out last, after the slot is cleared and under the lock, so that a receiver which calls back
+     finds every entry closed; a receiver that refuses the coin hurts itself alone.
+@custom:kill none: without owner and without parameters; the Clearinghouse can delist this hand,
+        after which every order is cancelled or refunded
+"""
+
+from interfaces import IClearinghouse
+from interfaces import IMarkets
+from interfaces import IOrders
+from libs import errors
+from libs import instruments
+from libs import packing
+from libs import units as u
+
+implements: IOrders
+
+
+# ranges of the deployment
+MIN_DELAY: constant(uint256) = 2
+MAX_DELAY: constant(uint256) = 60
+MAX_RESERVE: constant(uint256) = u.WAD
+MAX_LIFE: constant(uint256) = u.DAY
+# a report may be this far ahead of the block (docs/spec/oracle.md)
+FUTURE: constant(uint256) = 1
+# enough for the receive function of a contract wallet, too little to make a refund dear
+SEND_GAS: constant(uint256) = 30_000
+
+_CLEARINGHOUSE: immutable(IClearinghouse)
+_MARKETS: immutable(IMarkets)
+_DELAY: immutable(uint256)
+MIN_RESERVE: public(immutable(uint256))
+
+_commit_times: HashMap[bytes32, uint256]
+
+
+@deploy
+def __init__(clearinghouse: address, delay: uint256, min_reserve: uint256):
+    """
+    @param delay [s] from a commitment to the first price that may execute it
+    @param min_reserve [wei] least reward of an executor
+    @custom:reverts "orders: out of range"
+    """
+    if delay < MIN_DELAY or delay > MAX_DELAY or min_reserve == 0 or min_reserve > MAX_RESERVE:
+        errors._fail("orders: out of range")
+    _CLEARINGHOUSE = IClearinghouse(clearinghouse)
+    _MARKETS = IMarkets(staticcall _CLEARINGHOUSE.markets())
+    _DELAY = delay
+    MIN_RESERVE = min_reserve
+
+
+# ---- external -----------------------------------------------------------------------------------
+
+
+@external
+@payable
+def commit(order: IOrders.Order) -> bytes32:
+    """
+    @notice Commit an order of an own account; the value sent is the executor's reward.
+    @param order sizes and prices in WAD, whole lots and ticks; deadline [unix s] at most a day off
+    @return order id
+    @custom:reverts "orders: not owner", "orders: wrong reserve", "orders: zero size",
+            "orders: odd lot", "orders: odd tick", "orders: bad deadline", "orders: exists"
+    """
+    if packing._owner(order.account) != msg.sender:
+        errors._fail("orders: not owner")
+
+    self._check_order(order, msg.value)
+
+    order_id: bytes32 = self._order_id(order)
+    if self._commit_times[order_id] != 0:
+        errors._fail("orders: exists")
+    self._commit_times[order_id] = block.timestamp
+
+    log IOrders.Committed(
+        order_id=order_id, account=order.account, order=order, commit_time=block.timestamp
+    )
+    return order_id
+
+
+@external
+def execute(order: IOrders.Order, reports: Bytes[2048] = b""):
+    """
+    @notice Fill an order at the first accepted price of after its delay, and earn its reserve.
+    @param reports signed reports that lead the execution, empty for the stored price
+    @custom:reverts "orders: unknown order", "orders: expired", "orders: price too early",
+            "orders: price passed", and whatever the Clearinghouse or the venue refuse
+    """
+    order_id: bytes32 = self._order_id(order)
+    earliest: uint256 = self._committed(order_id) + _DELAY
+    if block.timestamp > order.deadline:
+        errors._fail("orders: expired")
+
+    if len(reports) != 0:
+        extcall _MARKETS.update(reports)
+    publish: uint256 = 0
+    previous: uint256 = 0
+    publish, previous = self._publish_times(order.instrument)
+    if publish < earliest:
+        errors._fail("orders: price too early")
+    if previous >= earliest:
+        errors._fail("orders: price passed")
+
+    self._commit_times[order_id] = 0
+    traded: IClearinghouse.Traded = extcall _CLEARINGHOUSE.trade(
+        IClearinghouse.Trade(
+            account=order.account,
+            venue=order.venue,
+            instrument=order.instrument,
+            size=order.size // convert(u.LOT, int256),
+            limit_price=order.limit_price // u.TICK,
+            reduce_only=order.reduce_only,
+        )
+    )
+
+    log IOrders.Executed(
+        order_id=order_id,
+        account=order.account,
+        executor=msg.sender,
+        price=traded.price,
+        fee=traded.fee,
+    )
+
+    send(msg.sender, order.reserve, gas=SEND_GAS)
+
+
+@external
+def cancel(order: IOrders.Order):
+    """
+    @notice Take an order back while no price that could fill it can have been seen.
+    @custom:reverts "orders: not owner", "orders: unknown order", "orders: too late to cancel"
+    """
+    if packing._owner(order.account) != msg.sender:
+        errors._fail("orders: not owner")
+
+    order_id: bytes32 = self._order_id(order)
+    if block.timestamp + FUTURE >= self._committed(order_id) + _DELAY:
+        errors._fail("orders: too late to cancel")
+
+    self._close(order_id, order, "cancelled")
+
+
+@external
+def refund(order: IOrders.Order):
+    """
+    @notice Give the reserve of an order that can no longer be executed back to its owner. Anyone.
+    @custom:reverts "orders: unknown order", "orders: still open"
+    """
+    order_id: bytes32 = self._order_id(order)
+    earliest: uint256 = self._committed(order_id) + _DELAY
+
+    if block.timestamp > order.deadline:
+        self._close(order_id, order, "expired")
+        return
+    publish: uint256 = 0
+    previous: uint256 = 0
+    publish, previous = self._publish_times(order.instrument)
+    if previous < earliest:
+        errors._fail("orders: still open")
+    self._close(order_id, order, "price passed")
+
+
+# ---- view ---------------------------------------------------------------------------------------
+
+
+@external
+@view
+def commit_time(order_id: bytes32) -> uint256:
+    """
+    @return [unix s] of the commitment, 0 when the order is not open
+    """
+    return self._commit_times[order_id]
+
+
+@external
+@view
+def order_id(order: IOrders.Order) -> bytes32:
+    """
+    @return keccak256 of chain id, this contract and the order
+    """
+    return self._order_id(order)
+
+
+@external
+@view
+def commit_delay() -> uint256:
+    """
+    @return [s] from a commitment to the first price that may execute it
+    """
+    return _DELAY
+
+
+# ---- internal -----------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _check_order(order: IOrders.Order, paid: uint256):
+    """
+    @notice Shape and terms; account, venue and market are the Clearinghouse's to judge.
+    """
+    if paid != order.reserve or order.reserve < MIN_RESERVE:
+        errors._fail("orders: wrong reserve")
+    if order.size == 0:
+        errors._fail("orders: zero size")
+    if order.size % convert(u.LOT, int256) != 0:
+        errors._fail("orders: odd lot")
+    if order.limit_price % u.TICK != 0:
+        errors._fail("orders: odd tick")
+    if (
+        order.deadline <= block.timestamp + _DELAY
+        or order.deadline > block.timestamp + MAX_LIFE
+    ):
+        errors._fail("orders: bad deadline")
+
+
+@internal
+@view
+def _order_id(order: IOrders.Order) -> bytes32:
+    """
+    @notice Other chains and other deployments have other ids.
+    """
+    return keccak256(abi_encode(chain.id, self, order))
+
+
+@internal
+@view
+def _committed(order_id: bytes32) -> uint256:
+    time: uint256 = self._commit_times[order_id]
+    if time == 0:
+        errors._fail("orders: unknown order")
+    return time
+
+
+@internal
+@view
+def _publish_times(instrument: uint256) -> (uint256, uint256):
+    """
+    @return publish times of the stored price and of the one before it, which counts as at most
+            255 s older: after a longer outage an order is refunded instead of executed
+    """
+    price_word: uint256 = 0
+    state_word: uint256 = 0
+    funding: int256 = 0
+    price_word, state_word, funding = staticcall _MARKETS.market_words(
+        instruments._market(instrument)
+    )
+    publish: uint256 = packing._publish_time(price_word)
+    return publish, publish - min(publish, packing._gap(price_word))
+
+
+@internal
+def _close(order_id: bytes32, order: IOrders.Order, reason: String[31]):
+    """
+    @notice Clear the slot and send the reserve back to the account's owner.
+    """
+    self._commit_times[order_id] = 0
+
+    log IOrders.Closed(order_id=order_id, account=order.account, reason=reason)
+
+    send(packing._owner(order.account), order.reserve, gas=SEND_GAS)

@@ -1,0 +1,171 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+# pragma optimize codesize
+"""
+@title RiskConfigurator: who sets the parameters of Markets, and within which ranges
+@license AGPL-3.0-only
+@notice docs/roles.md. Ranges and grids are code here; Markets stores the packed words and takes
+        them from this contract alone. The owner is to be a timelock. Out of the way of every
+        trade and price, so that Markets stays small.
+@custom:kill no switch: a market ends by a cap of zero; feeds end by empty signer places
+"""
+
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+
+from interfaces import IMarkets
+from interfaces import IRiskConfigurator
+from libs import errors
+from libs import market_params
+from libs import packing
+from libs import units as u
+
+implements: IRiskConfigurator
+
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+
+exports: (
+    ownable_2step.owner,
+    ownable_2step.pending_owner,
+    ownable_2step.transfer_ownership,
+    ownable_2step.accept_ownership,
+)
+
+MARKETS: immutable(IMarkets)
+
+
+@deploy
+def __init__(markets_: address):
+    """
+    @param markets_ the predicted address of the Markets that will name this contract
+    @custom:reverts "markets: out of range"
+    """
+    if markets_ == empty(address):
+        errors._fail("markets: out of range")
+    ownable.__init__()
+    ownable_2step.__init__()
+    MARKETS = IMarkets(markets_)
+
+
+# ---- owner ---------------------------------------------------------------------------------------
+
+
+@external
+def list_market(
+    market: uint256,
+    symbol: String[12],
+    margin: IRiskConfigurator.MarginParams,
+    feed: IRiskConfigurator.FeedParams,
+    price_wad: uint256,
+):
+    """
+    @notice List market_count() + 1 at a price, with sigma = sigma_ref and v = 1.
+    @custom:reverts "markets: wrong id", "markets: out of range", "markets: off the grid"
+    """
+    ownable._check_owner()
+
+    if market != staticcall MARKETS.market_count() + 1:
+        errors._fail("markets: wrong id")
+    if price_wad < feed.min_price or price_wad > feed.max_price:
+        errors._fail("markets: out of range")
+    if price_wad % u.TICK != 0:
+        errors._fail("markets: off the grid")
+    price: uint256 = price_wad // u.TICK
+    margin_word: uint256 = market_params._pack_margin(margin)
+    tuning: uint256 = market_params._pack_feed(feed)
+    variance: uint256 = feed.sigma_ref * feed.sigma_ref // (u.WAD * u.VARIANCE_TO_WAD)
+
+    log IRiskConfigurator.MarketListed(market=market, symbol=symbol, price=price)
+    log IRiskConfigurator.MarginParamsSet(
+        market=market, old=empty(IRiskConfigurator.MarginParams), new=margin
+    )
+    log IRiskConfigurator.FeedParamsSet(
+        market=market, old=empty(IRiskConfigurator.FeedParams), new=feed
+    )
+    extcall MARKETS.open_market(margin_word, tuning, price, variance)
+
+
+@external
+def set_margin_params(market: uint256, params: IRiskConfigurator.MarginParams):
+    """
+    @notice A rise of base, mm_ratio or k takes effect at once: the owner's timelock is to ramp it.
+    @custom:reverts "markets: unknown market", "markets: out of range", "markets: off the grid"
+    """
+    ownable._check_owner()
+
+    margin: uint256 = market_params._pack_margin(params)
+
+    log IRiskConfigurator.MarginParamsSet(
+        market=market, old=self._margin_params(market), new=params
+    )
+    extcall MARKETS.set_margin(market, margin)
+
+
+@external
+def set_feed_params(market: uint256, params: IRiskConfigurator.FeedParams):
+    """
+    @notice v follows at the next sample, v_slow ramps after it.
+    @custom:reverts "markets: unknown market", "markets: out of range", "markets: off the grid"
+    """
+    ownable._check_owner()
+
+    tuning: uint256 = market_params._pack_feed(params)
+
+    log IRiskConfigurator.FeedParamsSet(market=market, old=self._feed_params(market), new=params)
+    extcall MARKETS.set_tuning(market, tuning)
+
+
+@external
+def set_signer(index: uint256, signer: address):
+    """
+    @param index 0 .. 7
+    @param signer zero empties the place
+    @custom:reverts "oracle: unknown signer", "oracle: signer listed twice"
+    """
+    ownable._check_owner()
+
+    extcall MARKETS.set_signer(index, signer)
+
+
+# ---- read ----------------------------------------------------------------------------------------
+
+
+@external
+@view
+def markets() -> address:
+    return MARKETS.address
+
+
+@external
+@view
+def margin_params(market: uint256) -> IRiskConfigurator.MarginParams:
+    """
+    @custom:reverts "markets: unknown market"
+    """
+    return self._margin_params(market)
+
+
+@external
+@view
+def feed_params(market: uint256) -> IRiskConfigurator.FeedParams:
+    """
+    @custom:reverts "markets: unknown market"
+    """
+    return self._feed_params(market)
+
+
+@internal
+@view
+def _margin_params(market: uint256) -> IRiskConfigurator.MarginParams:
+    price_word: uint256 = 0
+    state: uint256 = 0
+    funding: int256 = 0
+    price_word, state, funding = staticcall MARKETS.market_words(market)
+    return market_params._unpack_margin(state)
+
+
+@internal
+@view
+def _feed_params(market: uint256) -> IRiskConfigurator.FeedParams:
+    return market_params._unpack_feed(staticcall MARKETS.tuning(market))

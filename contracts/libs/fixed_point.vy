@@ -1,0 +1,77 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Directed rounding and the few functions that fixed-point formulas need
+@license AGPL-3.0-only
+@notice Vyper's // truncates toward zero, so floor of a negative number is a function here.
+        docs/spec/oracle.md, docs/spec/margin.md.
+@custom:kill not deployable
+"""
+
+from libs import units as u
+
+
+@internal
+@pure
+def _mul_up(a: uint256, b: uint256) -> uint256:
+    """
+    @return ceil(a b / 1e18)
+    """
+    # adding WAD - 1 is checked; WAD is not zero
+    return unsafe_div(a * b + (u.WAD - 1), u.WAD)
+
+
+@internal
+@pure
+def _mul_down(a: uint256, b: uint256) -> uint256:
+    """
+    @return floor(a b / 1e18)
+    """
+    # WAD is not zero
+    return unsafe_div(a * b, u.WAD)
+
+
+@internal
+@pure
+def _ceil_div(a: uint256, b: uint256) -> uint256:
+    """
+    @return ceil(a / b); b must not be zero
+    """
+    return (a + b - 1) // b
+
+
+@internal
+@pure
+def _floor_div(a: int256, b: int256) -> int256:
+    """
+    @return floor(a / b), toward minus infinity, for b > 0
+    """
+    # b > 0, so neither division by zero nor min_value / -1; the quotient is at most |a|
+    quotient: int256 = unsafe_div(a, b)
+    # |quotient b| <= |a|; a negative inexact quotient lies above min_value / 2 for b > 1
+    if a < 0 and unsafe_mul(quotient, b) != a:
+        quotient = unsafe_sub(quotient, 1)
+    return quotient
+
+
+@internal
+@pure
+def _clamp(x: int256, low: int256, high: int256) -> int256:
+    return max(low, min(high, x))
+
+
+@internal
+@pure
+def _one_minus_exp(dt: uint256, tau: uint256) -> uint256:
+    """
+    @notice 1 - exp(-dt / tau) for dt / tau <= 0.2, error below 3e-6.
+    @return [WAD]
+    @custom:source docs/spec/oracle.md#expm
+    """
+    x: uint256 = dt * u.WAD // tau
+    # x <= WAD / 5 by the callers' bounds on dt and tau, so the products stay below 2^120 and the
+    # falling terms keep every difference positive
+    x2: uint256 = unsafe_div(unsafe_mul(x, x), u.WAD)
+    x3: uint256 = unsafe_div(unsafe_mul(x2, x), u.WAD)
+    x4: uint256 = unsafe_div(unsafe_mul(x3, x), u.WAD)
+    return x - unsafe_div(x2, 2) + unsafe_div(x3, 6) - unsafe_div(x4, 24)

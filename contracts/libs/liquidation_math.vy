@@ -1,0 +1,348 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Liquidation over words: prices of a close, slopes of LE, parts of an account
+@license AGPL-3.0-only
+@notice docs/spec/liquidation.md. Pure: words in, plans out; nothing here reads or writes state.
+@custom:kill not deployable
+"""
+
+from interfaces import ILiquidityPool
+from libs import account_words
+from libs import fixed_point
+from libs import margin_math
+from libs import packing
+from libs import quote_math
+from libs import units as u
+
+
+# the leg under liquidation, and everything that prices its close
+struct Target:
+    position: uint256
+    instrument: uint256
+    market: uint256
+    size: int256            # lots, signed
+    held: uint256           # lots, |size|
+    mark: uint256           # ticks
+    funding: int256         # ticks, brought to now
+    price_word: uint256
+    state_word: uint256
+    venue_size: int256      # lots, the pool's leg before
+    params: ILiquidityPool.PoolParams
+
+
+# what a close does not change: the account without the target's margin, the whole flat pay taken
+# off its equity, and the numbers of its margin rate
+struct Rest:
+    equity: int256          # USD WAD
+    mm: uint256             # USD WAD
+    doubled: int256         # IMs - MM, twice what LE adds to MM, one wei up
+    base: uint256           # WAD
+    tier: uint256           # USD WAD
+    mm_ratio: uint256       # WAD
+    v_slow: uint256         # 1e-4
+    costs: uint256          # half spread, fees and keeper's rate, WAD
+
+
+# a close of some lots of the target
+struct Close:
+    lots: uint256
+    price: uint256          # ticks
+    fee: uint256            # USD WAD
+    liquidation_fee: uint256
+    keeper_part: uint256    # USD WAD, keeper_rate of the notional
+    gap: int256             # h: E - LE after it, with the whole pay taken, USD WAD
+    le_slope: uint256       # of the leg left, WAD
+
+
+# a part of everything that an account holds
+struct Slice:
+    sizes: DynArray[int256, 16]     # lots
+    amounts: DynArray[uint256, 8]   # atoms
+    part: account_words.Books  # what moves, without cash and quote
+    rest: account_words.Books  # what stays, cash and quote untouched
+
+
+# ---- stage 1: reduce ----------------------------------------------------------------------------
+
+
+@internal
+@pure
+def _rest(
+    target: Target, equity: int256, mm: uint256, le: uint256, flat_pay: uint256
+) -> Rest:
+    """
+    @notice Take the target's own margin out of an account's requirements.
+    @param equity, mm, le [USD WAD] of the account before
+    """
+    rest: Rest = empty(Rest)
+    rest.base = (target.state_word // packing.BASE_AT & packing.MASK_12) * margin_math.BASE_GRID
+    rest.tier = (target.state_word // packing.TIER_AT & packing.MASK_14) * margin_math.TIER_GRID
+    rest.mm_ratio = target.state_word // packing.MM_RATIO_AT & packing.MASK_7
+    rest.mm_ratio *= margin_math.RATIO_GRID
+    rest.v_slow = packing._v_slow(target.price_word)
+    rest.costs = target.params.spread_min + target.params.fee
+    rest.costs += target.params.liquidation_fee + target.params.keeper_rate
+
+    mm_own: uint256 = 0
+    ims_own: uint256 = 0
+    slope: uint256 = 0
+    mm_own, ims_own, slope = self._margins(rest, target.held * target.mark)
+    rest.equity = equity - convert(flat_pay, int256)
+    rest.mm = mm - mm_own
+    # LE = MM + floor((IMs - MM) / 2)
+    rest.doubled = convert(2 * (le - mm) + 1 + mm_own, int256) - convert(ims_own, int256)
+    return rest
+
+
+@internal
+@pure
+def _margins(rest: Rest, notional: uint256) -> (uint256, uint256, uint256):
+    """
+    @notice What a leg of the target's market requires; its price is too young to have decayed.
+    @param notional [USD WAD] below 2^127
+    @return MM, IMs [USD WAD], and the slope of their mean in the notional [WAD]: the rate at base,
+            1.5 rate in the tier (beyond the cap a bound: 1 would be exact)
+    @custom:rounding up
+    @custom:source docs/spec/margin.md#leg
+    """
+    rate: uint256 = rest.base
+    if notional > rest.tier:
+        rate = margin_math._tiered(rate, notional, rest.tier)
+    # rate and ratio are at most 1 WAD, v_slow < 2^16: below 2^136, and rates times notional < 2^187
+    mm_rate: uint256 = unsafe_div(unsafe_mul(rate, rest.mm_ratio), u.WAD)
+    mm_rate = min(u.WAD, unsafe_div(unsafe_mul(mm_rate, rest.v_slow), u.V_ONE))
+    rate = min(u.WAD, unsafe_div(unsafe_mul(rate, rest.v_slow), u.V_ONE))
+    slope: uint256 = unsafe_add(mm_rate, rate)
+    if notional > rest.tier:
+        slope = unsafe_div(unsafe_mul(slope, 3), 2)
+    return (
+        fixed_point._mul_up(mm_rate, notional),
+        fixed_point._mul_up(rate, notional),
+        unsafe_add(unsafe_div(slope, 2), 1),
+    )
+
+
+@internal
+@pure
+def _close(target: Target, rest: Rest, lots: uint256) -> Close:
+    """
+    @notice Price a close of `lots` against the pool, and what it leaves the account of; the leg
+            is not closed whole, or the gap is not meant.
+    @param lots at most the leg
+    @custom:rounding price and fees against the account, as the pool quotes; the keeper's part down
+    @custom:source docs/spec/liquidation.md#reduce
+    """
+    close: Close = empty(Close)
+    taker: int256 = self._taker(target, lots)
+    close.lots = lots
+    close.price = quote_math._price(
+        target.mark, -target.venue_size, taker, target.params.scale, target.params.spread_min
+    )
+    # lots < 2^63, mark and price < 2^65: products below 2^128, and times a WAD rate below 2^188
+    value_wad: uint256 = unsafe_mul(lots, close.price)
+    notional: uint256 = unsafe_mul(lots, target.mark)
+    close.fee = fixed_point._mul_up(target.params.fee, value_wad)
+    close.liquidation_fee = fixed_point._mul_up(target.params.liquidation_fee, value_wad)
+    close.keeper_part = fixed_point._mul_down(target.params.keeper_rate, notional)
+    paid: uint256 = unsafe_add(unsafe_add(close.fee, close.liquidation_fee), close.keeper_part)
+
+    mm: uint256 = 0
+    ims: uint256 = 0
+    mm, ims, close.le_slope = self._margins(
+        rest, unsafe_mul(unsafe_sub(target.held, lots), target.mark)
+    )
+    # sums of a few numbers below 2^191; a seller loses notional - value, a buyer value - notional
+    lost: int256 = unsafe_sub(convert(notional, int256), convert(value_wad, int256))
+    if taker > 0:
+        lost = unsafe_sub(0, lost)
+    equity: int256 = unsafe_sub(rest.equity, unsafe_add(lost, convert(paid, int256)))
+    # what IMs - MM is after the close: never negative
+    doubled: int256 = unsafe_add(rest.doubled, convert(unsafe_sub(ims, mm), int256))
+    le: int256 = unsafe_add(convert(unsafe_add(rest.mm, mm), int256), unsafe_div(doubled, 2))
+    close.gap = unsafe_sub(equity, le)
+    return close
+
+
+@internal
+@pure
+def _gap_slope(target: Target, rest: Rest, close: Close) -> uint256:
+    """
+    @notice How fast the gap rises with the lots closed: h' of docs/spec/liquidation.md.
+    @return [USD WAD per lot] at least 1
+    @custom:rounding up, so that a step from the left stays left of the root
+    """
+    # skew and close over the scale: the curve's own slope
+    along: int256 = -target.venue_size
+    if target.size < 0:
+        along = target.venue_size
+    # |along| and lots < 2^64, mark < 2^64, WAD < 2^60; rates below 2^65
+    mark: int256 = convert(target.mark, int256)
+    moved: int256 = unsafe_mul(unsafe_sub(along, convert(close.lots, int256)), mark)
+    slope: int256 = unsafe_mul(moved, u.IWAD) // convert(target.params.scale, int256)
+    slope = unsafe_add(slope, convert(close.le_slope, int256))
+    slope = unsafe_mul(unsafe_sub(slope, convert(rest.costs, int256)), mark)
+    # positive by the pool's listing assert; a later change of base must not stop the search
+    return convert(max(1, unsafe_add(unsafe_div(slope, u.IWAD), 1)), uint256)
+
+
+@internal
+@pure
+def _taker(target: Target, lots: uint256) -> int256:
+    """
+    @return [lots] the account's side of a close
+    """
+    signed: int256 = convert(lots, int256)
+    if target.size > 0:
+        return -signed
+    return signed
+
+
+@internal
+@pure
+def _after(
+    books: account_words.Books, target: Target, close: Close, pay: uint256
+) -> account_words.Books:
+    """
+    @return the account after a close, its fees and `pay`
+    """
+    taker: int256 = self._taker(target, close.lots)
+    after: account_words.Books = account_words._with_leg(
+        books, target.position, target.instrument, target.size + taker
+    )
+    paid: uint256 = close.fee + close.liquidation_fee + pay
+    quote: int256 = -taker * (convert(close.price, int256) - target.funding)
+    after.word = account_words._with_money(after.word, 0, quote - convert(paid, int256))
+    return after
+
+
+@internal
+@pure
+def _tilt_after(target: Target, taker: int256) -> int256:
+    """
+    @return [1 / TILT_ONE] what drives funding once the pool has filled `taker` lots
+    """
+    return quote_math._tilt(target.mark, taker - target.venue_size, target.params.max_skew)
+
+
+@internal
+@pure
+def _need(equity: int256, le: uint256) -> uint256:
+    """
+    @return what is missing to LE [USD WAD]
+    """
+    return convert(max(0, convert(le, int256) - equity), uint256)
+
+
+@internal
+@pure
+def _flat_pay(flat: uint256, need_before: uint256, need_after: uint256) -> uint256:
+    """
+    @notice Share of the flat pay that the part of the need removed has earned.
+    @custom:rounding down, in favour of the account
+    """
+    return flat * (need_before - min(need_before, need_after)) // need_before
+
+
+@internal
+@pure
+def _block_capacity(params: ILiquidityPool.PoolParams) -> uint256:
+    """
+    @notice Notional that may be closed in one block: below it a sandwich loses money.
+    @return [USD WAD]
+    @custom:rounding down
+    """
+    rate: uint256 = params.mu * (2 * params.spread_min + params.fee) // u.WAD
+    return rate * params.scale // u.WAD
+
+
+# ---- stages 2 and 3: take -----------------------------------------------------------------------
+
+
+@internal
+@pure
+def _ramp(
+    live: uint256,
+    rise_time: uint256,
+    rise_share: uint256,
+    slow_time: uint256,
+    slow_share: uint256,
+    mm: uint256,
+) -> uint256:
+    """
+    @notice The reward: piecewise linear from 0, flat after slow_time.
+    @return [USD WAD]
+    """
+    share: uint256 = slow_share
+    if live < rise_time:
+        share = rise_share * live // rise_time
+    elif live < slow_time:
+        rise: uint256 = (slow_share - rise_share) * (live - rise_time)
+        share = rise_share + rise // (slow_time - rise_time)
+    return share * mm // u.WAD
+
+
+@internal
+@pure
+def _needs_all(equity: int256, mm: uint256, kappa: uint256, reward: uint256) -> bool:
+    """
+    @notice Whether a part of the account could not leave the rest healthier.
+    @return E < 0 or r MM > E (MM - kappa)
+    """
+    if equity < 0:
+        return True
+    return reward * mm > convert(equity, uint256) * (mm - kappa)
+
+
+@internal
+@pure
+def _slice(books: account_words.Books, fraction: uint256) -> Slice:
+    """
+    @notice Cut everything that is held, toward zero; fraction < 1 leaves no leg or amount empty.
+    @param fraction [WAD] 1 takes all
+    """
+    cut: Slice = empty(Slice)
+    legs: uint256 = packing._leg_count(books.word)
+    for i: uint256 in range(legs, bound=u.MAX_LEGS):
+        entry: uint256 = packing._half(books.legs[i // 2], i)
+        size: int256 = packing._leg_size(entry)
+        # Vyper's division truncates toward zero, as the rule does
+        moved: int256 = size * convert(fraction, int256) // u.IWAD
+        cut.sizes.append(moved)
+        instrument: uint256 = packing._leg_instrument(entry)
+        cut.part.legs[i // 2] = packing._with_half(
+            cut.part.legs[i // 2], i, packing._leg(instrument, moved)
+        )
+        cut.rest.legs[i // 2] = packing._with_half(
+            cut.rest.legs[i // 2], i, packing._leg(instrument, size - moved)
+        )
+    for i: uint256 in range(packing._collateral_count(books.word), bound=u.MAX_COLLATERALS):
+        amount: uint256 = packing._half(books.amounts[i // 2], i)
+        moved: uint256 = amount * fraction // u.WAD
+        cut.amounts.append(moved)
+        cut.part.amounts[i // 2] = packing._with_half(cut.part.amounts[i // 2], i, moved)
+        cut.rest.amounts[i // 2] = packing._with_half(cut.rest.amounts[i // 2], i, amount - moved)
+    cut.part.word = packing._account_word(0, 0, packing._meta(books.word))
+    cut.rest.word = books.word
+    return cut
+
+
+@internal
+@pure
+def _share(amount: int256, fraction: uint256) -> int256:
+    """
+    @custom:rounding down: a slice is never worth more than its fraction
+    """
+    return fixed_point._floor_div(amount * convert(fraction, int256), u.IWAD)
+
+
+@internal
+@pure
+def _payment(equity: int256, reward: uint256, fraction: uint256) -> uint256:
+    """
+    @notice What the buyer of a fraction pays the account.
+    @return [USD WAD]
+    @custom:rounding up, in favour of the account
+    """
+    owed: int256 = max(0, equity - convert(reward, int256))
+    return fixed_point._ceil_div(fraction * convert(owed, uint256), u.WAD)

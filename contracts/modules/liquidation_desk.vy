@@ -1,0 +1,180 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title LiquidationDesk: the neighbours of the Liquidator, read as words
+@license AGPL-3.0-only
+@notice docs/spec/liquidation.md. Owns no state; every plan begins with what is loaded here.
+@custom:kill not deployable
+"""
+
+from interfaces import IClearinghouse
+from interfaces import IInsuranceFund
+from interfaces import ILiquidityPool
+from interfaces import IMarkets
+from interfaces import IVenue
+from libs import account_words
+from libs import errors
+from libs import liquidation_math
+from libs import margin_math
+from libs import packing
+from libs import units as u
+
+MAX_DUST: constant(uint256) = 1_000 * u.WAD
+
+CLEARINGHOUSE: immutable(IClearinghouse)
+MARKETS: immutable(IMarkets)
+POOL: immutable(ILiquidityPool)
+POOL_ACCOUNT: immutable(uint256)
+FUND: immutable(IInsuranceFund)
+# oldest price at which a leg is closed [s]
+AGE_MM: immutable(uint256)
+KAPPA_FLAT: immutable(uint256)
+# what is worth less is closed whole [USD WAD]
+DUST: immutable(uint256)
+
+
+@deploy
+def __init__(clearinghouse: address, pool: address, fund: address, dust: uint256):
+    """
+    @custom:reverts "liquidator: dust range"
+    """
+    if dust > MAX_DUST:
+        errors._fail("liquidator: dust range")
+    CLEARINGHOUSE = IClearinghouse(clearinghouse)
+    MARKETS = IMarkets(staticcall CLEARINGHOUSE.markets())
+    POOL = ILiquidityPool(pool)
+    POOL_ACCOUNT = packing._account_of(pool, 0)
+    FUND = IInsuranceFund(fund)
+    timing: IMarkets.Timing = staticcall MARKETS.timing()
+    charges: IMarkets.Charges = staticcall MARKETS.charges()
+    AGE_MM = timing.age_mm
+    KAPPA_FLAT = charges.kappa_flat
+    DUST = dust
+
+
+@internal
+def _update(reports: Bytes[2048]):
+    """
+    @notice Take in the reports that lead a call; Markets calls nobody.
+    """
+    if len(reports) != 0:
+        extcall MARKETS.update(reports)
+
+
+@internal
+@view
+def _books(account: uint256) -> account_words.Books:
+    books: account_words.Books = empty(account_words.Books)
+    books.word, books.legs, books.amounts = staticcall CLEARINGHOUSE.account_words(account)
+    return books
+
+
+@internal
+@view
+def _health(books: account_words.Books) -> IMarkets.Health:
+    return staticcall MARKETS.check(books.word, books.legs, books.amounts)
+
+
+@internal
+@view
+def _target(
+    books: account_words.Books, venue: account_words.Books, instrument: uint256
+) -> liquidation_math.Target:
+    """
+    @notice Everything that prices a close of one leg; size 0 when the account has no such leg.
+    @param venue the pool's account
+    """
+    target: liquidation_math.Target = empty(liquidation_math.Target)
+    target.position, target.size = account_words._find_leg(
+        books.legs, packing._leg_count(books.word), instrument
+    )
+    if target.size == 0:
+        return target
+    target.instrument = instrument
+    target.market = packing._instrument_market(instrument)
+    target.price_word, target.state_word, target.funding = staticcall MARKETS.market_words(
+        target.market
+    )
+    target.params = staticcall POOL.params(target.market)
+    target.held = convert(abs(target.size), uint256)
+    target.mark = packing._price(target.price_word)
+    place: uint256 = 0
+    place, target.venue_size = account_words._find_leg(
+        venue.legs, packing._leg_count(venue.word), instrument
+    )
+    return target
+
+
+@internal
+@view
+def _is_stale(price_word: uint256) -> bool:
+    """
+    @return whether the closed market's own price is older than a close may use (rules R9)
+    """
+    return block.timestamp > packing._publish_time(price_word) + AGE_MM
+
+
+@internal
+@pure
+def _is_open(status: uint256) -> bool:
+    """
+    @return whether prices allow a liquidation now (docs/spec/margin.md#status)
+    """
+    if status & (margin_math.PENDING | margin_math.GRACE) != 0:
+        return False
+    return status & (margin_math.FRESH | margin_math.ALL_DEAD) != 0
+
+
+@internal
+@pure
+def _is_house(books: account_words.Books) -> bool:
+    return packing._flags(books.word) & packing.HOUSE != 0
+
+
+@internal
+@pure
+def _in_auction(books: account_words.Books) -> bool:
+    return packing._flags(books.word) & packing.IN_AUCTION != 0
+
+
+@internal
+@pure
+def _covers(equity: int256, required: uint256) -> bool:
+    return equity >= convert(required, int256)
+
+
+@internal
+@view
+def _confirm(
+    target: liquidation_math.Target,
+    venue: account_words.Books,
+    account: uint256,
+    taker: int256,
+    health: IMarkets.Health,
+):
+    """
+    @notice Ask the pool whether it stands by a fill that has been posted.
+    @param venue the pool's account, before
+    @param taker [lots] the account's side of the fill
+    @param health the pool's, after
+    """
+    place: uint256 = 0
+    held: int256 = 0
+    place, held = account_words._find_leg(
+        venue.legs, packing._leg_count(venue.word), target.instrument
+    )
+    after: account_words.Books = account_words._with_leg(
+        venue, place, target.instrument, held - taker
+    )
+    ask: IVenue.Ask = IVenue.Ask(
+        account=account,
+        instrument=target.instrument,
+        size=taker,
+        account_size=target.size,
+        venue_size=held,
+        reduce_only=True,
+        liquidation=True,
+    )
+    ok: bool = staticcall IVenue(POOL.address).confirm(
+        ask, health, after.legs, packing._leg_count(after.word)
+    )

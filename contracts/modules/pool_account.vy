@@ -1,0 +1,164 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title The pool's own account: its words, its health, the room it has for liquidations
+@license AGPL-3.0-only
+@notice docs/spec/pool.md. Reads the Clearinghouse's ledger; writes nothing.
+@custom:kill not deployable
+"""
+
+from interfaces import IClearinghouse
+from interfaces import IMarkets
+from interfaces import IVenue
+from libs import packing
+from libs import units as u
+from modules import pool_quotes
+
+uses: pool_quotes
+
+
+# halvings of the search for room when the pool's own margin binds
+ROOM_STEPS: constant(uint256) = 24
+
+CLEARINGHOUSE: immutable(IClearinghouse)
+ACCOUNT: immutable(uint256)
+
+
+struct Words:               # as Clearinghouse.account_words returns them
+    word: uint256
+    legs: uint256[8]
+    amounts: uint256[4]
+
+
+@deploy
+def __init__(clearinghouse: address):
+    CLEARINGHOUSE = IClearinghouse(clearinghouse)
+    ACCOUNT = packing._account_of(self, 0)
+
+
+# ---- view ---------------------------------------------------------------------------------------
+
+
+@external
+@view
+def liquidation_room(market: uint256, size: int256) -> uint256:
+    """
+    @notice How many lots of a forced fill of `size` the pool stands by now.
+    @param size [lots] the taker's side
+    @return [lots] at most |size|; a fill up to it passes `confirm` at the stored prices
+    @custom:rounding down
+    @custom:reverts "pool: unknown market"
+    """
+    words: Words = self._words()
+    position: uint256 = self._position(words, market)
+    if position == u.MAX_LEGS:
+        return 0
+
+    high: uint256 = self._cap_room(words, position, market, size)
+    low: uint256 = 0
+    middle: uint256 = high
+    for _step: uint256 in range(ROOM_STEPS):
+        if low == high:
+            break
+        if self._stands(words, position, market, middle, size > 0):
+            low = middle
+        else:
+            high = middle - 1
+        middle = (low + high + 1) // 2
+    return low
+
+
+# ---- internal -----------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _words() -> Words:
+    words: Words = empty(Words)
+    words.word, words.legs, words.amounts = staticcall CLEARINGHOUSE.account_words(ACCOUNT)
+    return words
+
+
+@internal
+@view
+def _health(words: Words) -> IMarkets.Health:
+    return staticcall pool_quotes.MARKETS.check(words.word, words.legs, words.amounts)
+
+
+@internal
+@view
+def _nav(words: Words) -> uint256:
+    """
+    @notice NAV at the stored prices, whatever their age [WAD].
+    """
+    exposure: pool_quotes.Exposure = pool_quotes._exposure(
+        self._health(words).equity, words.legs, packing._leg_count(words.word), 0
+    )
+    return exposure.nav
+
+
+@internal
+@pure
+def _position(words: Words, market: uint256) -> uint256:
+    """
+    @return where the market's leg stands or would stand; MAX_LEGS when there is no place for it
+    """
+    leg_count: uint256 = packing._leg_count(words.word)
+    for i: uint256 in range(leg_count, bound=u.MAX_LEGS):
+        entry: uint256 = packing._half(words.legs[i // 2], i)
+        if packing._leg_instrument(entry) == packing._perp(market):
+            return i
+    return leg_count
+
+
+@internal
+@pure
+def _leg_size(words: Words, position: uint256) -> int256:
+    return packing._leg_size(packing._half(words.legs[position // 2], position))
+
+
+@internal
+@view
+def _cap_room(words: Words, position: uint256, market: uint256, size: int256) -> uint256:
+    """
+    @notice Lots up to which the market cap holds, or the pool's leg does not grow.
+    @dev At the NAV before the fill: the fill only adds its spread to it.
+    """
+    cap: int256 = convert(pool_quotes._cap_lots(market, self._nav(words)), int256)
+    # along: the pool's leg counted in the direction in which the fill moves it
+    along: int256 = self._leg_size(words, position)
+    if size > 0:
+        along = -along
+    lots: int256 = max(cap - along, -2 * along)
+    return convert(min(abs(size), max(0, lots)), uint256)
+
+
+@internal
+@view
+def _stands(
+    words: Words, position: uint256, market: uint256, lots: uint256, buys: bool
+) -> bool:
+    """
+    @notice Whether the pool keeps E >= MM after a forced fill of `lots`.
+    @dev A leg that the fill closes is kept as a leg of zero: MM is too high by KAPPA_LEG then.
+    """
+    size: int256 = convert(lots, int256)
+    if not buys:
+        size = -size
+    before: int256 = self._leg_size(words, position)
+    fill: IVenue.Fill = empty(IVenue.Fill)
+    funding: int256 = 0
+    fill, funding = pool_quotes._forced_fill(market, size, before)
+
+    after: Words = words
+    entry: uint256 = packing._leg(packing._perp(market), before - size)
+    after.legs[position // 2] = packing._with_half(words.legs[position // 2], position, entry)
+    meta: uint256 = packing._with_counts(
+        packing._meta(words.word),
+        max(packing._leg_count(words.word), position + 1),
+        packing._collateral_count(words.word),
+    )
+    quote: int256 = packing._quote(words.word) + size * (convert(fill.price, int256) - funding)
+    after.word = packing._account_word(packing._cash(words.word), quote, meta)
+    health: IMarkets.Health = self._health(after)
+    return health.equity >= convert(health.mm, int256)

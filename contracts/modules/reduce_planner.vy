@@ -1,0 +1,326 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title ReducePlanner: how many lots of a leg to close against the pool
+@license AGPL-3.0-only
+@notice docs/spec/liquidation.md#reduce. View and call run the same search; the only state is
+        what each market's block has used of its capacity.
+@custom:kill not deployable
+"""
+
+from interfaces import ILiquidator
+from interfaces import IMarkets
+from libs import account_words
+from libs import errors
+from libs import fixed_point
+from libs import liquidation_math
+from libs import packing
+from libs import units as u
+from modules import liquidation_desk as desk
+
+uses: desk
+
+# rules R6: at most 8 steps and 3 kinks from the left; from the right a few more
+MAX_STEPS: constant(uint256) = 24
+# markets whose usage word is made non-zero at deployment: the first close saves a fresh slot
+WARM_MARKETS: constant(uint256) = 16
+# a planned limit is 1/1,000 above the lots, room for a few seconds of funding
+LIMIT_CUSHION: constant(uint256) = 1_000
+
+# docs/spec/liquidation.md#plan-status
+OK: constant(uint256) = 0
+NOT_BELOW_MM: constant(uint256) = 1
+CLOSED: constant(uint256) = 2
+NO_LEG: constant(uint256) = 3
+NO_CAPACITY: constant(uint256) = 4
+NO_ROOM: constant(uint256) = 5
+TOO_COSTLY: constant(uint256) = 6
+
+
+usage: HashMap[uint256, uint256]
+
+
+@deploy
+def __init__():
+    for market: uint256 in range(1, WARM_MARKETS + 1):
+        self.usage[market] = packing._usage_word(0, 1)
+
+
+# ---- capacity -----------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _capacity_left(target: liquidation_math.Target) -> uint256:
+    """
+    @notice What this block may still close of the target's market.
+    @return [lots]
+    @custom:rounding down
+    """
+    left: uint256 = liquidation_math._block_capacity(target.params)
+    word: uint256 = self.usage[target.market]
+    if packing._usage_block(word) == block.number:
+        left -= min(left, packing._usage_used(word))
+    return left // target.mark
+
+
+@internal
+def _use(target: liquidation_math.Target, lots: uint256):
+    used: uint256 = lots * target.mark
+    word: uint256 = self.usage[target.market]
+    if packing._usage_block(word) == block.number:
+        used += packing._usage_used(word)
+    self.usage[target.market] = packing._usage_word(block.number, used)
+
+
+# ---- search -------------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _close(
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    rest: liquidation_math.Rest,
+    lots: uint256,
+) -> liquidation_math.Close:
+    """
+    @notice Close `lots` on paper; a leg closed whole changes more than its own margin.
+    """
+    close: liquidation_math.Close = liquidation_math._close(target, rest, lots)
+    if lots == target.held:
+        pay: uint256 = desk.KAPPA_FLAT + close.keeper_part
+        health: IMarkets.Health = desk._health(liquidation_math._after(books, target, close, pay))
+        close.gap = health.equity - convert(health.le, int256)
+    return close
+
+
+@internal
+@view
+def _search(
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    rest: liquidation_math.Rest,
+    start: uint256,
+    limit: uint256,
+) -> liquidation_math.Close:
+    """
+    @notice The fewest lots up to `limit` with h >= 0, or `limit`: Newton in whole lots.
+    @dev h rises and is concave between kinks: steps from the left never pass the root, a step
+         from the right lands left of it, and whatever a kink spoils the next step mends.
+    @param start, limit [lots], start <= limit <= |leg|
+    """
+    close: liquidation_math.Close = self._close(books, target, rest, start)
+    for _: uint256 in range(MAX_STEPS):
+        lots: uint256 = close.lots
+        slope: uint256 = liquidation_math._gap_slope(target, rest, close)
+        distance: uint256 = convert(abs(close.gap), uint256)
+        if close.gap < 0:
+            if lots == limit:
+                break
+            lots = min(limit, lots + fixed_point._ceil_div(distance, slope))
+        else:
+            step: uint256 = min(lots, distance // slope)
+            if step == 0:
+                break
+            lots -= step
+        close = self._close(books, target, rest, lots)
+    return close
+
+
+@internal
+@view
+def _bounded(
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    before: IMarkets.Health,
+    start: uint256,
+    limit: uint256,
+) -> liquidation_math.Close:
+    """
+    @notice The search, and no remnant of the leg that is worth less than DUST: either the whole
+            leg goes or enough of it stays.
+    """
+    rest: liquidation_math.Rest = liquidation_math._rest(
+        target, before.equity, before.mm, before.le, desk.KAPPA_FLAT
+    )
+    close: liquidation_math.Close = self._search(books, target, rest, start, limit)
+    left_wad: uint256 = (target.held - close.lots) * target.mark
+    if left_wad == 0 or left_wad >= desk.DUST:
+        return close
+    lots: uint256 = target.held
+    if limit != lots:
+        lots -= min(lots, fixed_point._ceil_div(desk.DUST, target.mark))
+    return self._close(books, target, rest, lots)
+
+
+# ---- pay ----------------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _pay(
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    before: IMarkets.Health,
+    close: liquidation_math.Close,
+) -> uint256:
+    """
+    @notice What the keeper has earned: all of KAPPA_FLAT once nothing is missing to LE, else the
+            share of the need removed; and the rate on the notional.
+    @return [USD WAD]
+    @custom:rounding down, in favour of the account
+    """
+    if close.gap >= 0:
+        return desk.KAPPA_FLAT + close.keeper_part
+    after: IMarkets.Health = desk._health(liquidation_math._after(books, target, close, 0))
+    flat: uint256 = liquidation_math._flat_pay(
+        desk.KAPPA_FLAT,
+        liquidation_math._need(before.equity, before.le),
+        liquidation_math._need(after.equity, after.le),
+    )
+    return flat + close.keeper_part
+
+
+# ---- verdicts -----------------------------------------------------------------------------------
+
+
+@internal
+@pure
+def _helps(before: IMarkets.Health, after: IMarkets.Health) -> bool:
+    """
+    @notice Whether the close costs at most half of the MM that it releases (rules R6).
+    """
+    cost: int256 = before.equity - after.equity
+    return 2 * cost <= convert(before.mm, int256) - convert(after.mm, int256)
+
+
+@internal
+@pure
+def _overshoots(
+    target: liquidation_math.Target, lots: uint256, after: IMarkets.Health
+) -> bool:
+    """
+    @notice Whether more than the lot that reached LE was closed; a leg closed whole may.
+    """
+    return lots != target.held and after.equity > convert(after.le + target.mark, int256)
+
+
+@internal
+@view
+def _require_size(
+    target: liquidation_math.Target, close: liquidation_math.Close, size: uint256, most: uint256
+):
+    """
+    @notice Refuse a close that stops short of LE for no reason but the caller's size.
+    @param most [lots] of the leg that the block's capacity allows
+    @custom:reverts "liquidator: too small" unless the pool has no room for more
+    """
+    if close.lots == 0:
+        errors._fail("liquidator: too small")
+    if close.gap >= 0 or size >= most:
+        return
+    if size < self._room(target, most):
+        errors._fail("liquidator: too small")
+
+
+@internal
+@view
+def _room(target: liquidation_math.Target, most: uint256) -> uint256:
+    """
+    @return [lots] of `most` that the pool stands by
+    """
+    return staticcall desk.POOL.liquidation_room(
+        target.market, liquidation_math._taker(target, most)
+    )
+
+
+# ---- view ---------------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _plan(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
+    """
+    @notice What a call with `limit` as its size does in this block.
+    """
+    plan: ILiquidator.ReducePlan = empty(ILiquidator.ReducePlan)
+    plan.instrument = instrument
+    books: account_words.Books = desk._books(account)
+    target: liquidation_math.Target = desk._target(
+        books, desk._books(desk.POOL_ACCOUNT), instrument
+    )
+    before: IMarkets.Health = desk._health(books)
+    plan.position = target.position
+    if target.size == 0:
+        plan.status = NO_LEG
+    elif desk._covers(before.equity, before.mm):
+        plan.status = NOT_BELOW_MM
+    elif desk._is_house(books) or desk._is_stale(target.price_word):
+        plan.status = CLOSED
+    elif not desk._is_open(before.status):
+        plan.status = CLOSED
+    if plan.status != OK:
+        return plan
+    return self._sized(plan, books, target, before)
+
+
+@internal
+@view
+def _sized(
+    known: ILiquidator.ReducePlan,
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    before: IMarkets.Health,
+) -> ILiquidator.ReducePlan:
+    """
+    @notice Find c*, then what capacity and room leave of it.
+    """
+    plan: ILiquidator.ReducePlan = known
+    close: liquidation_math.Close = self._bounded(books, target, before, 0, target.held)
+    plan.target = close.lots
+    plan.limit = min(target.held, plan.target + plan.target // LIMIT_CUSHION + 1)
+
+    bound: uint256 = min(target.held, self._capacity_left(target))
+    if bound == 0:
+        plan.status = NO_CAPACITY
+        return plan
+    bound = self._room(target, bound)
+    if bound < plan.target:
+        plan.limit = bound
+        if bound != 0:
+            close = self._bounded(books, target, before, bound, bound)
+    if bound == 0 or close.lots == 0:
+        plan.status = NO_ROOM
+        return plan
+    return self._priced(plan, books, target, before, close)
+
+
+@internal
+@view
+def _priced(
+    known: ILiquidator.ReducePlan,
+    books: account_words.Books,
+    target: liquidation_math.Target,
+    before: IMarkets.Health,
+    close: liquidation_math.Close,
+) -> ILiquidator.ReducePlan:
+    """
+    @notice Fill in what the close pays, and whether the core would take it.
+    """
+    plan: ILiquidator.ReducePlan = known
+    plan.size = close.lots
+    plan.price = close.price
+    plan.fee = close.fee
+    plan.liquidation_fee = close.liquidation_fee
+    plan.pay = self._pay(books, target, before, close)
+
+    after: IMarkets.Health = desk._health(
+        liquidation_math._after(books, target, close, plan.pay)
+    )
+    ratio_held: bool = (
+        after.equity * convert(before.mm, int256) >= before.equity * convert(after.mm, int256)
+    )
+    if not ratio_held or not self._helps(before, after):
+        plan.status = TOO_COSTLY
+    return plan

@@ -1,0 +1,209 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Seizure: forced moves between two accounts, planned by a listed hand, verified here
+@license AGPL-3.0-only
+@notice docs/spec/ledger.md (post, write_off). Owns no state. Minimum sizes do not bind here: a
+        remnant below them must not stop a liquidation.
+@custom:kill not deployable
+"""
+
+from interfaces import IClearinghouse
+from interfaces import IMarkets
+from libs import errors
+from libs import margin_math
+from libs import packing
+from libs import units as u
+from modules import accounts
+from modules import ledger
+
+uses: accounts
+uses: ledger
+
+
+# ---- post -------------------------------------------------------------------------------------
+
+
+@internal
+def _post(p: IClearinghouse.Post) -> IClearinghouse.Posted:
+    """
+    @notice Move what a liquidation plan says and require that it made the account healthier.
+            Positions are taken from the last one down: closing one moves none still to come.
+    """
+    if p.account == p.counterparty or p.account == p.keeper:
+        errors._fail("seizure: parties")
+    before: IMarkets.Health = ledger._health(p.account)
+    self._require_open(before)
+
+    position: uint256 = len(p.sizes)
+    for k: uint256 in range(len(p.sizes), bound=u.MAX_LEGS):
+        position -= 1
+        self._move_leg(p.account, p.counterparty, position, p.sizes[position], p.tilt)
+    position = len(p.amounts)
+    for k: uint256 in range(len(p.amounts), bound=u.MAX_COLLATERALS):
+        position -= 1
+        self._move_amount(p.account, p.counterparty, position, p.amounts[position])
+    self._move_money(p)
+    ledger._set_auction(p.account, p.auction)
+
+    after: IMarkets.Health = ledger._health(p.account)
+    other: IMarkets.Health = ledger._health(p.counterparty)
+    self._require_better(p.account, before, after)
+    self._require_counterparty(p.counterparty, other)
+
+    log IClearinghouse.Posting(
+        account=p.account,
+        counterparty=p.counterparty,
+        keeper=p.keeper,
+        cash=p.cash,
+        quote=p.quote,
+        fee=p.fee,
+        liquidation_fee=p.liquidation_fee,
+        pay=p.pay,
+        insurance=p.insurance,
+    )
+    return IClearinghouse.Posted(before=before, after=after, other=other)
+
+
+@internal
+def _move_leg(
+    account: uint256, counterparty: uint256, position: uint256, moved: int256, tilt: int256
+):
+    """
+    @notice Move lots of the leg at a position toward zero; open interest never grows by it.
+    """
+    if moved == 0:
+        return
+    instrument: uint256 = 0
+    size: int256 = 0
+    instrument, size = accounts._leg(account, position)
+    # where nothing is held the size is 0, which nothing reduces
+    if not accounts._reduces(size, size - moved):
+        errors._fail("seizure: size")
+
+    other_position: uint256 = 0
+    other: int256 = 0
+    other_position, other = accounts._find_leg(counterparty, instrument)
+    change: int256 = accounts._change_leg(account, instrument, position, size, 0 - moved)
+    change += accounts._change_leg(counterparty, instrument, other_position, other, moved)
+    log IClearinghouse.LegMoved(
+        account=account,
+        counterparty=counterparty,
+        instrument=instrument,
+        size=moved,
+        account_size=size - moved,
+        counterparty_size=other + moved,
+    )
+    ledger._record(instrument, change, tilt)
+
+
+@internal
+def _move_amount(account: uint256, counterparty: uint256, position: uint256, moved: uint256):
+    """
+    @notice Move atoms of the collateral at a position.
+    """
+    if moved == 0:
+        return
+    atoms: int256 = convert(moved, int256)
+    # where nothing is held the id is 0, of which no account has any
+    collateral: uint256 = packing._collateral_id(accounts.words[account], position)
+    accounts._change_amount(account, collateral, 0 - atoms)
+    accounts._change_amount(counterparty, collateral, atoms)
+    log IClearinghouse.CollateralMoved(
+        account=account, counterparty=counterparty, collateral=collateral, amount=moved
+    )
+
+
+@internal
+def _move_money(p: IClearinghouse.Post):
+    """
+    @notice Move cash and quote between the two, then fees, pay and the fund's payment.
+    """
+    insurance: int256 = convert(p.insurance, int256)
+    fee: int256 = convert(p.fee, int256)
+    liquidation_fee: int256 = convert(p.liquidation_fee, int256)
+    pay: int256 = convert(p.pay, int256)
+    ledger._add(p.account, 0 - p.cash, 0 - p.quote - fee - liquidation_fee - pay)
+    ledger._add(p.counterparty, p.cash + insurance, p.quote)
+    ledger._add(ledger.fee_account, 0, fee)
+    ledger._add(p.keeper, 0, pay)
+    self._draw(insurance, liquidation_fee)
+
+
+@internal
+def _draw(paid: int256, earned: int256):
+    """
+    @notice Take cash out of insurance, which never goes below 0, and credit its fee.
+    """
+    if ledger._add(ledger.insurance_account, 0 - paid, earned) < 0:
+        errors._fail("seizure: insurance")
+
+
+# ---- write off --------------------------------------------------------------------------------
+
+
+@internal
+def _write_off(account: uint256, covered: uint256) -> uint256:
+    """
+    @notice Clear the debt of an account that has nothing left: the fund pays `covered`, the
+            rest is booked as the deficit of all.
+    @return [WAD] the deficit booked
+    """
+    word: uint256 = accounts.words[account]
+    cash: int256 = packing._cash(word)
+    quote: int256 = packing._quote(word)
+    paid: int256 = convert(covered, int256)
+    debt: int256 = 0 - cash - quote
+    if not accounts._is_empty(account) or debt < max(paid, 1):
+        errors._fail("seizure: no such debt")
+
+    booked: uint256 = ledger._book_deficit(debt - paid)
+    ledger._change_books(0 - quote, 0)
+    ledger._add(account, 0 - cash, 0 - quote)
+    ledger._set_auction(account, False)
+    self._draw(paid, 0)
+
+    log IClearinghouse.WrittenOff(account=account, covered=covered, deficit=booked)
+    return booked
+
+
+# ---- require ----------------------------------------------------------------------------------
+
+
+@internal
+@pure
+def _require_open(health: IMarkets.Health):
+    """
+    @notice Below MM, at a price that may be used for a liquidation.
+    """
+    if ledger._covers(health.equity, health.mm):
+        errors._fail("seizure: not below mm")
+    barred: uint256 = margin_math.PENDING | margin_math.GRACE
+    needed: uint256 = margin_math.FRESH | margin_math.ALL_DEAD
+    if health.status & barred != 0 or health.status & needed == 0:
+        errors._fail("seizure: closed")
+
+
+@internal
+@view
+def _require_better(account: uint256, before: IMarkets.Health, after: IMarkets.Health):
+    """
+    @notice E / MM did not fall, unless nothing is left; and no solvent account ends insolvent,
+            no insolvent one deeper.
+    """
+    if not (accounts._is_empty(account) or ledger._ratio_held(before, after)):
+        errors._fail("seizure: health fell")
+    if after.equity < min(before.equity, 0):
+        errors._fail("seizure: made insolvent")
+
+
+@internal
+@view
+def _require_counterparty(account: uint256, health: IMarkets.Health):
+    """
+    @notice A buyer ends above IM; a pool above MM, and the hand asks it for its own limits.
+    """
+    required: uint256 = health.im
+    if accounts._has_flag(account, packing.HOUSE):
+        required = health.mm
+    ledger._require_covered(health.equity, required)

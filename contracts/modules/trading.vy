@@ -1,0 +1,235 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Trading: fills with venues that are asked, both sides checked
+@license AGPL-3.0-only
+@notice docs/spec/ledger.md (Trade, R2). The only writer of the list of venues.
+@custom:kill not deployable
+"""
+
+from interfaces import IClearinghouse
+from interfaces import IMarkets
+from interfaces import IVenue
+from libs import errors
+from libs import packing
+from libs import units as u
+from modules import accounts
+from modules import ledger
+
+uses: accounts
+uses: ledger
+
+# oldest price that opens and that reduces [s] (R13)
+AGE_OPEN: constant(uint256) = 15
+AGE_REDUCE: constant(uint256) = 120
+# smallest leg after an opening fill, and where the venue's word marks the market as small (R13)
+MIN_LEG: constant(int256) = 1_000 * u.IWAD
+MIN_LEG_SMALL: constant(int256) = 500 * u.IWAD
+# smallest leg after a reducing fill
+DUST: constant(int256) = 10 * u.IWAD
+# a venue's fee is at most 1 / FEE_SHARE of the fill's value
+FEE_SHARE: constant(int256) = 100
+
+
+# docs/spec/words.md#venue
+venues: HashMap[address, uint256]
+
+
+# ---- listing ----------------------------------------------------------------------------------
+
+
+@internal
+def _set_venue(venue: address, allowed: bool, house: bool, small_markets: uint256):
+    """
+    @notice Allow a venue or stop new fills with it; a house account has a pool's margin rules.
+    """
+    account: uint256 = packing._account_of(venue, 0)
+    self.venues[venue] = packing._venue_word(allowed, small_markets)
+    accounts._set_flag(account, packing.HOUSE, house)
+
+    log IClearinghouse.VenueSet(
+        venue=venue, allowed=allowed, house=house, small_markets=small_markets
+    )
+
+
+# ---- trade ------------------------------------------------------------------------------------
+
+
+@internal
+def _trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
+    """
+    @notice Ask the venue for a fill, move it between the two accounts, check them both.
+    """
+    venue: uint256 = self._require_venue(t)
+    maker: uint256 = packing._account_of(t.venue, 0)
+    position: uint256 = 0
+    maker_position: uint256 = 0
+    size: int256 = 0
+    maker_size: int256 = 0
+    position, size = accounts._find_leg(t.account, t.instrument)
+    maker_position, maker_size = accounts._find_leg(maker, t.instrument)
+    ask: IVenue.Ask = IVenue.Ask(
+        account=t.account,
+        instrument=t.instrument,
+        size=t.size,
+        account_size=size,
+        venue_size=maker_size,
+        reduce_only=t.reduce_only,
+        liquidation=False,
+    )
+    opens: bool = not accounts._reduces(size, size + t.size)
+    mark: int256 = 0
+    funding: int256 = 0
+    mark, funding = self._require_market(ask, venue, opens)
+    fill: IVenue.Fill = staticcall IVenue(t.venue).match(ask)
+    self._require_fill(t, fill)
+
+    before: accounts.Words = empty(accounts.Words)
+    if not opens:
+        before = accounts._words(t.account)
+    change: int256 = accounts._change_leg(t.account, t.instrument, position, size, t.size)
+    change += accounts._change_leg(maker, t.instrument, maker_position, maker_size, 0 - t.size)
+    ledger._record(t.instrument, change, fill.tilt)
+    self._pay(t, maker, fill, funding)
+    self._require_taker(t.account, opens, before)
+
+    log IClearinghouse.Filled(
+        account=t.account,
+        venue=maker,
+        instrument=t.instrument,
+        size=t.size,
+        price=fill.price,
+        funding=funding,
+        mark=convert(mark, uint256),
+        fee=fill.fee,
+        account_size=size + t.size,
+        venue_size=maker_size - t.size,
+    )
+    self._require_confirmed(t.venue, ask)
+    return IClearinghouse.Traded(price=fill.price, fee=fill.fee, funding=funding)
+
+
+@internal
+def _pay(t: IClearinghouse.Trade, maker: uint256, fill: IVenue.Fill, funding: int256):
+    """
+    @notice Move a fill's value between the two sides, the product computed once, and its fee.
+    """
+    value: int256 = t.size * (convert(fill.price, int256) - funding)
+    fee: int256 = convert(fill.fee, int256)
+    ledger._add(t.account, 0, 0 - value - fee)
+    ledger._add(maker, 0, value)
+    ledger._add(ledger.fee_account, 0, fee)
+
+
+# ---- require ----------------------------------------------------------------------------------
+
+
+@internal
+def _require_taker(account: uint256, opens: bool, before: accounts.Words):
+    """
+    @notice R2. What opens ends above IM; what reduces may stay below it when nothing got worse,
+            and health before is only asked for then.
+    """
+    after: IMarkets.Health = ledger._health(account)
+    initial: bool = opens
+    if not initial and not ledger._covers(after.equity, after.im):
+        initial = not self._is_no_worse(ledger._check(before), after)
+    if initial:
+        ledger._require_initial(after)
+    ledger._cure(account, after)
+
+
+@internal
+@view
+def _require_venue(t: IClearinghouse.Trade) -> uint256:
+    venue: uint256 = self.venues[t.venue]
+    if not packing._has_bit(venue, 0):
+        errors._fail("trading: unknown venue")
+    market: uint256 = packing._instrument_market(t.instrument)
+    own: bool = packing._owner(t.account) == t.venue
+    if own or t.size == 0 or packing._perp(market) != t.instrument:
+        errors._fail("trading: bad order")
+    return venue
+
+
+@internal
+@view
+def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, int256):
+    """
+    @notice What opens needs a fresh, trusted price and a leg worth closing later; what reduces
+            needs a price no older than liquidations take, and leaves no dust.
+    @return [ticks] price, cumulative funding brought to now
+    """
+    market: uint256 = packing._instrument_market(ask.instrument)
+    price_word: uint256 = 0
+    state: uint256 = 0
+    funding: int256 = 0
+    price_word, state, funding = staticcall ledger.MARKETS.market_words(market)
+    publish: uint256 = 0
+    flags: uint256 = 0
+    publish, flags = packing._price_clock(price_word)
+    mark: int256 = convert(packing._price(price_word), int256)
+
+    max_age: uint256 = AGE_REDUCE
+    distrust: uint256 = packing.PENDING
+    smallest: int256 = DUST
+    if opens:
+        if ask.reduce_only:
+            errors._fail("trading: reduce only")
+        max_age = AGE_OPEN
+        distrust |= packing.UNTRUSTED
+        smallest = MIN_LEG
+        if packing._has_bit(venue, market):
+            smallest = MIN_LEG_SMALL
+    if block.timestamp > publish + max_age or flags & distrust != 0:
+        errors._fail("trading: price not trusted")
+    value: int256 = (ask.account_size + ask.size) * mark
+    if value != 0 and max(value, 0 - value) < smallest:
+        errors._fail("trading: leg too small")
+    return mark, funding
+
+
+@internal
+@pure
+def _require_fill(t: IClearinghouse.Trade, fill: IVenue.Fill):
+    """
+    @notice The price is within the taker's limit, the fee within what any venue may ask.
+    """
+    better: bool = fill.price >= t.limit_price
+    if t.size > 0:
+        better = fill.price <= t.limit_price
+    if not better:
+        errors._fail("trading: limit price")
+    value: int256 = t.size * convert(fill.price, int256)
+    if convert(fill.fee, int256) * FEE_SHARE > max(value, 0 - value):
+        errors._fail("trading: fee")
+
+
+@internal
+@view
+def _require_confirmed(venue: address, ask: IVenue.Ask):
+    """
+    @notice The venue stands by the fill: its own limits and margin, after it.
+    """
+    words: accounts.Words = accounts._words(packing._account_of(venue, 0))
+    confirmed: bool = staticcall IVenue(venue).confirm(
+        ask, ledger._check(words), words.legs, packing._leg_count(words.word)
+    )
+    if not confirmed:
+        errors._fail("trading: not confirmed")
+
+
+@internal
+@pure
+def _is_no_worse(before: IMarkets.Health, after: IMarkets.Health) -> bool:
+    """
+    @notice R2 below IM: E - IM, E - MM and E / MM did not fall (E itself when it is negative).
+    """
+    gained: int256 = after.equity - before.equity
+    if gained < convert(after.im, int256) - convert(before.im, int256):
+        return False
+    if gained < convert(after.mm, int256) - convert(before.mm, int256):
+        return False
+    if before.equity >= 0:
+        return ledger._ratio_held(before, after)
+    return after.equity >= before.equity

@@ -1,0 +1,1 @@
+"""Plimsoll's keepers: publish prices, execute orders, liquidate, read the books."""

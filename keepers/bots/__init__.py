@@ -1,0 +1,1 @@
+"""The loops: read a snapshot, decide, send, count."""

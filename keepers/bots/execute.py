@@ -1,0 +1,195 @@
+"""The executor: committed orders at the first price that may fill them, for their reserve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from keepers.bots.runtime import Bot, Runtime
+from keepers.chain.abi import interface
+from keepers.chain.mirror import Mirror
+from keepers.chain.rpc import Head, Log
+from keepers.chain.stream import Rewound
+from keepers.chain.transactions import Draft
+from keepers.domain import orders
+from keepers.domain.backoff import Backoff
+from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE
+from keepers.domain.orders import Fate, Order, fate, led, ranked
+from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
+from keepers.errors import Reverted
+from keepers.settings import ExecuteSettings, usd
+from keepers.store.ledger import DROPPED, FAILED
+from keepers.web import peers
+from keepers.web.board import Board
+
+log = structlog.get_logger()
+
+HISTORY = 50_000  # blocks: an order lives for a day at most
+
+
+class Execute(Bot):
+    """Fills what can be filled, refunds what cannot."""
+
+    name = "execute"
+
+    def __init__(self, runtime: Runtime, settings: ExecuteSettings) -> None:
+        """Watch orders and prices."""
+        super().__init__(runtime, "Orders", "Markets")
+        self.settings = settings
+        self.mirror = Mirror(runtime.reader, runtime.deployment)
+        self.orders: dict[bytes, Order] = {}
+        self.calldata: dict[bytes, bytes] = {}  # execute without reports, ready to send
+        self.delay = 0
+        self.reload = False
+        self.backoff = Backoff(1)
+        self.flights: list[tuple[Any, bytes]] = []
+        deployed = runtime.deployment
+        self.address = deployed.address("Orders")
+        self._abi = interface("Orders")
+        separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
+        self.board = Board(separator, deployed.signers)
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """Follow the publishers whose reports may lead an execution."""
+        return [
+            peers.follow(each, self.board, self.runtime.metrics) for each in self.settings.peers
+        ]
+
+    async def load(self, head: Head) -> None:
+        """Read prices, and the open orders out of the last day's events."""
+        reader = self.runtime.reader
+        (self.delay,) = await reader.one("Orders", "commit_delay", block=head.number)
+        self.mirror.terms = await reader.terms(head.number)
+        self.mirror.markets = {each.id: each for each in await reader.markets(head.number)}
+        self.mirror.on_head(head)
+        self.orders.clear()
+        first = max(self.runtime.deployment.block, head.number - HISTORY)
+        for found in await self.runtime.rpc.logs([self.address], first, head.number):
+            self._order_event(found)
+        self.reload = False
+
+    def take(self, message: Log | Rewound | Head) -> None:
+        """Keep orders and prices; wake for both."""
+        if isinstance(message, Rewound):
+            self.runtime.store.rewind(message.block)
+            self.reload = True
+        elif isinstance(message, Head):
+            self.mirror.on_head(message)
+            self.wake.set()
+        elif message.address == self.address.lower():
+            self._order_event(message)
+        elif self.mirror.on_log(message):
+            self.seen_at = time.perf_counter()
+            self.wake.set()
+
+    def _order_event(self, message: Log) -> None:
+        event = self._abi.topics.get(message.topics[0])
+        if event is None:
+            return
+        said = event.decode(message.topics, message.data)
+        if event.name == "Committed":
+            order = orders.from_event(said)
+            self.orders[order.id] = order
+            self.calldata[order.id] = self._abi.encode("execute", order.struct)
+            return
+        closed = self.orders.pop(bytes(said["order_id"]), None)
+        self.calldata.pop(bytes(said["order_id"]), None)
+        mine = event.name == "Executed" and said["executor"].lower() == self._own
+        if closed is not None and mine:
+            paid = self.runtime.gas_market(self._native()).value(closed.reserve)
+            self.runtime.store.earned(
+                message.tx, message.index, "Executed", closed.account, message.block, paid
+            )
+            self.runtime.metrics.income_usd.inc(paid / 10**18)
+
+    @property
+    def _own(self) -> str:
+        return self.runtime.signer.address.lower()
+
+    async def work(self) -> None:
+        """Execute, refund, or lead an execution with reports of one's own."""
+        if self.reload:
+            await self.load(await self.runtime.rpc.head())
+        self._learn()
+        drafts = self._drafts()
+        if drafts:
+            await self._send(drafts)
+        for market in await self.runtime.reader.markets():
+            known = self.mirror.markets.get(market.id)
+            if known is None or market.price.publish_time >= known.price.publish_time:
+                self.mirror.markets[market.id] = market
+
+    def _drafts(self) -> list[tuple[Order, Draft]]:
+        """Return what is worth sending now."""
+        number = self.head.number if self.head else 0
+        made = []
+        for order in ranked(self.orders.values()):
+            subject = int.from_bytes(order.id, "big")
+            draft = self._draft(order) if self.backoff.allows(subject, number) else None
+            if draft is not None and not self.runtime.sender.busy(draft.key):
+                made.append((order, draft))
+        return made
+
+    def _draft(self, order: Order) -> Draft | None:
+        market = self.mirror.markets.get(order.market)
+        if market is None:
+            return None
+        gas = self.runtime.gas_market(self._native())
+        now = self.mirror.now
+        least = usd(self.settings.min_profit_usd)
+        reward = gas.value(order.reserve)
+        name = order.id.hex()[:16]
+        verdict = fate(order, market.price, self.delay, now)
+        if verdict is Fate.EXECUTE and reward - gas.usd(GAS_EXECUTE) >= least:
+            limit = self.settings.gas_execute
+            return Draft(f"execute {name}", self.address, self.calldata[order.id], limit)
+        if verdict is Fate.REFUND and self.settings.refund:
+            data = self._abi.encode("refund", order.struct)
+            return Draft(f"refund {name}", self.address, data, 2 * GAS_REFUND)
+        if verdict is Fate.WAIT and reward - gas.usd(GAS_EXECUTE + GAS_UPDATE) >= least:
+            return self._leading(order, now, name)
+        return None
+
+    def _leading(self, order: Order, now: int, name: str) -> Draft | None:
+        """Return an execution that brings the price itself, when a quorum is at hand."""
+        chosen = quorum(self.board.reports())
+        market = self.mirror.markets[order.market]
+        if chosen is None or order.market not in chosen[0].report.feeds:
+            return None
+        when = publish_time(chosen)
+        if when > now + 1 or not led(order, market.price, when, self.delay, now):
+            return None
+        data = self._abi.encode("execute", order.struct, encode_blob(chosen))
+        return Draft(f"execute {name}", self.address, data, self.settings.gas_execute)
+
+    async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:
+        """Simulate all, send what passes."""
+        seen = self.seen_at
+        answers = await self.runtime.rpc.calls(
+            [(draft.to, draft.data) for _, draft in drafts], sender=self.runtime.signer.address
+        )
+        for (order, draft), answer in zip(drafts, answers, strict=True):
+            if isinstance(answer, Exception):
+                reason = answer.reason if isinstance(answer, Reverted) else "node"
+                self.runtime.metrics.refused.labels(reason).inc()
+                log.info("refused", what=draft.key, why=reason)
+                continue
+            flight = await self.runtime.sender.send(draft)
+            self.runtime.acknowledged(seen)
+            self.flights.append((flight, order.id))
+            log.info("sent", what=draft.key, tx=flight.versions[0].hash)
+
+    def _learn(self) -> None:
+        """Back off from orders that another executor was faster with."""
+        number = self.head.number if self.head else 0
+        for flight, id_ in [each for each in self.flights if each[0].outcome.done()]:
+            if flight.outcome.result().state in (FAILED, DROPPED):
+                self.backoff.failed(int.from_bytes(id_, "big"), number)
+        self.flights = [each for each in self.flights if not each[0].outcome.done()]
+
+    def _native(self) -> int:
+        market = self.mirror.markets.get(self.runtime.native_market or 0)
+        return market.price.price if market else 0

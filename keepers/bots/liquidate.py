@@ -1,0 +1,215 @@
+"""The liquidator: price event, scan, plan, simulate, send."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from keepers.bots.runtime import Bot, Runtime
+from keepers.chain.abi import interface
+from keepers.chain.liquidations import Planner
+from keepers.chain.mirror import Mirror
+from keepers.chain.rpc import Head, Log
+from keepers.chain.sender import Flight
+from keepers.chain.stream import Rewound
+from keepers.chain.unwinding import Unwinder
+from keepers.domain.backoff import Backoff
+from keepers.domain.liquidation import Action, Limits, Take, decide, within_capacity
+from keepers.domain.scan import Candidate
+from keepers.domain.words import account_id
+from keepers.errors import BadInput
+from keepers.settings import LiquidateSettings, usd
+from keepers.store.ledger import DROPPED, FAILED
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Block:
+    """What this keeper has asked of one block."""
+
+    number: int = 0
+    used: dict[int, int] = field(default_factory=dict)  # capacity by market, USD WAD
+
+
+class Liquidate(Bot):
+    """Reduces and takes whoever is under maintenance."""
+
+    name = "liquidate"
+
+    def __init__(self, runtime: Runtime, settings: LiquidateSettings) -> None:
+        """Work for one account of the key's owner."""
+        super().__init__(runtime, "Clearinghouse", "Markets", "Liquidator")
+        self.settings = settings
+        self.account = account_id(runtime.signer.address, settings.account)
+        self.mirror = Mirror(runtime.reader, runtime.deployment)
+        self.planner = Planner(runtime.reader, runtime.deployment, self.account, settings)
+        self.unwinder = Unwinder(runtime.reader, runtime.deployment)
+        self.limits = Limits(
+            take=settings.take,
+            max_take=usd(settings.max_take_usd),
+            max_inventory=usd(settings.max_inventory_usd),
+            min_profit=usd(settings.min_profit_usd),
+        )
+        self.backoff = Backoff(settings.backoff_blocks)
+        self.block = Block()
+        self.reload = False
+        self.new_price = False
+        self.flights: list[tuple[Flight, int]] = []
+        self._liquidator = runtime.deployment.address("Liquidator").lower()
+        self._events = interface("Liquidator").topics
+
+    async def load(self, head: Head) -> None:
+        """Read all accounts and markets."""
+        await self.mirror.load(head)
+        await self.planner.load(sorted(self.mirror.markets))
+        await self.unwinder.load()
+        self.runtime.metrics.accounts.set(len(self.mirror.book))
+        self.reload = False
+
+    def take(self, message: Log | Rewound | Head) -> None:
+        """Keep the mirror; wake for prices at once, for everything else with the head."""
+        if isinstance(message, Rewound):
+            self.runtime.store.rewind(message.block)
+            self.reload = True
+        elif isinstance(message, Head):
+            self.mirror.on_head(message)
+            self.seen_at = self.seen_at if self.wake.is_set() else time.perf_counter()
+            self.wake.set()
+        elif message.address == self._liquidator:
+            self._book(message)
+        elif self.mirror.on_log(message):
+            self.seen_at = self.seen_at if self.new_price else time.perf_counter()
+            self.new_price = True
+            self.wake.set()
+
+    async def work(self) -> None:
+        """Act on the mirror as it is, then on what the chain says meanwhile."""
+        if self.reload:
+            await self.load(await self.runtime.rpc.head())
+        self._learn()
+        if self.new_price:
+            self.new_price = False
+            await self._act()
+        await self.mirror.refresh()
+        self.runtime.metrics.accounts.set(len(self.mirror.book))
+        await self._act()
+        await self._unwind()
+
+    async def _unwind(self) -> None:
+        """Offer the pool what was taken over."""
+        own = self.mirror.book.accounts.get(self.account)
+        if not self.settings.unwind or own is None or not own.legs:
+            return
+        for draft in self.unwinder.drafts(own, self.mirror.snapshot()):
+            await self.runtime.sender.send(draft)
+            log.info("unwinding", what=draft.key)
+
+    async def _act(self) -> None:
+        """Scan, plan, decide, simulate, send."""
+        seen = self.seen_at
+        candidates = self._candidates()
+        if not candidates:
+            return
+        at = self.mirror.snapshot()
+        cases = await self.planner.cases(candidates)
+        buyer = await self.planner.buyer() if any(case.take for case in cases) else None
+        gas = self.runtime.gas_market(self._native_ticks())
+        decided = [decide(case, buyer, at, self.limits, gas) for case in cases]
+        actions = [action for action in decided if action is not None]
+        actions = within_capacity(actions, self.planner.capacity, self._this_block())
+        for action in await self._passing(actions):
+            await self._send(action, seen)
+
+    def _candidates(self) -> list[Candidate]:
+        """Return who is under maintenance at usable prices, not on its way and not backed off."""
+        started = time.perf_counter()
+        found = self.mirror.book.scan(self.mirror.snapshot())
+        self.runtime.metrics.scan_ms.observe((time.perf_counter() - started) * 1_000)
+        self.runtime.metrics.unhealthy.set(len(found))
+        number = self.head.number if self.head else 0
+        in_flight = {account for flight, account in self.flights if flight.included is None}
+        usable = [
+            each
+            for each in found
+            if each.health.open
+            and each.account.id not in in_flight
+            and each.account.owner != self.runtime.signer.address.lower()
+            and self.backoff.allows(each.account.id, number)
+        ]
+        return usable[: self.settings.batch]
+
+    async def _passing(self, actions: list[Action]) -> list[Action]:
+        """Return the actions that a simulation lets pass."""
+        sender = self.runtime.signer.address
+        answers = await self.planner.simulate(actions, self.mirror.now, sender)
+        passing = []
+        for action, refusal in zip(actions, answers, strict=True):
+            if refusal is None:
+                passing.append(action)
+                continue
+            self.runtime.metrics.refused.labels(refusal).inc()
+            log.info(
+                "refused", what=type(action).__name__, account=hex(action.account), why=refusal
+            )
+        return passing
+
+    async def _send(self, action: Action, seen: float) -> None:
+        draft = self.planner.draft(action, self.mirror.now)
+        if self.runtime.sender.busy(draft.key):
+            return
+        flight = await self.runtime.sender.send(draft)
+        self.runtime.acknowledged(seen)
+        self.flights.append((flight, action.account))
+        log.info(
+            "sent", what=draft.key, tx=flight.versions[0].hash, ms=self.runtime.latencies_ms[-1]
+        )
+        if isinstance(action, Take):
+            self.planner.forget_buyer()
+
+    def _learn(self) -> None:
+        """Back off from accounts whose transaction failed, forget the ones that are done."""
+        number = self.head.number if self.head else 0
+        going = []
+        for flight, account in self.flights:
+            if not flight.outcome.done():
+                going.append((flight, account))
+                continue
+            if flight.outcome.result().state in (FAILED, DROPPED):
+                self.backoff.failed(account, number)
+            else:
+                self.backoff.worked(account)
+        self.flights = going
+
+    def _this_block(self) -> dict[int, int]:
+        number = self.head.number if self.head else 0
+        if number != self.block.number:
+            self.block = Block(number)
+        return self.block.used
+
+    def _native_ticks(self) -> int:
+        market = self.mirror.markets.get(self.runtime.native_market or 0)
+        return market.price.price if market else 0
+
+    def _book(self, message: Log) -> None:
+        """Book what a liquidation of ours paid."""
+        event = self._events.get(message.topics[0])
+        if event is None:
+            return
+        earned = self.planner.income(event.name, event.decode(message.topics, message.data))
+        if earned is None:
+            return
+        account, profit = earned
+        self.runtime.store.earned(
+            message.tx, message.index, event.name, account, message.block, profit
+        )
+        self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
+
+
+def settings_or_refuse(settings: LiquidateSettings) -> LiquidateSettings:
+    """Refuse limits that contradict each other."""
+    if settings.take and settings.max_take_usd > settings.max_inventory_usd:
+        raise BadInput("one take may be larger than the whole inventory", "lower --max-take-usd")
+    return settings

@@ -1,0 +1,189 @@
+"""The publisher: sign reports, swap them with peers, submit the first quorum."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from keepers.bots.runtime import Bot, Runtime
+from keepers.chain.abi import interface
+from keepers.chain.rpc import Head, Log
+from keepers.chain.stream import Rewound
+from keepers.chain.transactions import Draft
+from keepers.domain.publishing import Claim, Rhythm, Standing, due, submits, turn
+from keepers.domain.reports import (
+    Quote,
+    SignedReport,
+    domain_separator,
+    encode_blob,
+    make_report,
+    publish_time,
+    quorum,
+)
+from keepers.domain.words import decode_price
+from keepers.errors import BadInput, KeeperError
+from keepers.settings import PublishSettings
+from keepers.web import peers
+from keepers.web.board import Board
+
+log = structlog.get_logger()
+
+Source = Callable[[int], Awaitable[list[Quote]]]
+GAS = 600_000
+STORED_EVENTS = ("PriceAccepted", "PricePending")
+
+
+class Publish(Bot):
+    """Speaks for one listed signer."""
+
+    name = "publish"
+
+    def __init__(
+        self, runtime: Runtime, settings: PublishSettings, source: Source, *, wall_clock: bool
+    ) -> None:
+        """Publish what `source` says about a chain time.
+
+        Args:
+            runtime: node, key and store.
+            settings: heartbeat, peers, patience.
+            source: returns the quotes at a chain time, empty during an outage.
+            wall_clock: let time run on between two heads (live); else the heads are the clock.
+        """
+        super().__init__(runtime, "Markets")
+        self.settings = settings
+        self.source = source
+        self.wall_clock = wall_clock
+        deployed = runtime.deployment
+        self.index = signer_index(deployed.signers, runtime.signer.address)
+        self.separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
+        self.board = Board(self.separator, deployed.signers, settings.keep)
+        self.rhythm = Rhythm(settings.heartbeat_s, settings.deviation_bp, settings.confirm_delay_s)
+        self.last = 0
+        self.last_prices: dict[int, int] = {}
+        self.pending = 0
+        self.stored = 0
+        self.submitted = 0
+        self.held: tuple[int, float, int] = (0, 0.0, 0)  # publish time, since, block
+        self.head_seen = 0.0
+        self._markets = interface("Markets")
+        self._address = deployed.address("Markets")
+
+    async def load(self, head: Head) -> None:
+        """Read what is stored already."""
+        self.head_seen = time.monotonic()
+        views = await self.runtime.reader.markets(head.number)
+        self.stored = max((each.price.publish_time for each in views), default=0)
+
+    def take(self, message: Log | Rewound | Head) -> None:
+        """Follow the clock and what is stored."""
+        if isinstance(message, Head):
+            self.head_seen = time.monotonic()
+            self.wake.set()
+        elif isinstance(message, Rewound):
+            self.stored = self.submitted = 0
+        else:
+            self._stored(message)
+
+    def _stored(self, message: Log) -> None:
+        event = self._markets.topics.get(message.topics[0])
+        if event is None or event.name not in STORED_EVENTS:
+            return
+        said = event.decode(message.topics, message.data)
+        pending = event.name == "PricePending"
+        when = said["publish_time"] if pending else decode_price(said["word"]).publish_time
+        self.stored = max(self.stored, when)
+        self.pending = when if pending else 0
+
+    def now(self) -> int:
+        """Return chain time."""
+        assert self.head is not None
+        passed = time.monotonic() - self.head_seen if self.wall_clock else 0.0
+        return self.head.time + int(passed)
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """Follow every peer, submit when the board changes, keep the heartbeat."""
+        followers = [
+            peers.follow(peer, self.board, self.runtime.metrics) for peer in self.settings.peers
+        ]
+        return [*followers, self._submit_loop(), self._beat()]
+
+    async def _beat(self) -> None:
+        """Wake now and then between heads, when time runs on between them."""
+        while self.wall_clock:
+            await asyncio.sleep(self.settings.poll_s)
+            self.wake.set()
+
+    async def work(self) -> None:
+        """Sign the report that is due."""
+        now = self.now()
+        if now <= self.last:
+            return
+        quotes = await self.source(now)
+        prices = {quote.feed: quote.price for quote in quotes}
+        when = due(self.rhythm, now, self.last, self.pending, prices, self.last_prices)
+        if when is None or not quotes:
+            return
+        if when != now:
+            quotes = await self.source(when)
+        if not quotes:
+            return
+        self.last = when
+        self.last_prices = {quote.feed: quote.price for quote in quotes}
+        report = make_report(when, quotes)
+        self.board.add(self.runtime.signer.sign_report(self.index, report, self.separator))
+        self.runtime.metrics.reports.labels("own").inc()
+
+    async def _submit_loop(self) -> None:
+        version = -1
+        while True:
+            await self.board.changed(version, self.settings.poll_s)
+            version = self.board.version
+            with self.survived("submit"):
+                await self._consider()
+
+    async def _consider(self) -> None:
+        """Submit the freshest quorum if it is this publisher's turn."""
+        chosen = quorum(self.board.reports(), self.settings.quorum)
+        if chosen is None or self.head is None:
+            return
+        when = publish_time(chosen)
+        if when != self.held[0]:
+            self.held = (when, time.monotonic(), self.head.number)
+        standing = Standing(
+            publish_time=when,
+            stored=self.stored,
+            submitted=self.submitted,
+            held_for=time.monotonic() - self.held[1],
+            blocks=self.head.number - self.held[2],
+            claimed=self.board.claimed(when, self.index),
+        )
+        signers = len(self.runtime.deployment.signers)
+        place = turn(self.index, when, self.settings.heartbeat_s, signers)
+        if submits(standing, place, self.settings.stagger_s, self.settings.patience_s):
+            await self._submit(chosen, when)
+
+    async def _submit(self, chosen: list[SignedReport], when: int) -> None:
+        self.submitted = when
+        self.board.claim(Claim(self.index, when))
+        data = self._markets.encode("update", encode_blob(chosen))
+        draft = Draft(f"update {when}", self._address, data, GAS)
+        try:
+            await self.runtime.sender.send(draft)
+        except KeeperError:
+            self.submitted = 0
+            raise
+        log.info("submitted", publish_time=when, reports=len(chosen))
+
+
+def signer_index(signers: tuple[str, ...], address: str) -> int:
+    """Return the place of an address among the listed signers."""
+    lowered = [signer.lower() for signer in signers]
+    if address.lower() not in lowered:
+        raise BadInput(
+            f"{address} is no listed signer of this deployment", "give the key of a listed signer"
+        )
+    return lowered.index(address.lower())

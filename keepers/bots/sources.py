@@ -1,0 +1,83 @@
+"""What a publisher reports: files against chain time, or an exchange."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from fractions import Fraction
+
+import structlog
+
+from keepers.bots.publish import Source
+from keepers.bots.runtime import Runtime
+from keepers.chain.live import live_quotes, open_exchange
+from keepers.domain.prices import Series, load
+from keepers.domain.reports import Quote
+from keepers.domain.sources import Replay, by_market
+from keepers.errors import BadInput
+
+log = structlog.get_logger()
+
+
+async def replay_source(
+    runtime: Runtime,
+    prices: Sequence[str],
+    file_from: int | None,
+    chain_from: int | None,
+    speed: Fraction,
+    conf: int,
+) -> Source:
+    """Return a source that plays price files; markets without one stand still where they are."""
+    series = [load(argument) for argument in prices]
+    deployed = runtime.deployment
+    for each in series:
+        _describe(each)
+        deployed.market(each.symbol)
+    known = by_market(series, deployed.markets)
+    views = await runtime.reader.markets()
+    head = await runtime.rpc.head()
+    replay = Replay(
+        series=known,
+        still={view.id: view.price.price for view in views if view.id not in known},
+        file_from=min(each.start for each in series) if file_from is None else file_from,
+        chain_from=head.time if chain_from is None else chain_from,
+        speed=speed,
+        conf=conf,
+    )
+
+    async def source(chain_time: int) -> list[Quote]:
+        return replay.quotes(chain_time)
+
+    return source
+
+
+def _describe(series: Series) -> None:
+    """Say what is odd about a file, once."""
+    if series.gaps:
+        log.warning("the prices have gaps: outages", symbol=series.symbol, gaps=len(series.gaps))
+    if series.repaired:
+        log.warning("rows widened to open and close", symbol=series.symbol, rows=series.repaired)
+
+
+@contextlib.asynccontextmanager
+async def live_source(
+    runtime: Runtime, name: str, pairs: Sequence[str], conf: int
+) -> AsyncIterator[Source]:
+    """Yield a source that asks an exchange, closed at the end."""
+    exchange = open_exchange(name)
+    chosen = {symbol: f"{symbol}/USDT" for symbol in runtime.deployment.markets}
+    for pair in pairs:
+        symbol, equals, market = pair.partition("=")
+        if not equals:
+            raise BadInput(f"{pair} is no pair", "write it as ETH=ETH/USDT")
+        runtime.deployment.market(symbol)
+        chosen[symbol.upper()] = market
+    wanted = {runtime.deployment.market(symbol): pair for symbol, pair in chosen.items()}
+
+    async def source(_chain_time: int) -> list[Quote]:
+        return await live_quotes(exchange, dict(sorted(wanted.items())), conf)
+
+    try:
+        yield source
+    finally:
+        await exchange.close()

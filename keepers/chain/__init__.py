@@ -1,0 +1,1 @@
+"""The chain as the keepers see it: calls, logs, keys, transactions."""

@@ -1,0 +1,168 @@
+"""The Liquidator's views and calls: plans in, drafts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from keepers.chain.abi import interface
+from keepers.chain.deployment import Deployment
+from keepers.chain.reading import Reader
+from keepers.chain.transactions import Draft
+from keepers.domain.liquidation import (
+    OK,
+    Action,
+    Case,
+    Flag,
+    Reduce,
+    ReducePlan,
+    Take,
+    TakePlan,
+    WriteOff,
+    plan_of,
+)
+from keepers.domain.scan import Candidate
+from keepers.domain.units import WAD
+from keepers.domain.words import Account
+from keepers.errors import Reverted
+from keepers.settings import LiquidateSettings
+
+DEADLINE_S: Final = 300
+GAS_SMALL: Final = 600_000
+
+
+class Planner:
+    """Asks for plans in one round trip, turns decisions into calldata."""
+
+    def __init__(
+        self, reader: Reader, deployment: Deployment, account: int, settings: LiquidateSettings
+    ) -> None:
+        """Plan for one keeper's account."""
+        self.reader = reader
+        self.account = account
+        self.settings = settings
+        self.address = deployment.address("Liquidator")
+        self.capacity: dict[int, int] = {}
+        self._abi = interface("Liquidator")
+        self._plan_reduce = self._abi.function("plan_reduce")
+        self._plan_take = self._abi.function("plan_take")
+        self._clock = self._abi.function("clock")
+        self._buyer: Account | None = None
+
+    async def load(self, markets: Sequence[int]) -> None:
+        """Read each market's capacity of a block."""
+        answers = await self.reader.many([("LiquidityPool", "params", (m,)) for m in markets])
+        fields = interface("LiquidityPool").function("params").fields[0]["components"]
+        names = [str(field["name"]) for field in fields]
+        for market, answer in zip(markets, answers, strict=True):
+            self.capacity[market] = capacity(dict(zip(names, answer[0], strict=True)))
+        self._buyer = None
+
+    async def buyer(self) -> Account:
+        """Return the keeper's own account."""
+        if self._buyer is None:
+            self._buyer = (await self.reader.accounts([self.account]))[0]
+        return self._buyer
+
+    def forget_buyer(self) -> None:
+        """Read the keeper's own account again next time."""
+        self._buyer = None
+
+    async def cases(self, candidates: Sequence[Candidate]) -> list[Case]:
+        """Return the plans for these accounts; the take is asked for where no leg can be closed."""
+        reduces = await self._reduces(candidates)
+        stuck = [
+            position
+            for position, plans in enumerate(reduces)
+            if not any(plan.status == OK for plan in plans)
+        ]
+        takes = await self._takes([candidates[position] for position in stuck])
+        late = dict(zip(stuck, takes, strict=True))
+        return [
+            Case(candidate, plans, *late.get(position, (None, 0)))
+            for position, (candidate, plans) in enumerate(zip(candidates, reduces, strict=True))
+        ]
+
+    async def _reduces(self, candidates: Sequence[Candidate]) -> list[list[ReducePlan]]:
+        asked = [
+            (position, self._plan_reduce.encode(each.account.id, leg.instrument))
+            for position, each in enumerate(candidates)
+            for leg in each.account.legs
+        ]
+        plans: list[list[ReducePlan]] = [[] for _ in candidates]
+        answers = await self.reader.rpc.calls([(self.address, data) for _, data in asked])
+        for (position, _), answer in zip(asked, answers, strict=True):
+            if isinstance(answer, bytes):
+                plans[position].append(plan_of(ReducePlan, self._plan_reduce.decode_named(answer)))
+        return plans
+
+    async def _takes(self, candidates: Sequence[Candidate]) -> list[tuple[TakePlan | None, int]]:
+        asked = []
+        for each in candidates:
+            asked.append((self.address, self._plan_take.encode(each.account.id)))
+            asked.append((self.address, self._clock.encode(each.account.id)))
+        answers = await self.reader.rpc.calls(asked) if asked else []
+        return [
+            (self._take_plan(plan), _last(self._clock.decode(clock)))
+            if isinstance(clock, bytes)
+            else (None, 0)
+            for plan, clock in zip(answers[::2], answers[1::2], strict=True)
+        ]
+
+    def _take_plan(self, answer: object) -> TakePlan | None:
+        if not isinstance(answer, bytes):
+            return None
+        made: TakePlan = plan_of(TakePlan, self._plan_take.decode_named(answer))
+        return made
+
+    async def simulate(self, actions: Iterable[Action], now: int, sender: str) -> list[str | None]:
+        """Return, per action, None if it would pass, else the reason why not."""
+        drafts = [self.draft(action, now) for action in actions]
+        calls = [(draft.to, draft.data) for draft in drafts]
+        answers = await self.reader.rpc.calls(calls, sender=sender) if calls else []
+        return [_refusal(answer) for answer in answers]
+
+    def draft(self, action: Action, now: int) -> Draft:
+        """Return the transaction of a decision."""
+        deadline = now + DEADLINE_S
+        key = f"{type(action).__name__.lower()} {action.account:#x}"
+        if isinstance(action, Reduce):
+            size, least = action.size, action.min_pay
+            arguments = (action.account, action.instrument, size, least, self.account, deadline)
+            return self._draft(key, self.settings.gas_reduce, "reduce", *arguments)
+        if isinstance(action, Take):
+            price, least = action.max_payment, action.min_insurance
+            parts = (action.account, self.account, action.fraction, price, least, deadline)
+            return self._draft(key, self.settings.gas_take, "take", *parts)
+        if isinstance(action, Flag):
+            return self._draft(key, GAS_SMALL, "flag", action.account)
+        assert isinstance(action, WriteOff)
+        return self._draft(key, GAS_SMALL, "write_off", action.account)
+
+    def _draft(self, key: str, gas: int, name: str, *arguments: Any) -> Draft:
+        return Draft(key, self.address, self._abi.encode(name, *arguments), gas)
+
+    def income(self, name: str, said: Mapping[str, Any]) -> tuple[int, int] | None:
+        """Return (account, USD WAD) when an event paid this keeper, None otherwise."""
+        if name == "Reduced" and int(said["keeper"], 16) == self.account >> 96:
+            return said["account"], said["pay"]
+        if name == "Taken" and said["buyer"] == self.account:
+            worth = said["equity_before"] * said["fraction"] // WAD
+            return said["account"], worth - said["payment"] + said["insurance"]
+        return None
+
+
+def capacity(params: Mapping[str, int]) -> int:
+    """Return what a block takes of one market [USD WAD]; docs/spec/liquidation.md."""
+    width = 2 * params["spread_min"] + params["fee"]
+    return params["mu"] * width // WAD * params["scale"] // WAD
+
+
+def _refusal(answer: object) -> str | None:
+    if isinstance(answer, Reverted):
+        return answer.reason
+    return "node" if isinstance(answer, Exception) else None
+
+
+def _last(clock: tuple[Any, ...]) -> int:
+    return int(clock[1])

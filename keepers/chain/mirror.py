@@ -1,0 +1,121 @@
+"""All accounts and markets, kept up to date by events; the chain is asked again after any doubt.
+
+An event says *which* accounts changed; what they are now is read from the chain. Price events are
+taken as they come, so that a scan needs no round trip; the words are read again with the next head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from keepers.chain.abi import Event, Interface, interface
+from keepers.chain.deployment import Deployment
+from keepers.chain.reading import Reader
+from keepers.chain.rpc import Head, Log
+from keepers.domain.margin import Collateral, Market, Snapshot, snapshot
+from keepers.domain.scan import Book
+from keepers.domain.terms import Terms
+from keepers.domain.words import decode_price
+
+ACCOUNT_FIELDS: Final = frozenset(
+    ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
+)
+PARAMETER_EVENTS: Final = frozenset(
+    ("CollateralSet", "SoftFactorSet", "MarginParamsSet", "FeedParamsSet", "MarketListed")
+)
+
+
+class Mirror:
+    """The keeper's copy of one deployment."""
+
+    def __init__(self, reader: Reader, deployment: Deployment) -> None:
+        """Start empty; `load` fills it."""
+        self.reader = reader
+        self.house = deployment.address("Clearinghouse").lower()
+        self.oracle = deployment.address("Markets").lower()
+        self.book = Book()
+        self.markets: dict[int, Market] = {}
+        self.collaterals: list[Collateral] = []
+        self.terms = Terms()
+        self.now = 0
+        self.dirty: set[int] = set()
+        self.stale_parameters = False
+        self._house = interface("Clearinghouse")
+        self._oracle = interface("Markets")
+        self._account_topics = _account_positions(self._house)
+
+    async def load(self, head: Head) -> None:
+        """Read everything at a block."""
+        self.terms = await self.reader.terms(head.number)
+        self.markets = {each.id: each for each in await self.reader.markets(head.number)}
+        self.collaterals = await self.reader.collaterals(head.number)
+        ids = await self.reader.account_ids(head.number)
+        self.book.replace(await self.reader.accounts(ids, head.number))
+        self.dirty.clear()
+        self.stale_parameters = False
+        self.now = max(self.now, head.time)
+
+    def on_head(self, head: Head) -> None:
+        """Take the chain's time."""
+        self.now = head.time
+
+    def on_log(self, log: Log) -> bool:
+        """Note what an event changed; return whether it is a new price."""
+        if log.address == self.house:
+            for position in self._account_topics.get(log.topics[0], ()):
+                self.dirty.add(int(log.topics[position], 16))
+            return False
+        event = self._oracle.topics.get(log.topics[0]) if log.address == self.oracle else None
+        if event is None:
+            return False
+        self.stale_parameters |= event.name in PARAMETER_EVENTS
+        return event.name == "PriceAccepted" and self._price(event, log)
+
+    def _price(self, event: Event, log: Log) -> bool:
+        """Take an accepted price: the event holds the whole word as stored."""
+        said = event.decode(log.topics, log.data)
+        market = self.markets.get(said["market"])
+        word = decode_price(said["word"])
+        if market is None or word.publish_time <= market.price.publish_time:
+            return False
+        self.markets[market.id] = replace(market, price=word)
+        self.now = max(self.now, word.publish_time)
+        return True
+
+    async def refresh(self) -> None:
+        """Read again what events have changed, and every market's words."""
+        dirty = list(self.dirty)
+        self.dirty.clear()
+        try:
+            if self.stale_parameters:
+                self.collaterals = await self.reader.collaterals()
+                self.stale_parameters = False
+            for market in await self.reader.markets():
+                known = self.markets.get(market.id)
+                # A node that lags behind its own events must not take a price back.
+                if known is None or market.price.publish_time >= known.price.publish_time:
+                    self.markets[market.id] = market
+            for account in await self.reader.accounts(dirty):
+                self.book.put(account)
+        except BaseException:
+            self.dirty.update(dirty)
+            raise
+
+    def snapshot(self) -> Snapshot:
+        """Return all prices and parameters at the chain's time."""
+        return snapshot(self.now, self.markets.values(), self.collaterals, self.terms)
+
+
+def _account_positions(contract: Interface) -> dict[str, tuple[int, ...]]:
+    """Return, by topic of an event, which of its topics are account ids."""
+    positions = {}
+    for event in contract.topics.values():
+        found = tuple(
+            position
+            for position, (name, kind) in enumerate(event.indexed, 1)
+            if kind == "uint256" and name in ACCOUNT_FIELDS
+        )
+        if found:
+            positions[event.topic] = found
+    return positions

@@ -1,0 +1,204 @@
+"""What the chain says at one block: words decoded into the domain's facts, in few round trips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keepers.chain.abi import interface
+from keepers.chain.deployment import Deployment
+from keepers.chain.rpc import Block, Rpc
+from keepers.domain.margin import Collateral, Market
+from keepers.domain.terms import Terms
+from keepers.domain.words import Account, decode_account, decode_price, decode_state
+from keepers.errors import BadInput, ChainError
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of the ledger at a block."""
+
+    id: int
+    address: str
+    decimals: int
+    tracked: int  # atoms
+    held: int  # atoms, what the token says that the Clearinghouse has
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The ledger's own sums at a block, WAD."""
+
+    pot: int
+    deficit: int
+    scale: int
+    insurance_account: int
+    fee_account: int
+
+
+class Reader:
+    """Reads one deployment."""
+
+    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
+        """Remember where the contracts are."""
+        self.rpc = rpc
+        self.deployment = deployment
+
+    async def check(self) -> None:
+        """Refuse a node on another chain, and a file that is about other contracts."""
+        chain_id = await self.rpc.chain_id()
+        wanted = self.deployment.chain_id
+        if chain_id != wanted:
+            raise BadInput(
+                f"the node is on chain {chain_id}, the deployment on chain {wanted}",
+                "point --rpc and --deployment at the same chain",
+            )
+        found = await self.one("Clearinghouse", "markets")
+        if str(found[0]).lower() != self.deployment.address("Markets").lower():
+            raise BadInput(
+                "the deployment file names another Markets than its Clearinghouse uses",
+                "take the file that the deploy script wrote",
+            )
+
+    async def one(
+        self, contract: str, name: str, *arguments: Any, block: Block = "latest"
+    ) -> tuple[Any, ...]:
+        """Return the outputs of one view."""
+        return (await self.many([(contract, name, arguments)], block))[0]
+
+    async def many(
+        self, calls: Sequence[tuple[str, str, tuple[Any, ...]]], block: Block = "latest"
+    ) -> list[tuple[Any, ...]]:
+        """Return the outputs of many views at one block; the first refusal is raised."""
+        functions = [interface(kind).function(name, len(args)) for kind, name, args in calls]
+        answers = await self.rpc.calls(
+            [
+                (self.deployment.address(kind), function.encode(*args))
+                for (kind, _, args), function in zip(calls, functions, strict=True)
+            ],
+            block,
+        )
+        return [
+            _decoded(function.outputs, function.decode, answer, kind)
+            for (kind, _, _), function, answer in zip(calls, functions, answers, strict=True)
+        ]
+
+    # ---- markets
+
+    async def terms(self, block: Block = "latest") -> Terms:
+        """Return the constants of margin and funding."""
+        views = interface("Markets")
+        timing, charges = await self.many(
+            [("Markets", "timing", ()), ("Markets", "charges", ())], block
+        )
+        times = dict(zip(_names(views, "timing"), timing[0], strict=True))
+        kappas = dict(zip(_names(views, "charges"), charges[0], strict=True))
+        return Terms(
+            age_im=times["age_im"],
+            age_mm=times["age_mm"],
+            dead_after=times["dead_after"],
+            kappa_flat=kappas["kappa_flat"],
+            kappa_leg=kappas["kappa_leg"],
+            kappa_collateral=kappas["kappa_collateral"],
+            funding_velocity=kappas["funding_velocity"],
+            funding_rate_max=kappas["funding_rate_max"],
+        )
+
+    async def markets(self, block: Block = "latest") -> list[Market]:
+        """Return the words of every market."""
+        (count,) = await self.one("Markets", "market_count", block=block)
+        return await self.markets_of(range(1, int(count) + 1), block)
+
+    async def markets_of(self, ids: Iterable[int], block: Block = "latest") -> list[Market]:
+        """Return the words of these markets."""
+        wanted = list(ids)
+        calls: list[tuple[str, str, tuple[Any, ...]]] = []
+        for id_ in wanted:
+            calls += [("Markets", "market_words", (id_,)), ("Markets", "pending", (id_,))]
+        answers = await self.many(calls, block)
+        return [
+            Market(
+                id=id_,
+                price=decode_price(words[0]),
+                state=decode_state(words[1]),
+                pending_publish=pending[1],
+                grace_until=pending[2],
+            )
+            for id_, words, pending in zip(wanted, answers[::2], answers[1::2], strict=True)
+        ]
+
+    async def collaterals(self, block: Block = "latest") -> list[Collateral]:
+        """Return the parameters of every listed collateral."""
+        ids = [token.id for token in self.deployment.tokens.values() if token.id]
+        answers = await self.many([("Markets", "collateral_params", (id_,)) for id_ in ids], block)
+        return [
+            Collateral(id_, *(int(each) for each in answer))
+            for id_, answer in zip(ids, answers, strict=True)
+        ]
+
+    # ---- accounts
+
+    async def account_ids(self, block: Block = "latest", first: int = 0) -> list[int]:
+        """Return the ids of all accounts from an index of the list on."""
+        (count,) = await self.one("Clearinghouse", "account_count", block=block)
+        calls = [("Clearinghouse", "account_at", (i,)) for i in range(first, int(count))]
+        return [int(answer[0]) for answer in await self.many(calls, block)]
+
+    async def accounts(self, ids: Sequence[int], block: Block = "latest") -> list[Account]:
+        """Return what the ledger keeps about these accounts."""
+        answers = await self.many(
+            [("Clearinghouse", "account_words", (id_,)) for id_ in ids], block
+        )
+        return [decode_account(id_, *answer) for id_, answer in zip(ids, answers, strict=True)]
+
+    # ---- the books
+
+    async def totals(self, block: Block = "latest") -> Totals:
+        """Return the sums that the ledger keeps."""
+        names = ("pot", "deficit", "settlement_scale", "insurance_account", "fee_account")
+        answers = await self.many([("Clearinghouse", name, ()) for name in names], block)
+        return Totals(*(int(answer[0]) for answer in answers))
+
+    async def tokens(self, block: Block = "latest") -> list[Token]:
+        """Return what the ledger owes and what it has, token by token."""
+        listed = sorted(self.deployment.tokens.values(), key=lambda token: token.id)
+        house = self.deployment.address("Clearinghouse")
+        infos = await self.many(
+            [("Clearinghouse", "token_info", (token.address,)) for token in listed], block
+        )
+        names = _names(interface("Clearinghouse"), "token_info")
+        balance = interface("ERC20").encode("balanceOf", house)
+        held = await self.rpc.calls([(token.address, balance) for token in listed], block)
+        made = []
+        for token, info, answer in zip(listed, infos, held, strict=True):
+            if isinstance(answer, Exception):
+                raise ChainError(f"{token.symbol} does not tell the Clearinghouse's balance")
+            fields = dict(zip(names, info[0], strict=True))
+            made.append(
+                Token(
+                    token.id,
+                    token.address,
+                    int(fields["decimals"]),
+                    int(fields["tracked"]),
+                    int.from_bytes(answer, "big"),
+                )
+            )
+        return made
+
+
+def _names(views: Any, function: str) -> list[str]:
+    """Return the field names of the struct that a view returns."""
+    return [str(field["name"]) for field in views.function(function).fields[0]["components"]]
+
+
+def _decoded(outputs: Sequence[str], decode: Any, answer: object, kind: str) -> tuple[Any, ...]:
+    if isinstance(answer, Exception):
+        raise answer
+    if not answer and outputs:
+        raise BadInput(
+            f"there is no {kind} at the address of the deployment file",
+            "point --rpc and --deployment at the same chain",
+        )
+    values: tuple[Any, ...] = decode(answer)
+    return values

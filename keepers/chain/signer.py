@@ -1,0 +1,133 @@
+"""Keys: from an encrypted keystore, or the well-known test keys on chain 31337 only."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from coincurve import PrivateKey, PublicKey
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from keepers.domain.reports import Report, SignedReport, digest
+from keepers.errors import BadInput
+
+TEST_CHAIN: Final = 31337
+TEST_PREFIX: Final = "test:"
+TEST_MNEMONIC: Final = "test test test test test test test test test test test junk"
+PASSWORD_VARIABLE: Final = "PLIMSOLL_PASSWORD"
+
+
+def address_of(public: PublicKey) -> str:
+    """Return the checksummed address of a public key."""
+    return to_checksum_address(keccak(public.format(compressed=False)[1:])[-20:])
+
+
+class Signer:
+    """One private key; it signs digests and never shows itself."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Hold the key in libsecp256k1's form."""
+        self._key = PrivateKey(secret)
+        self.address = address_of(self._key.public_key)
+
+    def __repr__(self) -> str:
+        """Name the address, never the key."""
+        return f"Signer({self.address})"
+
+    def sign(self, message_hash: bytes) -> tuple[int, int, int]:
+        """Return r, s and the parity of a signature of 32 bytes."""
+        raw = self._key.sign_recoverable(message_hash, hasher=None)
+        return int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big"), raw[64]
+
+    def sign_report(self, index: int, report: Report, separator: bytes) -> SignedReport:
+        """Sign a report as the listed signer of this index."""
+        raw = self._key.sign_recoverable(digest(report, separator), hasher=None)
+        return SignedReport(index, report, raw[:64] + bytes((27 + raw[64],)))
+
+
+def recover(signed: SignedReport, separator: bytes) -> str | None:
+    """Return the address that signed a report, None when the signature is malformed."""
+    v = signed.signature[64]
+    if v not in (27, 28):
+        return None
+    raw = signed.signature[:64] + bytes((v - 27,))
+    try:
+        public = PublicKey.from_signature_and_message(
+            raw, digest(signed.report, separator), hasher=None
+        )
+    except Exception:  # coincurve raises a bare Exception for an unrecoverable signature
+        return None
+    return address_of(public)
+
+
+@cache
+def test_secret(number: int) -> bytes:
+    """Return the well-known development key of this number."""
+    Account.enable_unaudited_hdwallet_features()
+    account = Account.from_mnemonic(TEST_MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+    return bytes(account.key)
+
+
+def load_signer(source: str, chain_id: int, password_file: Path | None = None) -> Signer:
+    """Return the signer named by a keystore path or `test:N`.
+
+    Args:
+        source: path of an encrypted JSON keystore, or `test:N` on the local chain.
+        chain_id: the chain that it will sign for.
+        password_file: first line is the password; otherwise the environment's is taken.
+    """
+    if not source:
+        raise BadInput("there is no key", "give --key KEYSTORE, or --key test:N on a local chain")
+    if source.startswith(TEST_PREFIX):
+        if chain_id != TEST_CHAIN:
+            raise BadInput(
+                f"test keys are refused on chain {chain_id}",
+                "give an encrypted keystore with --key",
+            )
+        number = source.removeprefix(TEST_PREFIX)
+        if not number.isdigit():
+            raise BadInput(f"{source} is no test key", "write test:0, test:1 and so on")
+        return Signer(test_secret(int(number)))
+    signer = Signer(_decrypt(Path(source), _password(password_file)))
+    _refuse_known(signer, chain_id)
+    return signer
+
+
+def _password(password_file: Path | None) -> str:
+    if password_file is not None:
+        if not password_file.is_file():
+            raise BadInput(f"there is no password file {password_file}", "check --password-file")
+        return password_file.read_text(encoding="utf-8").splitlines()[0]
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password is None:
+        raise BadInput(
+            "the keystore needs a password", f"set {PASSWORD_VARIABLE} or give --password-file"
+        )
+    return password
+
+
+def _decrypt(path: Path, password: str) -> bytes:
+    if not path.is_file():
+        raise BadInput(f"there is no keystore {path}", "check --key")
+    try:
+        return bytes(Account.decrypt(json.loads(path.read_text(encoding="utf-8")), password))
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(
+            f"the keystore {path.name} does not open", "check the password and the file"
+        ) from error
+
+
+def _refuse_known(signer: Signer, chain_id: int) -> None:
+    """Refuse a keystore that holds a well-known key anywhere but on the local chain."""
+    if chain_id == TEST_CHAIN:
+        return
+    if signer.address in {Signer(test_secret(number)).address for number in range(20)}:
+        raise BadInput(
+            f"the keystore holds a well-known test key, refused on chain {chain_id}",
+            "make a key of your own",
+        )

@@ -1,0 +1,296 @@
+"""`plimsoll publish`, `execute` and `liquidate`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from fractions import Fraction
+from typing import Annotated, Any
+
+import typer
+
+from keepers.bots.runtime import Bot, Runtime, run_until_stopped
+from keepers.commands import options as shared
+from keepers.errors import BadInput
+from keepers.settings import (
+    ExecuteSettings,
+    LiquidateSettings,
+    PublishSettings,
+    Settings,
+    make,
+)
+
+app = typer.Typer()
+
+
+async def run_bot(bot: Bot, settings: Settings) -> None:
+    """Run a bot and its HTTP server until one of them ends or a signal comes."""
+    jobs: list[Coroutine[Any, Any, None]] = [bot.run()]
+    if settings.port:
+        from keepers.web.server import application, serve
+
+        board = getattr(bot, "board", None) if bot.name == "publish" else None
+        served = application(bot.runtime.metrics, lambda: readiness(bot), board)
+        jobs.append(serve(served, settings.host, settings.port))
+    await run_until_stopped(*jobs)
+
+
+def readiness(bot: Bot) -> str:
+    """Return why a bot makes no progress, nothing when it does."""
+    if not bot.ready:
+        return "still reading the chain"
+    if not bot.stream.alive:
+        return "the WebSocket is cut"
+    return ""
+
+
+@app.command()
+def publish(
+    prices: Annotated[
+        list[str] | None,
+        typer.Option("--prices", help="Price file, or SYMBOL=FILE; repeat for each market."),
+    ] = None,
+    live: Annotated[
+        str | None,
+        typer.Option("--live", help="Exchange that ccxt knows, instead of files."),
+    ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option("--pair", help="SYMBOL=PAIR on the exchange, such as ETH=ETH/USDT."),
+    ] = None,
+    file_from: Annotated[
+        int | None,
+        typer.Option("--from", help="Second of the files to start at.", show_default="their start"),
+    ] = None,
+    chain_from: Annotated[
+        int | None,
+        typer.Option("--chain-from", help="Chain time of the files' start.", show_default="now"),
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", help="Seconds of the files per second of the chain.")
+    ] = "1",
+    heartbeat: Annotated[
+        int | None,
+        typer.Option("--heartbeat", help="Seconds between reports.", show_default="10"),
+    ] = None,
+    deviation_bp: Annotated[
+        int | None,
+        typer.Option("--deviation-bp", help="Report early beyond this move.", show_default="never"),
+    ] = None,
+    conf: Annotated[
+        int | None,
+        typer.Option("--conf", help="Least confidence, 1e-5 of the price.", show_default="10"),
+    ] = None,
+    quorum: Annotated[
+        int | None,
+        typer.Option("--quorum", help="Reports of one update.", show_default="3"),
+    ] = None,
+    peer: shared.Peers = None,
+    rpc: shared.Rpc = None,
+    rpc_fallback: shared.Fallback = None,
+    ws: shared.Ws = None,
+    deployment: shared.DeploymentFile = None,
+    key: shared.Key = None,
+    password_file: shared.PasswordFile = None,
+    store: shared.StoreFile = None,
+    host: shared.Host = None,
+    port: shared.Port = None,
+    fee_cap_gwei: shared.FeeCap = None,
+    tip_gwei: shared.Tip = None,
+    stuck_s: shared.Stuck = None,
+    watchdog_s: shared.Watchdog = None,
+) -> None:
+    """Sign price reports, swap them with peers, submit the first quorum."""
+    settings = make(
+        PublishSettings,
+        peers=tuple(peer) if peer else None,
+        heartbeat_s=heartbeat,
+        deviation_bp=deviation_bp,
+        conf=conf,
+        quorum=quorum,
+        rpc=rpc,
+        rpc_fallback=rpc_fallback,
+        ws=ws,
+        deployment=deployment,
+        key=key,
+        password_file=password_file,
+        store=store,
+        host=host,
+        port=port,
+        fee_cap_gwei=fee_cap_gwei,
+        tip_gwei=tip_gwei,
+        stuck_s=stuck_s,
+        watchdog_s=watchdog_s,
+    )
+    if bool(prices) == bool(live):
+        raise BadInput("there is no source of prices", "give --prices FILE or --live EXCHANGE")
+    job = (
+        _publish_live(settings, live, tuple(pair or ()))
+        if live
+        else _publish_files(settings, tuple(prices or ()), file_from, chain_from, _speed(speed))
+    )
+    shared.run(job)
+
+
+def _speed(text: str) -> Fraction:
+    try:
+        speed = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise BadInput(f"{text} is no speed", "write a number such as 1 or 60") from error
+    if speed <= 0:
+        raise BadInput(f"{text} is no speed", "write a number above 0")
+    return speed
+
+
+async def _publish_files(
+    settings: PublishSettings,
+    prices: tuple[str, ...],
+    file_from: int | None,
+    chain_from: int | None,
+    speed: Fraction,
+) -> None:
+    from keepers.bots.publish import Publish
+    from keepers.bots.sources import replay_source
+
+    runtime = await Runtime.open(settings)
+    try:
+        source = await replay_source(runtime, prices, file_from, chain_from, speed, settings.conf)
+        await run_bot(Publish(runtime, settings, source, wall_clock=False), settings)
+    finally:
+        await runtime.close()
+
+
+async def _publish_live(settings: PublishSettings, name: str, pairs: tuple[str, ...]) -> None:
+    from keepers.bots.publish import Publish
+    from keepers.bots.sources import live_source
+
+    runtime = await Runtime.open(settings)
+    try:
+        async with live_source(runtime, name, pairs, settings.conf) as source:
+            await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
+    finally:
+        await runtime.close()
+
+
+@app.command()
+def execute(
+    min_profit_usd: Annotated[
+        float | None,
+        typer.Option("--min-profit-usd", help="Least reward after gas.", show_default="0"),
+    ] = None,
+    refund: Annotated[bool, typer.Option(help="Close dead orders for their owners.")] = True,
+    peer: shared.Peers = None,
+    rpc: shared.Rpc = None,
+    rpc_fallback: shared.Fallback = None,
+    ws: shared.Ws = None,
+    deployment: shared.DeploymentFile = None,
+    key: shared.Key = None,
+    password_file: shared.PasswordFile = None,
+    store: shared.StoreFile = None,
+    host: shared.Host = None,
+    port: shared.Port = None,
+    fee_cap_gwei: shared.FeeCap = None,
+    tip_gwei: shared.Tip = None,
+    stuck_s: shared.Stuck = None,
+    watchdog_s: shared.Watchdog = None,
+) -> None:
+    """Execute committed orders at the first price that may fill them, for their reserve."""
+    settings = make(
+        ExecuteSettings,
+        peers=tuple(peer) if peer else None,
+        min_profit_usd=min_profit_usd,
+        refund=refund,
+        rpc=rpc,
+        rpc_fallback=rpc_fallback,
+        ws=ws,
+        deployment=deployment,
+        key=key,
+        password_file=password_file,
+        store=store,
+        host=host,
+        port=port,
+        fee_cap_gwei=fee_cap_gwei,
+        tip_gwei=tip_gwei,
+        stuck_s=stuck_s,
+        watchdog_s=watchdog_s,
+    )
+    shared.run(_execute(settings))
+
+
+async def _execute(settings: ExecuteSettings) -> None:
+    from keepers.bots.execute import Execute
+
+    runtime = await Runtime.open(settings)
+    try:
+        await run_bot(Execute(runtime, settings), settings)
+    finally:
+        await runtime.close()
+
+
+@app.command()
+def liquidate(
+    account: Annotated[
+        int | None,
+        typer.Option("--account", help="Number of the key's account that earns.", show_default="0"),
+    ] = None,
+    take: Annotated[bool, typer.Option(help="Take slices over with own capital.")] = True,
+    max_take_usd: Annotated[
+        int | None,
+        typer.Option("--max-take-usd", help="Gross value of one slice.", show_default="250000"),
+    ] = None,
+    max_inventory_usd: Annotated[
+        int | None,
+        typer.Option("--max-inventory-usd", help="Gross value held.", show_default="1000000"),
+    ] = None,
+    min_profit_usd: Annotated[
+        float | None,
+        typer.Option("--min-profit-usd", help="Least profit after gas.", show_default="0"),
+    ] = None,
+    unwind: Annotated[bool, typer.Option(help="Close what was taken over, by orders.")] = True,
+    rpc: shared.Rpc = None,
+    rpc_fallback: shared.Fallback = None,
+    ws: shared.Ws = None,
+    deployment: shared.DeploymentFile = None,
+    key: shared.Key = None,
+    password_file: shared.PasswordFile = None,
+    store: shared.StoreFile = None,
+    host: shared.Host = None,
+    port: shared.Port = None,
+    fee_cap_gwei: shared.FeeCap = None,
+    tip_gwei: shared.Tip = None,
+    stuck_s: shared.Stuck = None,
+    watchdog_s: shared.Watchdog = None,
+) -> None:
+    """Reduce and take accounts under maintenance, within the limits of one's own capital."""
+    settings = make(
+        LiquidateSettings,
+        account=account,
+        take=take,
+        max_take_usd=max_take_usd,
+        max_inventory_usd=max_inventory_usd,
+        min_profit_usd=min_profit_usd,
+        unwind=unwind,
+        rpc=rpc,
+        rpc_fallback=rpc_fallback,
+        ws=ws,
+        deployment=deployment,
+        key=key,
+        password_file=password_file,
+        store=store,
+        host=host,
+        port=port,
+        fee_cap_gwei=fee_cap_gwei,
+        tip_gwei=tip_gwei,
+        stuck_s=stuck_s,
+        watchdog_s=watchdog_s,
+    )
+    shared.run(_liquidate(settings))
+
+
+async def _liquidate(settings: LiquidateSettings) -> None:
+    from keepers.bots.liquidate import Liquidate
+
+    runtime = await Runtime.open(settings)
+    try:
+        await run_bot(Liquidate(runtime, settings), settings)
+    finally:
+        await runtime.close()

@@ -1,0 +1,103 @@
+"""The options that several commands share, and how a command runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import structlog
+import typer
+
+from keepers.bots.runtime import first_failure
+
+T = TypeVar("T")
+
+Rpc = Annotated[
+    str | None,
+    typer.Option("--rpc", help="HTTP address of a node.", show_default="http://127.0.0.1:8545"),
+]
+Fallback = Annotated[
+    str | None,
+    typer.Option("--rpc-fallback", help="Other nodes for reads, separated by commas."),
+]
+Ws = Annotated[
+    str | None,
+    typer.Option("--ws", help="WebSocket address of the node.", show_default="as --rpc"),
+]
+DeploymentFile = Annotated[
+    Path | None,
+    typer.Option("--deployment", help="Deployment file.", show_default="deployments/<chain>.json"),
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", help="Encrypted keystore, or test:N on chain 31337."),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="Its first line opens the keystore."),
+]
+StoreFile = Annotated[
+    Path | None,
+    typer.Option("--store", help="SQLite file of the keeper's own book.", show_default="memory"),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to serve HTTP on.", show_default="127.0.0.1"),
+]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", help="Port for metrics, health and reports.", show_default="none"),
+]
+FeeCap = Annotated[
+    int | None,
+    typer.Option("--fee-cap-gwei", help="Most that is paid per gas.", show_default="500"),
+]
+Tip = Annotated[
+    float | None,
+    typer.Option("--tip-gwei", help="Tip per gas.", show_default="1"),
+]
+Stuck = Annotated[
+    float | None,
+    typer.Option("--stuck-s", help="Replace a transaction after this.", show_default="15"),
+]
+Watchdog = Annotated[
+    float | None,
+    typer.Option("--watchdog-s", help="Look over HTTP after such a silence.", show_default="15"),
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option("--peer", help="HTTP address of a publisher; repeat for each."),
+]
+
+
+def run(job: Coroutine[Any, Any, T]) -> T:
+    """Run a job to its end; of several failures the first one is raised."""
+    try:
+        return asyncio.run(job)
+    except BaseExceptionGroup as group:
+        raise first_failure(group) from None
+
+
+def configure_logging(default: str = "info") -> None:
+    """Write one line per event to stderr: for people on a terminal, JSON elsewhere."""
+    level = os.environ.get("PLIMSOLL_LOG", default).upper()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level, logging.INFO)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

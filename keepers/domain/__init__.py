@@ -1,0 +1,1 @@
+"""Pure decisions on integers: no clock, no chain, no files beyond price series."""

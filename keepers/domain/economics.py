@@ -1,0 +1,33 @@
+"""What an action costs and brings, in USD WAD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keepers.domain.units import TICKS_PER_USD, ceil_div
+
+
+@dataclass(frozen=True, slots=True)
+class GasMarket:
+    """What gas costs right now."""
+
+    wei_per_gas: int
+    native_ticks: int  # price of the native coin
+
+    def usd(self, gas: int) -> int:
+        """Return what this much gas costs, rounded up [USD WAD]."""
+        return ceil_div(gas * self.wei_per_gas * self.native_ticks, TICKS_PER_USD)
+
+    def value(self, wei: int) -> int:
+        """Return what an amount of native coin is worth [USD WAD]."""
+        return wei * self.native_ticks // TICKS_PER_USD
+
+
+# What the actions burn: measured on the shipped contracts, rounded up; the limit is set apart.
+GAS_REDUCE = 220_000
+GAS_TAKE = 260_000
+GAS_FLAG = 80_000
+GAS_WRITE_OFF = 120_000
+GAS_EXECUTE = 190_000
+GAS_UPDATE = 80_000
+GAS_REFUND = 60_000

@@ -1,0 +1,253 @@
+"""What to do about an account under maintenance: reduce, take, flag, write off, or wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keepers.domain.economics import GAS_FLAG, GAS_REDUCE, GAS_TAKE, GasMarket
+from keepers.domain.margin import Health, Snapshot, health, merged, value_of
+from keepers.domain.scan import Candidate
+from keepers.domain.units import WAD, ceil_div, trunc_div
+from keepers.domain.words import Account, Holding, Leg
+
+OK, NOT_BELOW, CLOSED, NOTHING, NO_CAPACITY, NO_ROOM, TOO_DEAR = range(7)
+
+# The planned size with room for what other closes in the block do to the price: the call itself
+# finds the fewest lots, and refuses only a size that binds before them.
+SIZE_ROOM_PERCENT = 5
+# A flag counts at most 300 s of live time since the last one.
+FLAG_AGAIN_S = 240
+
+
+@dataclass(frozen=True, slots=True)
+class ReducePlan:
+    """What `plan_reduce` says of one leg."""
+
+    status: int
+    instrument: int
+    size: int  # lots that the call closes
+    target: int  # c*, before capacity and room
+    limit: int  # what to pass as size
+    price: int  # ticks
+    pay: int  # USD WAD
+
+
+@dataclass(frozen=True, slots=True)
+class TakePlan:
+    """What `plan_take` says of an account."""
+
+    status: int
+    fraction: int  # WAD
+    reward: int  # r, USD WAD
+    payment: int
+    insurance: int
+    live_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the keeper lets itself do [USD WAD]."""
+
+    take: bool
+    max_take: int
+    max_inventory: int
+    min_profit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Close lots of a leg against the pool."""
+
+    account: int
+    instrument: int
+    size: int  # lots
+    notional: int  # USD WAD, what it uses of the block's capacity
+    min_pay: int
+    profit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Take a slice of everything over."""
+
+    account: int
+    fraction: int
+    max_payment: int
+    min_insurance: int
+    profit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Start the clock, or count its time."""
+
+    account: int
+    profit: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOff:
+    """Book the deficit of an account that holds nothing."""
+
+    account: int
+    profit: int
+
+
+Action = Reduce | Take | Flag | WriteOff
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that is known about one candidate."""
+
+    candidate: Candidate
+    reduces: Sequence[ReducePlan]
+    take: TakePlan | None
+    clock_last: int  # time of the last call that found E < MM
+
+
+def plan_of(kind: type[Any], answer: Mapping[str, Any]) -> Any:
+    """Return the plan of this kind from a view's struct, further fields left out."""
+    return kind(**{name: answer[name] for name in kind.__dataclass_fields__})
+
+
+def gross(account: Account, at: Snapshot) -> int:
+    """Return the notional of the legs and the value of the collateral [USD WAD]."""
+    legs = sum(abs(leg.size) * at.feeds[leg.market].price for leg in account.legs)
+    return legs + sum(_worth(holding, at) for holding in account.holdings)
+
+
+def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Account:
+    """Return what moves for a fraction of everything, as an account of its own."""
+    if fraction >= WAD:
+        return account
+    legs = tuple(Leg(leg.instrument, trunc_div(leg.size * fraction, WAD)) for leg in account.legs)
+    held = tuple(
+        Holding(holding.collateral, holding.amount * fraction // WAD)
+        for holding in account.holdings
+    )
+    marks = sum(
+        leg.size * (at.feeds[leg.market].price - at.feeds[leg.market].funding) for leg in legs
+    )
+    profit = exact.unsettled * fraction // WAD
+    value = exact.equity * fraction // WAD
+    worth = sum(_worth(holding, at) for holding in held)
+    return replace(
+        account, cash=value - profit - worth, quote=profit - marks, legs=legs, holdings=held
+    )
+
+
+def after_take(
+    buyer: Account, account: Account, exact: Health, plan: TakePlan, at: Snapshot
+) -> Account:
+    """Return the buyer's account after a take as planned."""
+    part = slice_of(account, exact, at, plan.fraction)
+    joined = merged(buyer, part)
+    return replace(joined, cash=joined.cash - plan.payment + plan.insurance)
+
+
+def take_profit(exact: Health, plan: TakePlan) -> int:
+    """Return what a take brings at the marks: the slice's worth, less its price [USD WAD]."""
+    return exact.equity * plan.fraction // WAD - plan.payment + plan.insurance
+
+
+def decide(
+    case: Case, buyer: Account | None, at: Snapshot, limits: Limits, gas: GasMarket
+) -> Action | None:
+    """Return the best thing to do about one account, None to leave it for now."""
+    account = case.candidate.account
+    if not account.legs and not account.holdings:
+        return (
+            WriteOff(account.id, -gas.usd(GAS_FLAG)) if case.candidate.health.equity < 0 else None
+        )
+    reduce = best_reduce(case, gas)
+    if reduce is not None and reduce.profit >= limits.min_profit:
+        return reduce
+    take = best_take(case, buyer, at, limits, gas)
+    if take is not None:
+        return take
+    waiting = any(plan.status == NO_CAPACITY for plan in case.reduces)
+    return None if waiting else _flag(case, at, gas)
+
+
+def best_reduce(case: Case, gas: GasMarket) -> Reduce | None:
+    """Return the close that pays most."""
+    usable = [plan for plan in case.reduces if plan.status == OK and plan.size > 0]
+    if not usable:
+        return None
+    plan = max(usable, key=lambda each: each.pay)
+    leg = next(leg for leg in case.candidate.account.legs if leg.instrument == plan.instrument)
+    size = plan.limit
+    if plan.size >= plan.target:
+        size = max(size, plan.target * (100 + SIZE_ROOM_PERCENT) // 100)
+    return Reduce(
+        account=case.candidate.account.id,
+        instrument=plan.instrument,
+        size=min(abs(leg.size), size),
+        notional=plan.size * plan.price,
+        min_pay=0,
+        profit=plan.pay - gas.usd(GAS_REDUCE),
+    )
+
+
+def best_take(
+    case: Case, buyer: Account | None, at: Snapshot, limits: Limits, gas: GasMarket
+) -> Take | None:
+    """Return the take as planned if it pays and the buyer's own account carries it."""
+    plan, target = case.take, case.candidate
+    if not limits.take or buyer is None or plan is None or plan.status != OK:
+        return None
+    profit = take_profit(target.health, plan) - gas.usd(GAS_TAKE)
+    if profit < limits.min_profit or buyer.owner == target.account.owner:
+        return None
+    after = after_take(buyer, target.account, target.health, plan, at)
+    exact = health(after, at)
+    moved = gross(target.account, at) * plan.fraction // WAD
+    if moved > limits.max_take or gross(after, at) > limits.max_inventory:
+        return None
+    if exact.equity < exact.im:
+        return None
+    return Take(
+        account=target.account.id,
+        fraction=plan.fraction,
+        max_payment=plan.payment + ceil_div(plan.payment, 1_000) + WAD // 100,
+        min_insurance=max(0, plan.insurance - plan.insurance // 100),
+        profit=profit,
+    )
+
+
+def _flag(case: Case, at: Snapshot, gas: GasMarket) -> Flag | None:
+    """Return a flag when the clock does not run, or is about to lose time."""
+    running = case.candidate.account.in_auction
+    if running and at.now - case.clock_last < FLAG_AGAIN_S:
+        return None
+    return Flag(case.candidate.account.id, -gas.usd(GAS_FLAG))
+
+
+def within_capacity(
+    actions: Iterable[Action], capacity: Mapping[int, int], used: dict[int, int]
+) -> list[Action]:
+    """Return the actions that still fit into this block, market by market.
+
+    Args:
+        actions: best first.
+        capacity: what a block takes per market [USD WAD].
+        used: what this block has taken already; updated.
+    """
+    kept: list[Action] = []
+    for action in actions:
+        if isinstance(action, Reduce):
+            market = action.instrument >> 56
+            taken = used.get(market, 0)
+            if taken and taken + action.notional > capacity.get(market, 0):
+                continue
+            used[market] = taken + action.notional
+        kept.append(action)
+    return kept
+
+
+def _worth(holding: Holding, at: Snapshot) -> int:
+    collateral = at.collaterals[holding.collateral]
+    return value_of(collateral, holding.amount, at.feeds[collateral.feed].price)

@@ -1,0 +1,191 @@
+"""Packed storage words, decoded; the bit tables are docs/spec/words.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepers.domain.units import WAD
+
+IN_AUCTION = 1
+HOUSE = 4
+LISTED = 8
+
+PENDING = 1
+GRACE = 2
+UNTRUSTED = 4
+ACTIVE = 8
+
+
+def _field(word: int, offset: int, bits: int) -> int:
+    return (word >> offset) & ((1 << bits) - 1)
+
+
+def _signed(word: int, offset: int, bits: int) -> int:
+    raw = _field(word, offset, bits)
+    return raw - (1 << bits) if raw >> (bits - 1) else raw
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A signed position of an account."""
+
+    instrument: int
+    size: int  # lots
+
+    @property
+    def market(self) -> int:
+        """Return the market of the instrument."""
+        return self.instrument >> 56
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An amount of one collateral."""
+
+    collateral: int  # id
+    amount: int  # token atoms
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Everything that the ledger keeps about one account."""
+
+    id: int
+    cash: int  # WAD
+    quote: int  # WAD
+    legs: tuple[Leg, ...]
+    holdings: tuple[Holding, ...]
+    flags: int
+
+    @property
+    def house(self) -> bool:
+        """Return whether this is a pool's account."""
+        return bool(self.flags & HOUSE)
+
+    @property
+    def in_auction(self) -> bool:
+        """Return whether the auction bit is set."""
+        return bool(self.flags & IN_AUCTION)
+
+    @property
+    def owner(self) -> str:
+        """Return the owner's address."""
+        return f"0x{self.id >> 96:040x}"
+
+    @property
+    def index(self) -> int:
+        """Return the owner's number for this account."""
+        return self.id & ((1 << 96) - 1)
+
+
+def account_id(owner: str, index: int = 0) -> int:
+    """Return `owner << 96 | index`."""
+    return int(owner, 16) << 96 | index
+
+
+def perp(market: int) -> int:
+    """Return the instrument of a market's perpetual."""
+    return market << 56
+
+
+def decode_account(
+    account: int, word: int, leg_words: Sequence[int], amount_words: Sequence[int]
+) -> Account:
+    """Decode the three kinds of words that `Clearinghouse.account_words` returns."""
+    legs = []
+    for position in range(_field(word, 57, 7)):
+        entry = _field(leg_words[position // 2], 128 * (position & 1), 128)
+        legs.append(Leg(entry >> 64, _signed(entry, 0, 64)))
+    holdings = []
+    for position in range(_field(word, 53, 4)):
+        amount = _field(amount_words[position // 2], 128 * (position & 1), 128)
+        holdings.append(Holding(_field(word, 6 * position, 6), amount))
+    return Account(
+        id=account,
+        cash=_signed(word, 160, 96),
+        quote=_signed(word, 64, 96),
+        legs=tuple(legs),
+        holdings=tuple(holdings),
+        flags=_field(word, 48, 5),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PriceWord:
+    """What the accepted reports left of one feed."""
+
+    price: int  # ticks
+    stable: int  # ticks
+    conf: int  # 1e-5 of the price
+    gap: int  # seconds between the last two publish times, 255 for more
+    publish_time: int
+    v: int  # 1e-4
+    v_slow: int  # 1e-4
+    flags: int
+    sample_time: int
+
+
+def decode_price(word: int) -> PriceWord:
+    """Decode a market's price word."""
+    return PriceWord(
+        price=_field(word, 192, 64),
+        stable=_field(word, 128, 64),
+        conf=_field(word, 112, 16),
+        gap=_field(word, 104, 8),
+        publish_time=_field(word, 72, 32),
+        v=_field(word, 56, 16),
+        v_slow=_field(word, 40, 16),
+        flags=_field(word, 32, 8),
+        sample_time=_field(word, 0, 32),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MarginWord:
+    """A market's margin parameters, WAD unless said."""
+
+    base: int
+    mm_ratio: int
+    tier_start: int
+    spread_rate: int
+    oi_max: int
+    oi_lo: int  # 1/16 of the cap
+    oi_cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateWord:
+    """What trades and the configurator left of one market."""
+
+    funding: int  # ticks, at `time`
+    rate: int  # 1e-14 per second
+    tilt: int  # 1/30,000
+    time: int
+    open_interest: int  # lots
+    margin: MarginWord
+
+
+def decode_state(word: int) -> StateWord:
+    """Decode a market's state word with the margin parameters in it."""
+    return StateWord(
+        funding=_signed(word, 192, 64),
+        rate=_signed(word, 160, 32),
+        tilt=_signed(word, 144, 16),
+        time=_field(word, 112, 32),
+        open_interest=_field(word, 56, 56),
+        margin=decode_margin(_field(word, 0, 56)),
+    )
+
+
+def decode_margin(word: int) -> MarginWord:
+    """Decode the 56 bits of margin parameters from their grids."""
+    return MarginWord(
+        base=_field(word, 44, 12) * WAD * 5 // 10_000,
+        mm_ratio=_field(word, 37, 7) * WAD // 100,
+        tier_start=_field(word, 23, 14) * 10_000 * WAD,
+        spread_rate=_field(word, 17, 6) * WAD * 25 // 10_000,
+        oi_max=_field(word, 12, 5) * WAD // 2,
+        oi_lo=_field(word, 8, 4),
+        oi_cap=_field(word, 4, 4) * 10 ** _field(word, 0, 4) * WAD,
+    )

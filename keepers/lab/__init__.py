@@ -1,0 +1,1 @@
+"""The laboratory: whole worlds on a local chain, replayed, measured and shown."""

@@ -1,0 +1,460 @@
+"""The yardstick of a replay: it reads every block, asks nobody's opinion, and keeps the records.
+
+It rebuilds each account from the chain after every block that touched it and computes health with
+exact integers; who is under maintenance under a usable price and how long that lasts follows from
+that alone, not from what the keepers say of themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from keepers.chain.abi import interface
+from keepers.chain.deployment import Deployment
+from keepers.chain.reading import Reader
+from keepers.chain.rpc import Head, Log, number, parse_head, parse_log
+from keepers.domain.margin import (
+    Collateral,
+    Health,
+    Market,
+    Snapshot,
+    health,
+    leg_terms,
+    rates,
+    snapshot,
+)
+from keepers.domain.scan import Book, Candidate
+from keepers.domain.terms import Terms
+from keepers.domain.units import TICKS_PER_USD, WAD, ceil_div
+from keepers.domain.words import PENDING, Account, account_id
+from keepers.lab.records import (
+    FLAG,
+    MISSED_BLOCKS,
+    REDUCE,
+    TAKE,
+    WRITE_OFF,
+    BadDebt,
+    Breach,
+    Frame,
+    Liquidation,
+    Move,
+    Record,
+    Spent,
+)
+
+PARTIES: Final = ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
+AUCTION_LIMIT_S: Final = 3_600  # an auction that runs longer counts as missed
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One block as the yardstick needs it."""
+
+    head: Head
+    logs: tuple[Log, ...]
+    senders: Mapping[str, str]  # tx -> sender, lower case
+    costs: tuple[tuple[str, int, int, bool], ...]  # sender, gas, wei, whether it succeeded
+
+
+class Watch:
+    """Follows the chain block by block."""
+
+    def __init__(self, reader: Reader, record: Record, economy: Sequence[int]) -> None:
+        """Watch the accounts of an economy, by id, and everything else that appears."""
+        self.reader = reader
+        self.record = record
+        self.economy = list(economy)
+        self.book = Book()
+        self.markets: dict[int, Market] = {}
+        self.waiting: dict[int, Breach] = {}
+        self.auctions: dict[int, int] = {}  # account -> time at which its auction began
+        self.keepers: dict[str, Spent] = {}
+        self.measuring = False
+        self.head: Head | None = None
+        self._moves: list[tuple[int, int, float]] = []  # block, market, step between two prices
+        self._collaterals: list[Collateral] = []
+        self._terms = Terms()
+        self._scales: dict[int, int] = {}
+        self._house: set[int] = set()
+        self._symbols = {id_: name for name, id_ in self.deployment.markets.items()}
+
+    @property
+    def deployment(self) -> Deployment:
+        """Return which contracts are watched."""
+        return self.reader.deployment
+
+    @property
+    def pool(self) -> int:
+        """Return the pool's account."""
+        return account_id(self.deployment.address("LiquidityPool"))
+
+    @property
+    def insurance(self) -> int:
+        """Return the fund's account."""
+        return account_id(self.deployment.address("InsuranceFund"))
+
+    async def start(self) -> None:
+        """Read everything once."""
+        self._terms = await self.reader.terms()
+        self._collaterals = await self.reader.collaterals()
+        self.markets = {market.id: market for market in await self.reader.markets()}
+        fee_account = (await self.reader.totals()).fee_account
+        self._house = {self.pool, self.pool | 1, self.insurance, fee_account}
+        for market in self.markets:
+            (params,) = await self.reader.one("LiquidityPool", "params", market)
+            self._scales[market] = int(params[0])
+        ids = await self.reader.account_ids()
+        self.book.replace(await self.reader.accounts([*ids, *(self._house - set(ids))]))
+
+    def at(self, now: int) -> Snapshot:
+        """Return every market at an instant."""
+        return snapshot(now, self.markets.values(), self._collaterals, self._terms)
+
+    def health_of(self, account: int, at: Snapshot) -> Health | None:
+        """Return an account's health, None when the ledger does not know it."""
+        known = self.book.accounts.get(account)
+        return None if known is None else health(known, at)
+
+    # ---- one block
+
+    async def look(self, block: int, wall_ms: float) -> Seen:
+        """Read a block, bring the mirror to it, and follow breaches and liquidations."""
+        seen = await self._read(block)
+        touched, changed = self._touched(seen.logs)
+        before = {market: self.markets[market].price.price for market in changed}
+        if changed:
+            for market in await self.reader.markets_of(sorted(changed), block):
+                self.markets[market.id] = market
+        if touched:
+            for account in await self.reader.accounts(sorted(touched), block):
+                self.book.put(account)
+        self.head = seen.head
+        self._note_costs(seen)
+        if self.measuring:
+            self._note_moves(before, seen.head)
+            self._note_events(seen, wall_ms)
+            self._note_breaches(seen.head, wall_ms)
+        return seen
+
+    async def _read(self, block: int) -> Seen:
+        raw_head, receipts = await self.reader.rpc.batch(
+            [("eth_getBlockByNumber", (hex(block), False)), ("eth_getBlockReceipts", (hex(block),))]
+        )
+        for answer in (raw_head, receipts):
+            if isinstance(answer, Exception):
+                raise answer
+        logs = [parse_log(each) for receipt in receipts for each in receipt["logs"]]
+        return Seen(
+            head=parse_head(raw_head),
+            logs=tuple(logs),
+            senders={str(r["transactionHash"]): str(r["from"]).lower() for r in receipts},
+            costs=tuple(_cost(receipt) for receipt in receipts),
+        )
+
+    def _touched(self, logs: Iterable[Log]) -> tuple[set[int], set[int]]:
+        """Return the accounts and the markets that these events speak of."""
+        accounts: set[int] = set()
+        markets: set[int] = set()
+        for _, contract, name, fields in self._decoded(logs):
+            if contract == "Markets":
+                if "market" in fields and name != "MarketListed":
+                    markets.add(int(fields["market"]))
+            elif contract == "Clearinghouse":
+                accounts |= {int(fields[each]) for each in PARTIES if each in fields}
+                accounts |= {int(fields["keeper"])} if name == "Posting" else set()
+                accounts |= self._house
+        return {each for each in accounts if each >> 96}, markets & set(self.markets)
+
+    def _decoded(self, logs: Iterable[Log]) -> list[tuple[Log, str, str, dict[str, Any]]]:
+        """Return the events of the contracts whose facts are followed."""
+        known = {
+            self.deployment.address(name).lower(): name
+            for name in ("Clearinghouse", "Markets", "Liquidator")
+        }
+        found = []
+        for log in logs:
+            contract = known.get(log.address)
+            event = interface(contract).topics.get(log.topics[0]) if contract else None
+            if contract and event is not None:
+                found.append((log, contract, event.name, event.decode(log.topics, log.data)))
+        return found
+
+    def _note_costs(self, seen: Seen) -> None:
+        for sender, gas, wei, good in seen.costs:
+            spent = self.keepers.get(sender)
+            if spent is not None:
+                spent.transactions += 1
+                spent.reverted += not good
+                spent.gas += gas
+                spent.wei += wei
+
+    def _note_moves(self, before: Mapping[int, int], head: Head) -> None:
+        for id_, old in before.items():
+            new = self.markets[id_].price.price
+            if new == old:
+                continue
+            size = abs(new / old - 1)
+            self._moves.append((head.number, id_, size))
+            symbol = self._symbols.get(id_, str(id_))
+            known = self.record.moves.get(symbol)
+            if known is None or size > known.size:
+                self.record.moves[symbol] = Move(symbol, size, head.time)
+
+    # ---- liquidations
+
+    def _note_events(self, seen: Seen, wall_ms: float) -> None:
+        covered: dict[tuple[str, int], int] = {}
+        for log, contract, name, fields in self._decoded(seen.logs):
+            account = int(fields.get("account", 0))
+            if contract == "Clearinghouse" and name == "WrittenOff":
+                covered[log.tx, account] = int(fields["covered"])
+                self._wrote_off(seen, log, account, fields)
+            if contract != "Liquidator":
+                continue
+            if name == "Flagged":
+                self._answer(account, FLAG, seen.head, wall_ms)
+                self.auctions.setdefault(account, seen.head.time)
+            elif name == "Reduced":
+                self._keep(self._reduced(seen, log, fields), seen.head, wall_ms)
+            elif name == "Taken":
+                self._keep(self._taken(seen, log, fields), seen.head, wall_ms)
+        self._follow_auctions(seen.head)
+
+    def _keep(self, made: Liquidation, head: Head, wall_ms: float) -> None:
+        self.record.liquidations.append(made)
+        self._answer(made.account, made.kind, head, wall_ms)
+        if made.equity_before < 0 and (made.kind == TAKE and made.full):
+            self._owe(made.account, -made.equity_before, head)
+
+    def _reduced(self, seen: Seen, log: Log, fields: Mapping[str, Any]) -> Liquidation:
+        account, market = int(fields["account"]), int(fields["instrument"]) >> 56
+        left = self.book.accounts.get(account)
+        open_legs = {leg.instrument for leg in left.legs} if left else set()
+        return Liquidation(
+            kind=REDUCE,
+            account=account,
+            time=seen.head.time,
+            block=seen.head.number,
+            tx=log.tx,
+            by=seen.senders.get(log.tx, ""),
+            equity_before=int(fields["equity_before"]),
+            equity_after=int(fields["equity_after"]),
+            mm_before=int(fields["mm_before"]),
+            mm_after=int(fields["mm_after"]),
+            full=int(fields["instrument"]) not in open_legs,
+            notional=abs(int(fields["size"])) * int(fields["price"]),
+            market=self._symbols.get(market, ""),
+            pay=int(fields["pay"]),
+            insurance=0,
+            deficit=0,
+        )
+
+    def _taken(self, seen: Seen, log: Log, fields: Mapping[str, Any]) -> Liquidation:
+        account, breach = int(fields["account"]), self.waiting.get(int(fields["account"]))
+        return Liquidation(
+            kind=TAKE,
+            account=account,
+            time=seen.head.time,
+            block=seen.head.number,
+            tx=log.tx,
+            by=seen.senders.get(log.tx, ""),
+            equity_before=int(fields["equity_before"]),
+            equity_after=int(fields["equity_after"]),
+            mm_before=breach.mm if breach else 0,
+            mm_after=0,
+            full=int(fields["fraction"]) == WAD,
+            notional=0,
+            market="",
+            pay=int(fields["reward"]) * int(fields["fraction"]) // WAD,
+            insurance=int(fields["insurance"]),
+            deficit=int(fields["deficit"]),
+        )
+
+    def _wrote_off(self, seen: Seen, log: Log, account: int, fields: Mapping[str, Any]) -> None:
+        """Keep a write-off that stands alone; one at the end of a take is counted with it."""
+        lost = int(fields["covered"]) + int(fields["deficit"])
+        in_take = any(
+            name == "Taken" and int(each["account"]) == account and other.tx == log.tx
+            for other, _, name, each in self._decoded(seen.logs)
+        )
+        if in_take:
+            return
+        self.record.liquidations.append(
+            Liquidation(
+                WRITE_OFF,
+                account,
+                seen.head.time,
+                seen.head.number,
+                log.tx,
+                seen.senders.get(log.tx, ""),
+                *(-lost, 0, 0, 0, True, 0, "", 0, int(fields["covered"]), int(fields["deficit"])),
+            )
+        )
+        self._owe(account, lost, seen.head)
+
+    def _owe(self, account: int, amount: int, head: Head) -> None:
+        """Book a loss beyond an account's equity, with the largest step of a market on the way."""
+        breach = self._last_breach(account)
+        rates_then = breach.rates if breach else {}
+        since = breach.block if breach else head.number
+        worst = BadDebt(account, head.time, amount, 0.0, 1.0, "")
+        for block, market, size in self._moves:
+            rate = rates_then.get(self._symbols.get(market, ""), 0.0)
+            if block >= since and rate and size / rate > worst.move / worst.rate:
+                worst = BadDebt(account, head.time, amount, size, rate, self._symbols[market])
+        self.record.bad_debts.append(worst)
+
+    def _last_breach(self, account: int) -> Breach | None:
+        """Return the breach that began the account's last time under maintenance."""
+        found: Breach | None = None
+        for each in reversed(self.record.breaches):
+            if each.account == account:
+                if found is not None and each.end_block < found.block:
+                    break
+                found = each
+        return found
+
+    # ---- breaches
+
+    def _note_breaches(self, head: Head, wall_ms: float) -> None:
+        at = self.at(head.time)
+        under = {each.account.id: each for each in self.candidates(at)}
+        for account in [each for each in self.waiting if each not in under]:
+            self._close(account, "recovered", head, wall_ms)
+        for account, candidate in under.items():
+            if candidate.account.in_auction:
+                self.auctions.setdefault(account, head.time)
+            if not candidate.health.open:
+                continue
+            breach = self.waiting.get(account)
+            if breach is None:
+                if account not in self.auctions:
+                    self._begin(candidate, at, head, wall_ms)
+                continue
+            breach.seen_blocks += 1
+            if breach.seen_blocks > MISSED_BLOCKS:
+                self._close(account, "missed", head, wall_ms)
+
+    def candidates(self, at: Snapshot) -> list[Candidate]:
+        """Return who is under maintenance and may be liquidated, worst first."""
+        return [each for each in self.book.scan(at) if each.account.id not in self._house]
+
+    def urgent(self) -> int:
+        """Return how many accounts wait for a liquidation that no auction delays."""
+        return len(self.waiting)
+
+    def pending(self) -> bool:
+        """Return whether a jump waits for its confirmation."""
+        return any(market.price.flags & PENDING for market in self.markets.values())
+
+    def _begin(self, candidate: Candidate, at: Snapshot, head: Head, wall_ms: float) -> None:
+        account = candidate.account
+        breach = Breach(
+            account=account.id,
+            block=head.number,
+            time=head.time,
+            wall_ms=wall_ms,
+            equity=candidate.health.equity,
+            mm=candidate.health.mm,
+            rates=mm_rates(account, at, self._symbols),
+        )
+        self.waiting[account.id] = breach
+        self.record.breaches.append(breach)
+
+    def _answer(self, account: int, kind: str, head: Head, wall_ms: float) -> None:
+        if account in self.waiting:
+            self._close(account, kind, head, wall_ms)
+
+    def _close(self, account: int, outcome: str, head: Head, wall_ms: float) -> None:
+        breach = self.waiting.pop(account)
+        breach.outcome = outcome
+        breach.end_block, breach.end_time, breach.end_wall_ms = head.number, head.time, wall_ms
+
+    def _follow_auctions(self, head: Head) -> None:
+        """Measure auctions from the flag to their end."""
+        for account, began in list(self.auctions.items()):
+            known = self.book.accounts.get(account)
+            lasted = head.time - began
+            self.record.longest_auction_s = max(self.record.longest_auction_s, lasted)
+            if known is None or not known.in_auction:
+                del self.auctions[account]
+
+    # ---- frames
+
+    def nav(self, at: Snapshot) -> int:
+        """Return the pool's equity without the premium of its skew [WAD]."""
+        known = self.book.accounts[self.pool]
+        premium = 0
+        for leg in known.legs:
+            value = abs(leg.size) * at.feeds[leg.market].price
+            premium += ceil_div(value * value, 2 * self._scales[leg.market])
+        return max(0, health(known, at).equity - premium)
+
+    def frame(self, head: Head, wall_ms: float, deficit: int) -> Frame:
+        """Return the state of the world for the charts."""
+        at = self.at(head.time)
+        healths = [self.health_of(account, at) for account in self.economy]
+        known = [each for each in healths if each is not None]
+        fund = self.health_of(self.insurance, at)
+        return Frame(
+            time=head.time,
+            block=head.number,
+            wall_ms=wall_ms,
+            prices={self._symbols[m]: feed.price / TICKS_PER_USD for m, feed in at.feeds.items()},
+            nav=self.nav(at) / WAD,
+            insurance=(fund.equity if fund else 0) / WAD,
+            deficit=deficit / WAD,
+            equity=sum(each.equity for each in known) / WAD,
+            under=sum(each.under_mm for each in known),
+            ratios=tuple(_ratio(each) for each in healths),
+            vols={self._symbols[market]: feed.v_slow / 10_000 for market, feed in at.feeds.items()},
+        )
+
+    async def compare(self) -> list[str]:
+        """Return where the mirror, built from events alone, differs from the chain's storage."""
+        ids = await self.reader.account_ids()
+        said = []
+        for stored in await self.reader.accounts(ids):
+            if self.book.accounts.get(stored.id) != stored:
+                said.append(f"account {stored.id:#x} differs from what the events said")
+        return said
+
+
+def mm_rates(account: Account, at: Snapshot, symbols: Mapping[int, str]) -> dict[str, float]:
+    """Return, by market held, the share of value that maintenance sets aside."""
+    found: dict[str, float] = {}
+    for holding in account.holdings:
+        collateral = at.collaterals[holding.collateral]
+        found[symbols[collateral.feed]] = collateral.haircut_mm / WAD
+    for leg in account.legs:
+        feed = at.feeds[leg.market]
+        rate = rates(feed, abs(leg.size) * feed.price, account.house)[0] / WAD
+        symbol = symbols[leg.market]
+        found[symbol] = min(rate, found.get(symbol, rate))
+    return found
+
+
+def gross(account: Account, at: Snapshot) -> int:
+    """Return the notional of all legs [WAD]."""
+    return sum(abs(leg.size) * at.feeds[leg.market].price for leg in account.legs)
+
+
+def unrealised(account: Account, at: Snapshot) -> int:
+    """Return quote and profit of all legs [WAD]."""
+    legs = (leg_terms(at.feeds[leg.market], leg.size, account.house)[0] for leg in account.legs)
+    return account.quote + sum(legs)
+
+
+def _ratio(found: Health | None) -> float:
+    if found is None or found.mm == 0:
+        return math.nan
+    return found.equity / found.mm
+
+
+def _cost(receipt: Mapping[str, Any]) -> tuple[str, int, int, bool]:
+    gas = number(receipt["gasUsed"])
+    price = number(receipt.get("effectiveGasPrice"))
+    return str(receipt["from"]).lower(), gas, gas * price, number(receipt.get("status")) == 1

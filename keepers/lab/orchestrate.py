@@ -1,0 +1,458 @@
+"""One whole replay: deploy, open, let the crash run, prove the books.
+
+The driver owns time. It mines a block with the time of a report; the publishers, whose clock is the
+chain, sign and submit; the next block holds the price. While somebody stands under maintenance the
+driver mines a block every two seconds of chain time, and gives the keepers at most that long on the
+clock of this machine to get into it. It never helps and never waits longer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from keepers.chain.abi import interface
+from keepers.chain.proving import prove
+from keepers.chain.reading import Reader
+from keepers.chain.rpc import Rpc
+from keepers.chain.signer import Signer, test_secret
+from keepers.domain.margin import health
+from keepers.domain.prices import HEADER
+from keepers.domain.units import TICKS_PER_USD, WAD
+from keepers.errors import ChainError, KeeperError
+from keepers.lab import chain, economy, world
+from keepers.lab.chain import Node, free_port
+from keepers.lab.clock import Clock, Desk
+from keepers.lab.measure import Seen, Watch
+from keepers.lab.opening import Opening
+from keepers.lab.processes import Child, Crew
+from keepers.lab.records import Books, Person, Record, Spent
+from keepers.lab.replay import CALM, HEARTBEAT, PricePath, Step
+from keepers.lab.world import World
+
+BEFORE_S: Final = 600  # chain time between the first block and the first price of the path
+BLOCK_S: Final = 2  # chain time between blocks while somebody is under maintenance
+BLOCKS_PER_STEP: Final = 4
+PRICE_WAIT_S: Final = 3.0  # on this machine, for a quorum to be submitted
+QUIET_S: Final = 0.1  # an opening block is cut when nothing has arrived for this long
+IDLE_S: Final = 0.25  # and one of the replay
+OPENING_ROUNDS: Final = 6
+CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
+PATIENCE: Final = {"PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"}
+
+Tell = Callable[[str], None]
+Progress = Callable[[int, int, Record, Watch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a replay is asked to do."""
+
+    path: PricePath
+    seed: int
+    accounts: int
+    logs: Path  # where the keepers' logs go
+    keep: bool = False
+    kill: bool = True
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that a running replay holds."""
+
+    node: Node
+    world: World
+    clock: Clock
+    watch: Watch
+    crew: Crew
+    record: Record
+    reader: Reader
+    began: float
+    open_orders: dict[bytes, int] = field(default_factory=dict)  # id -> commit time
+
+    def wall_ms(self) -> float:
+        """Return milliseconds on this machine since the replay began."""
+        return (time.perf_counter() - self.began) * 1_000
+
+
+async def run(options: Options, tell: Tell, progress: Progress) -> Record:
+    """Play one path on a fresh chain and return the record."""
+    anvil = chain.find_anvil()
+    record = Record(options.path.title, options.seed, thinned=options.path.thinned)
+    started = time.perf_counter()
+    async with chain.running(options.path.start - BEFORE_S, anvil, options.keep) as node:
+        async with Rpc(node.http, timeout_s=60.0) as rpc, Crew(options.logs) as crew:
+            made = await _build(node, options, tell)
+            async with Clock(rpc, node.ws) as clock:
+                stage = await _stage(node, made, clock, crew, record, rpc)
+                await _open(stage, options, tell)
+                record.setup_s = time.perf_counter() - started
+                await _replay(stage, options, progress)
+                await _finish(stage, options, tell)
+        if options.keep:
+            tell(f"the chain stays at {node.http} (process {node.pid}); its files: {node.folder}")
+    return record
+
+
+# ---- before the replay ----------------------------------------------------------------------
+
+
+async def _build(node: Node, options: Options, tell: Tell) -> World:
+    tell("compiling and deploying the contracts")
+    parameters = world.parameters_for(options.path.first_prices)
+    steps: list[str] = []
+    deployment, parameters = await world.deploy(node, parameters, steps.append)
+    tell(f"deployed: {steps[-1] if steps else 'nothing'}")
+    return World(deployment, parameters, parameters.prices)
+
+
+async def _stage(
+    node: Node, made: World, clock: Clock, crew: Crew, record: Record, rpc: Rpc
+) -> Stage:
+    reader = Reader(rpc, made.deployment)
+    watch = Watch(reader, record, [])
+    await watch.start()
+    return Stage(node, made, clock, watch, crew, record, reader, time.perf_counter())
+
+
+async def _open(stage: Stage, options: Options, tell: Tell) -> None:
+    """Start the keepers, fund everybody, open every position."""
+    drawn = economy.generate(options.seed, options.accounts, stage.world.traded, stage.world.coins)
+    desk = Desk(stage.reader.rpc, stage.world.parameters.chain_id)
+    opening = Opening(stage.world, drawn, stage.clock, desk)
+    await _hire(stage, options, desk)
+    tell(f"funding the pool, the fund, two buyers and {len(drawn.plans)} accounts")
+    await opening.fund()
+    await stage.crew.ready()
+    await _follow(stage)
+    await _opening_tick(stage)
+    await opening.lend()
+    tell("opening positions through Orders")
+    count = await opening.commit()
+    await _follow(stage)
+    stage.record.orders = count
+    for _ in range(OPENING_ROUNDS):
+        await _opening_tick(stage)
+        if not stage.open_orders:
+            break
+    await _introduce(stage, opening)
+    tell(f"{count - len(stage.open_orders)} of {count} opening orders were executed by the keepers")
+
+
+async def _hire(stage: Stage, options: Options, desk: Desk) -> None:
+    """Start publishers, executors and liquidators."""
+    files = write_paths(stage.node.folder, options.path, stage.clock.now)
+    addresses = {
+        number: Signer(test_secret(number)).address
+        for number in (*world.PUBLISHERS, *world.EXECUTORS, *world.LIQUIDATORS)
+    }
+    await desk.endow(list(addresses.values()), 1_000 * WAD)
+    node = stage.node
+    file = node.folder / "deployments" / f"{stage.world.parameters.chain_id}.json"
+    common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file)]
+    ports = {number: free_port() for number in world.PUBLISHERS}
+    for place, number in enumerate(world.PUBLISHERS, 1):
+        peers = [
+            part
+            for other, port in ports.items()
+            if other != number
+            for part in ("--peer", f"http://127.0.0.1:{port}")
+        ]
+        prices = [part for name in files for part in ("--prices", name)]
+        first = str(stage.clock.now)
+        start = ["--from", first, "--chain-from", first, "--port", str(ports[number])]
+        await _start(stage, "publish", place, number, addresses, [*common, *peers, *prices, *start])
+    for place, number in enumerate(world.EXECUTORS, 1):
+        await _start(stage, "execute", place, number, addresses, common)
+    for place, number in enumerate(world.LIQUIDATORS, 1):
+        await _start(stage, "liquidate", place, number, addresses, common)
+
+
+async def _start(
+    stage: Stage,
+    role: str,
+    place: int,
+    key: int,
+    addresses: dict[int, str],
+    arguments: Sequence[str],
+) -> Child:
+    names = {"publish": "publisher", "execute": "executor", "liquidate": "liquidator"}
+    name = f"{names[role]}-{place}"
+    child = await stage.crew.start(
+        names[role], name, addresses[key], [role, "--key", f"test:{key}", *arguments], PATIENCE
+    )
+    spent = Spent(names[role], name)
+    stage.watch.keepers[child.address] = spent
+    stage.record.spent.append(spent)
+    return child
+
+
+def write_paths(folder: Path, path: PricePath, since: int) -> list[str]:
+    """Write each market's path as a candle file; `--prices` arguments of a publisher.
+
+    Every report of the path is the open of a candle of one heartbeat, so that a publisher finds
+    exactly that price at exactly that time. Before the first one the first price stands.
+    """
+    arguments = []
+    for symbol, price in path.first_prices.items():
+        name = folder / f"{symbol}.csv"
+        with name.open("w", encoding="utf-8", newline="") as stream:
+            rows = csv.writer(stream)
+            rows.writerow(HEADER)
+            for at in range(since - since % HEARTBEAT, path.start, HEARTBEAT):
+                rows.writerow(_row(at, price))
+            rows.writerows(_row(at, ticks) for at, ticks in _beats(path.steps, symbol))
+        arguments.append(f"{symbol}={name}")
+    return arguments
+
+
+def _beats(steps: Sequence[Step], symbol: str) -> Iterator[tuple[int, int]]:
+    """Yield a market's price at every heartbeat; a thinned stretch repeats, an outage is left out.
+
+    Nobody reads the repeated ones: they keep the file a series of one step.
+    """
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        if symbol not in step.prices:
+            continue
+        end = step.time + HEARTBEAT
+        if after is not None and after.time - step.time <= CALM:
+            end = after.time
+        for at in range(step.time, end, HEARTBEAT):
+            yield at, step.prices[symbol]
+
+
+def _row(at: int, ticks: int) -> list[str]:
+    price = f"{ticks // TICKS_PER_USD}.{ticks % TICKS_PER_USD:010d}"
+    return [str(at), price, price, price, price, "0"]
+
+
+async def _opening_tick(stage: Stage) -> None:
+    """Let the next heartbeat come, with the first prices, and the executors act on it."""
+    clock = stage.clock
+    await _price(stage, clock.now - clock.now % HEARTBEAT + HEARTBEAT)
+    for _ in range(OPENING_ROUNDS):
+        dead = stage.crew.dead()
+        if dead:
+            raise ChainError(dead[0])
+        if not stage.open_orders:
+            return
+        if not await clock.arrival(2.0):
+            return
+        await clock.quiet(QUIET_S, 5.0)
+        await clock.drain(clock.now)
+        await _follow(stage)
+
+
+async def _introduce(stage: Stage, opening: Opening) -> None:
+    """Note every account as it stands before the first price moves."""
+    watch, record = stage.watch, stage.record
+    watch.economy = opening.ids
+    at = watch.at(stage.clock.now)
+    for plan, account in zip(opening.economy.plans, opening.ids, strict=True):
+        found = watch.health_of(account, at)
+        known = watch.book.accounts.get(account)
+        if found is None or known is None:
+            raise ChainError(f"account {account:#x} did not open")
+        if len(known.legs) != len(plan.wants):
+            record.unopened += 1
+        record.people.append(
+            Person(
+                id=account,
+                kind=plan.kind,
+                tight=plan.tight,
+                isolated=plan.isolated,
+                family=plan.twin_of,
+                start_ratio=found.equity / found.im if found.im else 0.0,
+                start_equity=found.equity,
+                end_equity=found.equity,
+            )
+        )
+    record.pool_start = watch.nav(at)
+    record.insurance_start = _equity(watch, watch.insurance)
+    await _prove(stage, "before the crash")
+
+
+def _equity(watch: Watch, account: int) -> int:
+    assert watch.head is not None
+    known = watch.book.accounts.get(account)
+    return health(known, watch.at(watch.head.time)).equity if known else 0
+
+
+# ---- the replay -----------------------------------------------------------------------------
+
+
+async def _replay(stage: Stage, options: Options, progress: Progress) -> None:
+    stage.began = time.perf_counter()
+    stage.watch.measuring = True
+    steps = options.path.steps
+    half = len(steps) // 2
+    for number, step in enumerate(steps):
+        if number == half:
+            if options.kill:
+                await _strike(stage, step)
+            await _prove(stage, "half-way")
+        await _step(stage, step)
+        if number % 25 == 0:
+            stage.record.unexpected = stage.crew.dead()
+            if stage.record.unexpected:
+                break
+        progress(number + 1, len(steps), stage.record, stage.watch)
+    stage.watch.measuring = False
+    stage.record.steps = len(stage.record.frames)
+    stage.record.replay_s = time.perf_counter() - stage.began
+
+
+async def _strike(stage: Stage, step: Step) -> None:
+    """Kill a publisher and a liquidator."""
+    for name in ("publisher-2", "liquidator-1"):
+        await stage.crew.kill(name)
+        stage.record.killed.append((step.time, name))
+
+
+async def _step(stage: Stage, step: Step) -> None:
+    """Bring one price, then let the keepers answer it."""
+    at = max(step.time, stage.clock.now)
+    if await _price(stage, at):
+        await _answers(stage, at)
+    else:
+        stage.record.skipped_steps += 1
+    watch = stage.watch
+    assert watch.head is not None
+    stage.record.frames.append(watch.frame(watch.head, stage.wall_ms(), 0))
+
+
+async def _price(stage: Stage, at: int) -> bool:
+    """Mine the block that tells the time, then the one that holds its price; whether it came."""
+    clock = stage.clock
+    await clock.mine(at)
+    await _follow(stage)
+    deadline = time.perf_counter() + PRICE_WAIT_S
+    while time.perf_counter() < deadline:
+        await clock.arrival(deadline - time.perf_counter())
+        await clock.mine(at)
+        seen = await _follow(stage)
+        if _priced(stage, seen):
+            return True
+    return False
+
+
+def _priced(stage: Stage, seen: Sequence[Seen]) -> bool:
+    """Return whether these blocks hold a price update: stored, pending or refused."""
+    markets = stage.world.deployment.address("Markets").lower()
+    topics = interface("Markets").topics
+    names = ("PriceAccepted", "PricePending", "PriceRefused")
+    return any(
+        log.address == markets and log.topics[0] in topics and topics[log.topics[0]].name in names
+        for block in seen
+        for log in block.logs
+    )
+
+
+async def _answers(stage: Stage, at: int) -> None:
+    """Mine blocks while somebody waits for a keeper."""
+    clock = stage.clock
+    for number in range(1, BLOCKS_PER_STEP + 1):
+        if not stage.watch.urgent() and not _due(stage) and not await clock.waiting():
+            break
+        await _until_answered(stage)
+        await clock.mine(at + BLOCK_S * number)
+        await _follow(stage)
+    if stage.watch.pending():
+        await _price(stage, at + CONFIRM_S)
+
+
+async def _until_answered(stage: Stage) -> None:
+    """Wait until a transaction is on its way to everybody who waits, or the block's time is over.
+
+    A block is also cut when the keepers have been idle for so long that they will not act.
+    """
+    clock, waiting = stage.clock, set(stage.watch.waiting)
+    liquidator = stage.world.deployment.address("Liquidator")
+    orders = len(stage.open_orders) if _due(stage) else 0
+    end = time.perf_counter() + BLOCK_S
+    while (waiting or orders > 0) and time.perf_counter() < end:
+        if not await clock.arrival(IDLE_S):
+            return
+        for data in await clock.inputs(liquidator):
+            waiting.discard(int.from_bytes(data[4:36], "big"))
+        orders -= 1
+
+
+def _due(stage: Stage) -> bool:
+    """Return whether an order waits that the last price executes."""
+    newest = max(market.price.publish_time for market in stage.watch.markets.values())
+    return any(
+        committed + stage.world.parameters.order_delay <= newest
+        for committed in stage.open_orders.values()
+    )
+
+
+async def _follow(stage: Stage) -> list[Seen]:
+    """Let the yardstick read every block that it has not seen."""
+    watch = stage.watch
+    first = stage.clock.block if watch.head is None else watch.head.number + 1
+    seen = []
+    for block in range(first, stage.clock.block + 1):
+        found = await watch.look(block, stage.wall_ms())
+        _note_orders(stage, found)
+        seen.append(found)
+    return seen
+
+
+def _note_orders(stage: Stage, seen: Seen) -> None:
+    address = stage.world.deployment.address("Orders").lower()
+    topics = interface("Orders").topics
+    for log in seen.logs:
+        if log.address != address or log.topics[0] not in topics:
+            continue
+        event = topics[log.topics[0]]
+        said = event.decode(log.topics, log.data)
+        if event.name == "Committed":
+            stage.open_orders[bytes(said["order_id"])] = int(said["commit_time"])
+        else:
+            stage.open_orders.pop(bytes(said["order_id"]), None)
+
+
+# ---- after it -------------------------------------------------------------------------------
+
+
+async def _finish(stage: Stage, options: Options, tell: Tell) -> None:
+    watch, record = stage.watch, stage.record
+    tell("proving the books")
+    await _prove(stage, "after the crash")
+    record.mirror_differs = await watch.compare()
+    assert watch.head is not None
+    at = watch.at(watch.head.time)
+    record.people = [_ended(person, watch) for person in record.people]
+    record.pool_end = watch.nav(at)
+    record.insurance_end = _equity(watch, watch.insurance)
+    record.deficit = (await stage.reader.totals()).deficit
+    record.still_in_auction = len(watch.candidates(at))
+    record.blocks = watch.head.number
+    with contextlib.suppress(KeeperError):
+        await stage.crew.end()
+    record.ack_ms = dict(stage.crew.ack_ms())
+
+
+def _ended(person: Person, watch: Watch) -> Person:
+    return replace(person, end_equity=_equity(watch, person.id))
+
+
+async def _prove(stage: Stage, when: str) -> None:
+    """Check every equation of the books, from the chain alone."""
+    block, lines = await prove(stage.reader.rpc, stage.world.deployment, stage.clock.block)
+    broken = [line for line in lines if not line.holds]
+    said = f"{len(lines)} equations hold"
+    if broken:
+        first = broken[0]
+        said = (
+            f"{len(broken)} of {len(lines)} equations do not hold, first: {first.name}"
+            f" ({first.left} against {first.right})"
+        )
+    lost = max((abs(line.left - line.right) for line in broken), default=0)
+    stage.record.proofs.append(Books(when, block, not broken, said, lost))

@@ -1,0 +1,264 @@
+"""Price paths: what every market costs at every report of a replay.
+
+A path is made from the built-in crash or from candle files, one report per heartbeat, thinned where
+nothing happens when there would be too many. A market whose file has a gap has no price in it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from keepers.domain.prices import Series, heartbeats, largest_fall, load, parse_source, to_ticks
+from keepers.domain.units import DAY
+from keepers.errors import BadInput
+from keepers.lab.crash_table import CRASH_2021_05_19, START
+
+HEARTBEAT: Final = 10
+MAX_STEPS: Final = 2_500
+CALM: Final = 60  # a thinned stretch reports this often: the age that still backs IM
+COMPANION: Final = ("WSTETH", "ETH")  # this feed follows that one
+COMPANION_RATIO: Final = (103, 100)  # what wstETH was worth in ETH in May 2021, about
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The prices [ticks] that are reported at one time; a market without one is in an outage."""
+
+    time: int
+    prices: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PricePath:
+    """A whole replay."""
+
+    title: str
+    steps: tuple[Step, ...]
+    moving: tuple[str, ...]  # the markets that have a source
+    thinned: int  # heartbeats left out in calm minutes
+
+    @property
+    def start(self) -> int:
+        """Return the time of the first report."""
+        return self.steps[0].time
+
+    @property
+    def end(self) -> int:
+        """Return the time of the last report."""
+        return self.steps[-1].time
+
+    @property
+    def first_prices(self) -> dict[str, int]:
+        """Return the first price of every market: what it is listed at [ticks]."""
+        first: dict[str, int] = {}
+        for step in self.steps:
+            for symbol, price in step.prices.items():
+                first.setdefault(symbol, price)
+        return first
+
+    def fall(self, symbol: str) -> float:
+        """Return the deepest fall from a high to a later low, as a share, to print."""
+        high, worst = 0, 0.0
+        for step in self.steps:
+            price = step.prices.get(symbol)
+            if price is not None:
+                high = max(high, price)
+                worst = max(worst, 1 - price / high)
+        return worst
+
+
+# ---- the built-in crash ---------------------------------------------------------------------
+
+
+def crash(heartbeat: int = HEARTBEAT) -> PricePath:
+    """Return 2021-05-19, 10:00 to 13:40 UTC: three markets, straight lines between the figures."""
+    table = {
+        symbol: [(START + after, to_ticks(close)) for after, close in points]
+        for symbol, points in CRASH_2021_05_19.items()
+    }
+    end = min(points[-1][0] for points in table.values())
+    steps = tuple(
+        Step(time, with_companion({name: between(points, time) for name, points in table.items()}))
+        for time in heartbeats(START, end + 1, heartbeat)
+    )
+    return PricePath("19 May 2021, 10:00 to 13:40 UTC", steps, tuple(table), 0)
+
+
+def between(points: Sequence[tuple[int, int]], time: int) -> int:
+    """Return the price on the straight line through the figures before and after."""
+    index = max(0, min(len(points) - 2, bisect_right(points, (time, 2**63)) - 1))
+    (t0, p0), (t1, p1) = points[index], points[index + 1]
+    return p0 + (p1 - p0) * (time - t0) // (t1 - t0)
+
+
+def with_companion(prices: Mapping[str, int]) -> dict[str, int]:
+    """Add the feed that follows another one."""
+    follower, leader = COMPANION
+    up, down = COMPANION_RATIO
+    extra = {follower: prices[leader] * up // down} if leader in prices else {}
+    return {**prices, **extra}
+
+
+# ---- files ----------------------------------------------------------------------------------
+
+
+def from_files(
+    sources: Sequence[str],
+    start: int | None = None,
+    end: int | None = None,
+    everything: bool = False,
+) -> PricePath:
+    """Return the path of candle files, `FILE` or `SYMBOL=FILE` each.
+
+    Args:
+        sources: one file a market.
+        start: first second [unix], instead of the 24 hours with the largest fall.
+        end: the second after the last [unix].
+        everything: play the files from end to end.
+    """
+    series = [load(source) for source in sources]
+    symbols = [each.symbol for each in series]
+    double = next((name for name in symbols if symbols.count(name) > 1), None)
+    if double is not None:
+        raise BadInput(f"two files give prices of {double}", "give one file a market")
+    start, end = window(series, start, end, everything)
+    times = times_of(series, start, end)
+    kept, thinned = thin(series, times)
+    steps = tuple(step for step in (_step(series, time) for time in kept) if step.prices)
+    if not steps:
+        raise BadInput("there are no prices between --from and --to", "choose another window")
+    title = f"{'-'.join(symbols)}, {clock(start)} to {clock(end)} UTC"
+    return PricePath(title, steps, tuple(symbols), thinned)
+
+
+def _step(series: Sequence[Series], time: int) -> Step:
+    prices = {each.symbol: each.at(time) for each in series}
+    return Step(time, with_companion({name: at for name, at in prices.items() if at is not None}))
+
+
+def window(
+    series: Sequence[Series], start: int | None, end: int | None, everything: bool
+) -> tuple[int, int]:
+    """Return the (from, to) that is played."""
+    first = max(each.start for each in series)
+    last = min(each.end for each in series)
+    if first >= last:
+        raise BadInput("the price files do not overlap in time", "give files of the same days")
+    if start is None and end is None and not everything:
+        return _fall(series, first, last)
+    start = first if start is None else start
+    end = min(last, start + DAY) if end is None and not everything else end or last
+    if start >= end:
+        raise BadInput("--from is not before --to", "swap them")
+    if start < first or end > last:
+        raise BadInput(
+            f"the files hold prices from {clock(first)} to {clock(last)} UTC only",
+            "choose --from and --to inside",
+        )
+    return start, end
+
+
+def _fall(series: Sequence[Series], first: int, last: int) -> tuple[int, int]:
+    """Return the day of the deepest fall of any of the markets, inside what all of them cover."""
+    windows = [(depth(each, *largest_fall(each)), *largest_fall(each)) for each in series]
+    _, start, end = max(windows)
+    start = max(first, min(start, last - DAY))
+    return start, min(last, max(end, start + DAY))
+
+
+def depth(series: Series, start: int, end: int) -> float:
+    """Return the deepest fall inside a window, as a share."""
+    high, worst = 0, 0.0
+    for candle in series.candles:
+        if start <= candle.time < end:
+            high = max(high, candle.high)
+            worst = max(worst, 1 - candle.low / high)
+    return worst
+
+
+def times_of(series: Sequence[Series], start: int, end: int) -> list[int]:
+    """Return the heartbeats at which at least one market has a price."""
+    times = heartbeats(start, end, HEARTBEAT)
+    return [time for time in times if any(each.at(time) is not None for each in series)]
+
+
+def thin(series: Sequence[Series], times: Sequence[int]) -> tuple[list[int], int]:
+    """Leave out heartbeats of the calmest minutes first, until few enough are left.
+
+    A thinned minute keeps its first report, so that no two are more than a minute apart; what
+    moves keeps its ten seconds.
+    """
+    minutes: dict[int, list[int]] = {}
+    for time in times:
+        minutes.setdefault((time - times[0]) // CALM, []).append(time)
+    if len(minutes) > MAX_STEPS:
+        raise BadInput(
+            f"the window has {len(minutes):,} minutes, and a replay has at most {MAX_STEPS:,}"
+            " reports of a minute each",
+            f"choose --from and --to at most {MAX_STEPS // 60} hours apart",
+        )
+    excess = len(times) - MAX_STEPS
+    calm: set[int] = set()
+    for minute in sorted(minutes, key=lambda each: (violence(series, minutes[each]), each)):
+        if excess <= 0:
+            break
+        calm.add(minute)
+        excess -= len(minutes[minute]) - 1
+    kept = [
+        time
+        for minute, beats in minutes.items()
+        for time in (beats[:1] if minute in calm else beats)
+    ]
+    return kept, len(times) - len(kept)
+
+
+def violence(series: Sequence[Series], beats: Sequence[int]) -> float:
+    """Return the widest relative range that a market has at these times."""
+    widest = 0.0
+    for each in series:
+        prices = [price for price in map(each.at, beats) if price is not None]
+        if prices:
+            widest = max(widest, max(prices) / min(prices) - 1)
+    return widest
+
+
+# ---- folders and clocks ---------------------------------------------------------------------
+
+
+def groups(folder: Path) -> list[tuple[str, list[str]]]:
+    """Return the replays that a folder holds: (name, sources), files of one period together."""
+    if not folder.is_dir():
+        raise BadInput(f"there is no price folder {folder}", "give it with --dir")
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.csv*")):
+        try:
+            parse_source(str(path))
+        except BadInput:
+            continue  # option chains and funding rates name no market
+        period = path.name.split("_")[0]
+        name = period if period[:4].isdigit() else path.name.split(".")[0]
+        found.setdefault(name, []).append(str(path))
+    if not found:
+        raise BadInput(f"the folder {folder} holds no candle files", "give another with --dir")
+    return sorted((name, sorted(paths)) for name, paths in found.items())
+
+
+def clock(time: int) -> str:
+    """Return a time as people write it."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def parse_time(text: str) -> int:
+    """Read unix seconds or an ISO date, UTC unless it says otherwise."""
+    if text.isdigit():
+        return int(text)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{text} is no time", "write 2021-05-19T12:00 or unix seconds") from error
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())

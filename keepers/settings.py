@@ -1,0 +1,116 @@
+"""Settings of every keeper: defaults, then the environment (`PLIMSOLL_…`), then the options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from keepers.domain.units import WAD
+from keepers.errors import BadInput
+
+GWEI = 10**9
+
+
+class Settings(BaseSettings):
+    """Where the chain is, who signs, and within which limits.
+
+    Amounts of money are whole USD; they become WAD where decisions are made.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PLIMSOLL_", frozen=True, extra="forbid")
+
+    rpc: str = "http://127.0.0.1:8545"
+    rpc_fallback: str = ""
+    ws: str = ""  # empty: the rpc address with ws:// for http://
+    deployment: Path | None = None  # empty: deployments/<chain id>.json
+    deployments: Path = Path("deployments")
+    key: str = ""
+    password_file: Path | None = None
+    store: Path | None = None  # empty: in memory
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65_535)  # 0: no HTTP server
+
+    fee_cap_gwei: int = Field(default=500, ge=1)
+    tip_gwei: float = Field(default=1.0, ge=0)
+    stuck_s: float = Field(default=15.0, gt=0)  # replace a transaction after this
+    confirmations: int = Field(default=3, ge=0)
+    watchdog_s: float = Field(default=15.0, gt=0)  # no head for this long: look over HTTP
+    native_usd: float = Field(default=0.0, ge=0)  # 0: the ETH market's price
+
+    @property
+    def ws_url(self) -> str:
+        """Return the WebSocket address of the node."""
+        return self.ws or self.rpc.replace("http", "ws", 1)
+
+    @property
+    def fee_cap(self) -> int:
+        """Return the most that is paid per gas, in wei."""
+        return self.fee_cap_gwei * GWEI
+
+    @property
+    def tip(self) -> int:
+        """Return the tip per gas, in wei."""
+        return int(self.tip_gwei * GWEI)
+
+
+class PublishSettings(Settings):
+    """What a publisher adds."""
+
+    peers: tuple[str, ...] = ()
+    heartbeat_s: int = Field(default=10, ge=1)
+    deviation_bp: int = Field(default=0, ge=0)  # 0: on the heartbeat only
+    conf: int = Field(default=10, ge=0, le=65_535)  # 1e-5 of the price
+    quorum: int = Field(default=3, ge=1)
+    poll_s: float = Field(default=0.1, gt=0)
+    stagger_s: float = Field(default=0.15, ge=0)  # between the places in line
+    patience_s: float = Field(default=2.0, ge=0)  # how long a claim is believed
+    confirm_delay_s: int = Field(default=5, ge=1)  # delta: after a jump
+    keep: int = Field(default=8, ge=1)  # reports served per signer
+
+
+class ExecuteSettings(Settings):
+    """What an executor adds."""
+
+    peers: tuple[str, ...] = ()
+    min_profit_usd: float = 0.0
+    gas_execute: int = Field(default=1_200_000, ge=100_000)
+    refund: bool = True
+
+
+class LiquidateSettings(Settings):
+    """What a liquidator adds; the limits bind its own capital."""
+
+    account: int = Field(default=0, ge=0)  # index of the keeper's own account
+    take: bool = True
+    max_take_usd: int = Field(default=250_000, ge=0)  # gross value of one slice
+    max_inventory_usd: int = Field(default=1_000_000, ge=0)  # gross value held after it
+    min_profit_usd: float = 0.0
+    unwind: bool = True  # commit reduce-only orders for what was taken
+    batch: int = Field(default=32, ge=1)  # accounts looked at per price
+    gas_reduce: int = Field(default=1_500_000, ge=100_000)
+    gas_take: int = Field(default=3_000_000, ge=100_000)
+    backoff_blocks: int = Field(default=2, ge=1)
+
+
+def usd(amount: float) -> int:
+    """Return whole or fractional dollars as WAD."""
+    return round(amount * 1_000_000) * (WAD // 1_000_000)
+
+
+S = TypeVar("S", bound="Settings")
+
+
+def make(kind: type[S], **given: object) -> S:
+    """Build settings from the environment and the options that were given."""
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"the setting {name} is not usable ({first['msg']})",
+            f"check --{name.replace('_', '-')} or PLIMSOLL_{name.upper()}",
+        ) from error

@@ -1,0 +1,137 @@
+"""The keeper's own book in SQLite: what it sent, what it earned, what it burned.
+
+Every row can be derived from the chain again, so the file may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, Integer, String, create_engine, event, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from keepers.errors import BadInput
+
+PENDING, INCLUDED, FAILED, DROPPED = "pending", "included", "failed", "dropped"
+
+
+class Base(DeclarativeBase):
+    """The tables of one keeper."""
+
+
+class Sent(Base):
+    """One transaction of ours; amounts are decimal strings, SQLite has no wide integers."""
+
+    __tablename__ = "sent"
+
+    hash: Mapped[str] = mapped_column(String, primary_key=True)
+    key: Mapped[str] = mapped_column(String, index=True)
+    nonce: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String, index=True)
+    block: Mapped[int] = mapped_column(Integer, default=0)
+    gas_used: Mapped[int] = mapped_column(Integer, default=0)
+    gas_wei: Mapped[str] = mapped_column(String, default="0")
+
+
+class Earned(Base):
+    """What one event paid us, in USD WAD; keyed by transaction and log, so replays are harmless."""
+
+    __tablename__ = "earned"
+
+    tx: Mapped[str] = mapped_column(String, primary_key=True)
+    log: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String)
+    account: Mapped[str] = mapped_column(String)
+    block: Mapped[int] = mapped_column(Integer)
+    profit: Mapped[str] = mapped_column(String)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The keeper's result so far."""
+
+    included: int
+    failed: int
+    gas_wei: int
+    profit: int  # USD WAD
+    events: int
+
+
+class Store:
+    """One SQLite file, or memory when no path is given."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open the file and make its tables; a damaged one is set aside."""
+        try:
+            self._engine = _open(path)
+        except SQLAlchemyError:
+            if path is None or not path.is_file():
+                raise BadInput(f"the store {path} cannot be opened", "check --store") from None
+            path.replace(path.with_suffix(".damaged"))
+            self._engine = _open(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def sent(self, hash_: str, key: str, nonce: int) -> None:
+        """Remember a transaction that the node took."""
+        with Session(self._engine) as session, session.begin():
+            session.merge(Sent(hash=hash_, key=key, nonce=nonce, state=PENDING))
+
+    def resolved(self, hash_: str, state: str, block: int, gas_used: int, gas_wei: int) -> None:
+        """Remember how a transaction ended; a reorg may say it again otherwise."""
+        values = {"state": state, "block": block, "gas_used": gas_used, "gas_wei": str(gas_wei)}
+        with Session(self._engine) as session, session.begin():
+            session.execute(update(Sent).where(Sent.hash == hash_).values(**values))
+
+    def pending(self) -> list[tuple[str, str, int]]:
+        """Return (hash, key, nonce) of what was in flight when the keeper stopped."""
+        with Session(self._engine) as session:
+            rows = session.scalars(select(Sent).where(Sent.state == PENDING).order_by(Sent.nonce))
+            return [(row.hash, row.key, row.nonce) for row in rows]
+
+    def earned(self, tx: str, log: int, kind: str, account: int, block: int, profit: int) -> None:
+        """Book what an event paid; once, however often it is seen."""
+        row = Earned(
+            tx=tx, log=log, kind=kind, account=hex(account), block=block, profit=str(profit)
+        )
+        with Session(self._engine) as session, session.begin():
+            session.merge(row)
+
+    def rewind(self, block: int) -> None:
+        """Forget what was earned above a block that is no longer on the chain."""
+        with Session(self._engine) as session, session.begin():
+            for row in session.scalars(select(Earned).where(Earned.block > block)):
+                session.delete(row)
+
+    def totals(self) -> Totals:
+        """Add everything up."""
+        with Session(self._engine) as session:
+            states = dict(
+                session.execute(select(Sent.state, func.count()).group_by(Sent.state))
+                .tuples()
+                .all()
+            )
+            gas = sum(int(each) for each in session.scalars(select(Sent.gas_wei)))
+            profits = [int(each) for each in session.scalars(select(Earned.profit))]
+        return Totals(
+            states.get(INCLUDED, 0), states.get(FAILED, 0), gas, sum(profits), len(profits)
+        )
+
+
+def _open(path: Path | None) -> Engine:
+    engine = create_engine("sqlite://" if path is None else f"sqlite:///{path}")
+    event.listen(engine, "connect", _tune)
+    Base.metadata.create_all(engine)
+    return engine
+
+
+def _tune(connection: object, _record: object) -> None:
+    """Trade durability for speed: the chain is the durable copy."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()

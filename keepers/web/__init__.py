@@ -1,0 +1,1 @@
+"""What a keeper answers over HTTP."""

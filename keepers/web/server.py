@@ -1,0 +1,84 @@
+"""What a keeper answers over HTTP: reports, metrics, health, readiness."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI, Query, Response
+
+from keepers.errors import BadInput
+from keepers.web.board import Board
+from keepers.web.metrics import Metrics
+
+MAX_WAIT_S: Final = 10.0
+
+
+def application(metrics: Metrics, ready: Callable[[], str], board: Board | None = None) -> FastAPI:
+    """Build the server's routes.
+
+    Args:
+        metrics: what /metrics shows.
+        ready: returns why the keeper is not ready, nothing when it is.
+        board: reports to serve; publishers only.
+    """
+    app = FastAPI(title="Plimsoll keeper", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/metrics")
+    async def metrics_() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/healthz")
+    async def health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readiness(response: Response) -> dict[str, str]:
+        why_not = ready()
+        if why_not:
+            response.status_code = 503
+        return {"status": why_not or "ready"}
+
+    if board is not None:
+        _serve_reports(app, board)
+    return app
+
+
+def _serve_reports(app: FastAPI, board: Board) -> None:
+    @app.get("/reports")
+    async def reports(
+        after: int = -1, wait: float = Query(0.0, ge=0.0, le=MAX_WAIT_S), signer: int | None = None
+    ) -> dict[str, Any]:
+        if wait:
+            await board.changed(after, wait)
+        return board.as_json(signer)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the command."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until cancelled; a port that is taken is said in a sentence."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        what = f"{host}:{port} cannot be served ({error.strerror})"
+        raise BadInput(what, "choose another --port") from error
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", loop="asyncio")
+    server = _Server(config)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        server.should_exit = True
+        listener.close()

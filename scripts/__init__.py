@@ -1,0 +1,1 @@
+"""Deployment and the scripts that Ape runs (`ape run deploy`)."""

@@ -1,0 +1,181 @@
+"""The steps that bring deployed contracts to the parameters; `done` compares with the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scripts.deployment.executor import plain
+from scripts.deployment.models import MarketParams, Parameters, PoolParams, TokenParams
+from scripts.deployment.runner import Site, Step
+
+TICK = 10**8
+# docs/spec/words.md: a venue's word has bit 0 when it is allowed, bit m where market m is small
+SMALL_LEG = 500 * 10**18
+# IClearinghouse.Role
+ROLE_TRADE = 1
+ROLE_LIQUIDATE = 2
+# docs/spec/words.md: account flags of an account word
+HOUSE_BIT = 4 << 48
+
+
+def configure_plan(parameters: Parameters) -> tuple[Step, ...]:
+    """Return the steps in an order in which each finds what it needs."""
+    return tuple(_steps(parameters))
+
+
+def _steps(parameters: Parameters) -> Iterator[Step]:
+    markets = sorted(parameters.markets.values(), key=lambda market: market.id)
+    for index, signer in enumerate(parameters.signers):
+        yield _signer(index, signer)
+    for market in markets:
+        yield from _market(market)
+    for token in parameters.all_tokens[1:]:
+        yield _collateral(token)
+    for token in parameters.all_tokens:
+        yield _caps(token)
+    yield _venue(parameters)
+    for market in markets:
+        if market.pool is not None:
+            yield _pool(market, market.pool)
+    yield _hand("Orders", ROLE_TRADE)
+    yield _hand("Liquidator", ROLE_LIQUIDATE)
+    yield from _insurance(parameters)
+    yield _liquidator()
+
+
+# ---- Markets -----------------------------------------------------------------------------------
+
+
+def _signer(index: int, signer: str) -> Step:
+    def done(site: Site) -> bool:
+        return bool(site.contract("Markets").read("signer", index)[0].lower() == signer.lower())
+
+    def run(site: Site) -> None:
+        site.send(site.contract("RiskConfigurator"), "set_signer", index, signer)
+
+    return Step(f"signer {index}", done, run)
+
+
+def _market(market: MarketParams) -> Iterator[Step]:
+    def listed(site: Site) -> bool:
+        return bool(site.contract("Markets").read("market_count") >= market.id)
+
+    def list_it(site: Site) -> None:
+        price_wad = site.parameters.prices[market.symbol] * TICK
+        facts = (market.id, market.symbol, market.margin, market.feed, price_wad)
+        site.send(site.contract("RiskConfigurator"), "list_market", *facts)
+
+    yield Step(f"list market {market.symbol}", listed, list_it)
+    yield _setter("RiskConfigurator", "margin_params", market.id, market.margin, market.symbol)
+    yield _setter("RiskConfigurator", "feed_params", market.id, market.feed, market.symbol)
+
+
+def _setter(contract: str, name: str, key: int, wanted: object, symbol: str) -> Step:
+    """Return a step of a pair `name(key)` and `set_name(key, struct)`."""
+
+    def done(site: Site) -> bool:
+        return _flat(site.contract(contract).read(name, key)) == _flat(plain(wanted))
+
+    def run(site: Site) -> None:
+        site.send(site.contract(contract), f"set_{name}", key, wanted)
+
+    return Step(f"{contract} {name} {symbol}", done, run)
+
+
+def _flat(values: Any) -> list[Any]:
+    return list(values)
+
+
+# ---- Clearinghouse -----------------------------------------------------------------------------
+
+
+def _token_info(site: Site, token: TokenParams) -> Any:
+    address = site.record.tokens[token.symbol]["address"]
+    return site.contract("Clearinghouse").read("token_info", address)
+
+
+def _collateral(token: TokenParams) -> Step:
+    def done(site: Site) -> bool:
+        return bool(_token_info(site, token)[5])
+
+    def run(site: Site) -> None:
+        address = site.record.tokens[token.symbol]["address"]
+        haircuts = (token.haircut_im, token.haircut_mm)
+        caps = (token.hard_cap, token.soft_cap)
+        clearinghouse = site.contract("Clearinghouse")
+        site.send(clearinghouse, "list_collateral", address, token.feed, *haircuts, *caps)
+
+    return Step(f"list collateral {token.symbol}", done, run)
+
+
+def _caps(token: TokenParams) -> Step:
+    # the settlement token has no haircut and so no soft cap
+    soft = token.soft_cap if token.id else 0
+
+    def done(site: Site) -> bool:
+        return tuple(_token_info(site, token)[3:5]) == (token.hard_cap, soft)
+
+    def run(site: Site) -> None:
+        address = site.record.tokens[token.symbol]["address"]
+        site.send(site.contract("Clearinghouse"), "set_caps", address, token.hard_cap, soft)
+
+    return Step(f"caps of {token.symbol}", done, run)
+
+
+def _venue(parameters: Parameters) -> Step:
+    small = sum(1 << m.id for m in parameters.markets.values() if m.min_leg == SMALL_LEG)
+
+    def done(site: Site) -> bool:
+        pool = site.record.address("LiquidityPool")
+        clearinghouse = site.contract("Clearinghouse")
+        house = clearinghouse.read("account_words", int(pool, 16) << 96)[0] & HOUSE_BIT
+        return bool(house) and site.stored("Clearinghouse", "trading", "venues", pool) == small | 1
+
+    def run(site: Site) -> None:
+        pool = site.record.address("LiquidityPool")
+        site.send(site.contract("Clearinghouse"), "set_venue", pool, True, True, small)
+
+    return Step("venue LiquidityPool", done, run)
+
+
+def _hand(name: str, role: int) -> Step:
+    def done(site: Site) -> bool:
+        address = site.record.address(name)
+        return bool(site.contract("Clearinghouse").read("hands", address) == role)
+
+    def run(site: Site) -> None:
+        site.send(site.contract("Clearinghouse"), "set_hand", site.record.address(name), role)
+
+    return Step(f"hand {name}", done, run)
+
+
+# ---- pool and insurance ------------------------------------------------------------------------
+
+
+def _pool(market: MarketParams, pool: PoolParams) -> Step:
+    return _setter("LiquidityPool", "params", market.id, pool, market.symbol)
+
+
+def _insurance(parameters: Parameters) -> Iterator[Step]:
+    limits = (parameters.insurance_market_limit, parameters.insurance_day_limit)
+
+    def done(site: Site) -> bool:
+        return tuple(site.contract("InsuranceFund").read("limits")) == limits
+
+    def run(site: Site) -> None:
+        site.send(site.contract("InsuranceFund"), "set_limits", *limits)
+
+    yield Step("limits of the InsuranceFund", done, run)
+
+
+def _liquidator() -> Step:
+    def done(site: Site) -> bool:
+        named = str(site.contract("InsuranceFund").read("liquidator"))
+        return named.lower() == site.record.address("Liquidator").lower()
+
+    def run(site: Site) -> None:
+        liquidator = site.record.address("Liquidator")
+        site.send(site.contract("InsuranceFund"), "set_liquidator", liquidator)
+
+    return Step("Liquidator of the InsuranceFund", done, run)

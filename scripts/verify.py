@@ -1,0 +1,20 @@
+"""Compare a deployment with its sources and parameters: `ape run verify --network …`."""
+
+import click
+
+from scripts._command import script
+from scripts.deployment.errors import DeploymentError
+from scripts.deployment.runner import Site
+from scripts.deployment.verification import verify
+
+
+@script
+def cli(site: Site, dry_run: bool) -> None:
+    """Check that the code is the sources' and that every parameter is the file's."""
+    findings = verify(site)
+    wrong = [finding for finding in findings if not finding.ok]
+    for finding in wrong:
+        click.echo(f"{finding.what}: {finding.detail}")
+    if wrong:
+        raise DeploymentError(f"{len(wrong)} of {len(findings)} comparisons failed")
+    click.echo(f"verified: {len(findings)} comparisons hold")

@@ -1,0 +1,147 @@
+"""Markets.update and the accrual of funding against the reference, word by word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.differential import random_facts
+from tests.differential.markets_chain import CLEARINGHOUSE, OWNER, MarketsChain, expected_words
+from tests.differential.random_facts import NOW
+from tests.reference import ledger, markets, oracle
+from tests.reference.facts import Market
+from tests.reference.fixed import wad_ln
+from tests.reference.oracle import Quote, Report
+from tests.reference.refused import Refused
+from tests.stateful.evm import CHAIN_ID, Contract, Reverted, deploy
+from tests.support.signing import SIGNERS, Desk, source_address
+
+LN_HARNESS = "tests/differential/harness/LnHarness.vy"
+
+
+@pytest.fixture(scope="module")
+def listed(chain: MarketsChain) -> MarketsChain:
+    for key in range(1, random_facts.MARKETS + 1):
+        chain.list_market(key, random_facts.market(Random(key)))
+    for index in range(SIGNERS):
+        chain.configurator.send(OWNER, "set_signer", index, source_address(index))
+    return chain
+
+
+@pytest.fixture(scope="module")
+def ln(chain: MarketsChain) -> Contract:
+    return deploy(chain.evm, OWNER, LN_HARNESS)
+
+
+def offered_price(rng: Random, m: Market) -> int:
+    """Return a price inside the band, at its edge, outside, confirming, or out of bounds."""
+    edge = m.price * (10**18 + m.feed.jump_0) // 10**18
+    choices = (
+        m.price * rng.randint(990, 1_010) // 1_000,
+        edge + rng.randint(-2, 2),
+        m.price * rng.randint(500, 2_000) // 1_000,
+        m.pending_price + rng.randint(-3, 3),
+        (m.price + m.pending_price) // 2 + rng.randint(-1, 1),
+        rng.choice([m.feed.min_price, m.feed.max_price]) + rng.randint(-1, 1),
+    )
+    return min(2**64 - 1, max(0, rng.choice(choices)))
+
+
+def random_reports(rng: Random, world: dict[int, Market]) -> list[Report]:
+    """Return reports of one update: mostly near each other, some wrong in one way."""
+    feeds = sorted(rng.sample(sorted(world), rng.randint(1, len(world))))
+    signers = sorted(rng.sample(range(SIGNERS), rng.choice([2, 3, 3, 3, 3, 4, 4, 4])))
+    middle = {feed: offered_price(rng, world[feed]) for feed in feeds}
+    publish = NOW + rng.choice([1, 0, 0, 0, -1, -5, -30])
+    reports = []
+    for signer in signers:
+        quotes = tuple(
+            Quote(
+                feed,
+                min(2**64 - 1, max(0, middle[feed] * (10_000 + rng.randint(-3, 3)) // 10_000)),
+                rng.choice([0, rng.randint(0, 3_000), 2**16 - 1]),
+            )
+            for feed in feeds
+        )
+        late = publish - rng.choice([0, 0, 1, 2, 3, 4]) + rng.choice([0] * 20 + [1])
+        reports.append(Report(signer, late, quotes, valid=rng.random() < 0.98))
+    return reports
+
+
+def write(chain: MarketsChain, world: dict[int, Market]) -> None:
+    for key, facts in world.items():
+        chain.set_feed(key, facts)
+        chain.write(key, facts)
+
+
+@given(seed=st.integers(0, 2**64))
+def test_update__random_words_and_reports__equals_reference(
+    listed: MarketsChain, seed: int
+) -> None:
+    rng = Random(seed)
+    world = random_facts.world(rng)
+    desk = Desk(CHAIN_ID, listed.contract.address)
+    before = listed.evm.snapshot()
+    write(listed, world)
+    times = {index: 0 for index in range(SIGNERS)}
+    for _ in range(4):
+        reports = random_reports(rng, world)
+        try:
+            after = oracle.update(world, times, 3, reports, NOW)
+        except Refused as refused:
+            with pytest.raises(Reverted, match=refused.reason):
+                listed.contract.send(1, "update", desk.blob(reports))
+            continue
+        assert listed.contract.send(1, "update", desk.blob(reports)) == after.stored
+        world, times = dict(after.markets), dict(after.signer_times)
+        for key, facts in world.items():
+            assert listed.read(key) == expected_words(facts)
+        for index, time in times.items():
+            assert listed.contract.view("signer", index)[1] == time
+    listed.evm.restore(before)
+
+
+@given(seed=st.integers(0, 2**64))
+def test_record_trade__random_words__equals_reference(listed: MarketsChain, seed: int) -> None:
+    rng = Random(seed)
+    facts = random_facts.market(rng)
+    before = listed.evm.snapshot()
+    write(listed, {1: facts})
+    assert listed.contract.view("market_words", 1)[2] == markets.funding_now(facts, NOW)
+    change = rng.choice([0, -1, -facts.open_interest, rng.randint(-(10**9), 0)])
+    tilt = rng.choice([ledger.KEEP_TILT, rng.randint(-30_000, 30_000)])
+    try:
+        after = ledger.record_trade(facts, change, tilt, NOW)
+    except Refused as refused:
+        with pytest.raises(Reverted, match=refused.reason):
+            listed.contract.send(CLEARINGHOUSE, "record_trade", 1, change, tilt)
+    else:
+        listed.contract.send(CLEARINGHOUSE, "record_trade", 1, change, tilt)
+        assert listed.read(1) == expected_words(after)
+        # D4: twice in one block is once, and the rate stays within its cap
+        again = ledger.record_trade(after, 0, ledger.KEEP_TILT, NOW)
+        assert again == after
+    listed.evm.restore(before)
+
+
+@given(seed=st.integers(0, 2**64))
+def test_accrue__split_in_two__funding_only_loses_to_rounding(seed: int) -> None:
+    """E2: F is floored, so two accruals are never above one, and below it by a few ticks."""
+    rng = Random(seed)
+    facts = replace(random_facts.market(rng), publish=NOW, time=NOW - rng.randint(0, 3_600))
+    middle = rng.randint(facts.time, NOW)
+    whole = markets.accrue(facts, NOW)
+    split = markets.accrue(markets.accrue(facts, middle), NOW)
+    # the rate is truncated to 1e-14 once more: at most 1e-14 a second for an hour
+    slack = 2 + facts.price * 3_600 // 10**14
+    assert abs(whole.funding - split.funding) <= slack
+    assert abs(split.rate - whole.rate) <= 1
+
+
+@given(x=st.one_of(st.integers(1, 10**30), st.integers(1, 2**255 - 1)))
+def test_wad_ln__any_number__equals_reference(ln: Contract, x: int) -> None:
+    assert ln.view("wad_ln", x) == wad_ln(x)

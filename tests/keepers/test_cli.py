@@ -1,0 +1,164 @@
+"""The command line: one sentence and the right exit code for whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from keepers import cli
+from keepers.commands.books import read_account, read_block
+from keepers.domain.words import account_id
+from keepers.errors import BadInput
+from tests.keepers.test_files import GOOD
+
+OWNER = "0x" + "cd" * 20
+
+
+def outcome(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str]:
+    """Run `plimsoll` and return its exit code and what it said on stderr last."""
+    monkeypatch.setattr(sys, "argv", ["plimsoll", *arguments])
+    monkeypatch.setenv("PLIMSOLL_LOG", "error")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    said = capsys.readouterr().err.strip()
+    assert "Traceback" not in said
+    return int(stopped.value.code or 0), said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "what"),
+    [
+        (["accounts", "--nonsense"], 2, "No such option"),
+        (["publish", "--heartbeat", "x"], 2, "Invalid value"),
+        (["account"], 2, "Missing argument"),
+        (["account", "0x12345"], 1, "does not answer"),
+        (["account", "nobody"], 2, "nobody is no account"),
+        (["prove", "--block", "yesterday"], 2, "yesterday is no block"),
+        (["publish", "--key", "test:0"], 2, "no source of prices"),
+        (["publish", "--prices", "x.csv", "--live", "y"], 2, "no source of prices"),
+        (["publish", "--prices", "x.csv", "--speed", "0"], 2, "no speed"),
+        (["execute", "--rpc", "ftp://x"], 2, "no HTTP address"),
+        (["execute", "--fee-cap-gwei", "0"], 2, "--fee-cap-gwei or PLIMSOLL_FEE_CAP_GWEI"),
+        (["liquidate", "--max-take-usd", "-1"], 2, "max_take_usd is not usable"),
+        (["accounts", "--rpc", "http://127.0.0.1:1"], 1, "does not answer"),
+        (["accounts", "--deployment", "nowhere.json"], 2, "no deployment file"),
+    ],
+)
+def test_cli__bad_input__is_one_sentence(
+    arguments: list[str],
+    code: int,
+    what: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLIMSOLL_RPC", "http://127.0.0.1:1")
+    monkeypatch.setattr("keepers.chain.rpc.BACKOFF_S", 0.001)
+    found, said = outcome(arguments, capsys, monkeypatch)
+    assert (found, said.startswith("plimsoll: "), said.count("\n")) == (code, True, 0), said
+    assert what in said
+
+
+def test_cli__no_arguments__shows_help(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["plimsoll"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    for command in ("publish", "execute", "liquidate", "accounts", "account", "prove"):
+        assert command in shown
+
+
+class Answers:
+    """A node that answers each method with a fixed result, on a free port."""
+
+    def __init__(self, **results: Any) -> None:
+        self.results = results
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        asked = json.loads(await request.read())
+        many = asked if isinstance(asked, list) else [asked]
+        said = [
+            {"jsonrpc": "2.0", "id": each["id"], "result": self.results.get(each["method"])}
+            for each in many
+        ]
+        return web.json_response(said if isinstance(asked, list) else said[0])
+
+
+def with_node(answers: Answers, work: Any) -> Any:
+    """Run `work(url)` in a thread while the node answers."""
+
+    async def whole() -> Any:
+        runner = web.ServerRunner(web.Server(answers))
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        try:
+            return await asyncio.to_thread(work, f"http://127.0.0.1:{port}")
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(whole())
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "what"),
+    [
+        ({"eth_chainId": "0x1"}, 2, "the node is on chain 1, the deployment on chain 31337"),
+        ({"eth_chainId": "0x7a69", "eth_call": "0x"}, 2, "no Clearinghouse at the address"),
+        (
+            {"eth_chainId": "0x7a69", "eth_call": "0x" + "00" * 32},
+            2,
+            "another Markets than its Clearinghouse uses",
+        ),
+    ],
+)
+def test_cli__node_and_deployment_differ__refuses_to_start(
+    answers: dict[str, str],
+    code: int,
+    what: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contracts = {**GOOD["contracts"], "Clearinghouse": {"address": "0x" + "3c" * 20}}
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps({**GOOD, "contracts": contracts}))
+    found, said = with_node(
+        Answers(**answers),
+        lambda url: outcome(
+            ["accounts", "--rpc", url, "--deployment", str(path)], capsys, monkeypatch
+        ),
+    )
+    assert (found, what in said) == (code, True), said
+
+
+def test_read_account__every_form__is_the_same_account() -> None:
+    assert read_account(OWNER) == account_id(OWNER)
+    assert read_account(f"{OWNER}:3") == account_id(OWNER, 3)
+    assert read_account(str(account_id(OWNER, 3))) == account_id(OWNER, 3)
+    assert read_account(hex(account_id(OWNER))) == account_id(OWNER)
+    for bad in ("0", "-5", "x", f"{OWNER}:x"):
+        with pytest.raises(BadInput, match="is no account"):
+            read_account(bad)
+
+
+def test_read_block__names_and_numbers__are_understood() -> None:
+    assert [read_block(text) for text in (None, "latest", "7", "0x10")] == [
+        "latest",
+        "latest",
+        7,
+        16,
+    ]
+    with pytest.raises(BadInput, match="is no block"):
+        read_block("-1")

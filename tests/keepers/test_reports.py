@@ -1,0 +1,171 @@
+"""Reports: bytes, digest, signature, quorum; against eth-account and docs/spec/oracle.md."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepers.chain.signer import Signer, recover
+from keepers.chain.signer import test_secret as known_secret
+from keepers.domain.reports import (
+    Quote,
+    Report,
+    SignedReport,
+    decode_blob,
+    domain_separator,
+    encode_blob,
+    from_json,
+    make_report,
+    median_quote,
+    publish_time,
+    quorum,
+    quote_bytes,
+    to_json,
+)
+from keepers.errors import BadInput
+
+MARKETS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+SEPARATOR = domain_separator(31337, MARKETS)
+TIME = 1_700_000_000
+
+quotes = st.builds(
+    Quote,
+    st.integers(1, 255),
+    st.integers(1, 2**63 - 1),
+    st.integers(0, 2**16 - 1),
+)
+
+
+def signed(index: int, time: int = TIME, price: int = 100, feeds: tuple[int, ...] = (1,)):  # type: ignore[no-untyped-def]
+    report = make_report(time, [Quote(feed, price, 0) for feed in feeds])
+    return Signer(known_secret(index)).sign_report(index, report, SEPARATOR)
+
+
+def test_sign_report__any_report__is_eip712() -> None:
+    report = make_report(TIME, [Quote(2, 5, 6), Quote(1, 3, 4)])
+    typed = {
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            "Report": [
+                {"name": "publishTime", "type": "uint256"},
+                {"name": "quotes", "type": "bytes"},
+            ],
+        },
+        "primaryType": "Report",
+        "domain": {
+            "name": "Plimsoll",
+            "version": "1",
+            "chainId": 31337,
+            "verifyingContract": MARKETS,
+        },
+        "message": {"publishTime": TIME, "quotes": quote_bytes(report)},
+    }
+    expected = Account.sign_message(encode_typed_data(full_message=typed), known_secret(0))
+    assert Signer(known_secret(0)).sign_report(0, report, SEPARATOR).signature == bytes(
+        expected.signature
+    )
+
+
+def test_quote_bytes__two_feeds__are_eleven_bytes_each_ascending() -> None:
+    report = make_report(TIME, [Quote(2, 5, 6), Quote(1, 3, 4)])
+    assert quote_bytes(report).hex() == "01" + f"{3:016x}" + "0004" + "02" + f"{5:016x}" + "0006"
+
+
+@given(st.lists(quotes, min_size=1, max_size=10, unique_by=lambda quote: quote.feed))
+def test_blob__any_reports__round_trips(drawn: list[Quote]) -> None:
+    report = make_report(TIME, drawn)
+    blob = [SignedReport(index, report, bytes([index] * 65)) for index in (0, 3, 9)]
+    assert decode_blob(encode_blob(blob)) == blob
+    assert len(encode_blob(blob)) == 2 + 3 * (5 + 11 * len(drawn) + 65)
+
+
+def test_encode_blob__unordered__ascends_by_signer() -> None:
+    assert [each.signer for each in decode_blob(encode_blob([signed(2), signed(0)]))] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("bad", "what"),
+    [
+        (lambda: encode_blob([signed(0), signed(0, TIME + 1)]), "two reports of one signer"),
+        (lambda: encode_blob([signed(0), signed(1, feeds=(1, 2))]), "same feeds"),
+        (lambda: make_report(TIME, []), "one quote"),
+        (lambda: make_report(TIME, [Quote(1, 1, 0), Quote(1, 2, 0)]), "one quote"),
+        (lambda: make_report(TIME, [Quote(0, 1, 0)]), "does not fit"),
+        (lambda: make_report(TIME, [Quote(1, 0, 0)]), "does not fit"),
+        (lambda: make_report(TIME, [Quote(1, 1, 2**16)]), "does not fit"),
+        (lambda: make_report(2**32, [Quote(1, 1, 0)]), "publish time"),
+        (lambda: decode_blob(b"\x01\x01\x00"), "length"),
+        (lambda: from_json({"signer": 1}), "no report"),
+        (lambda: from_json([]), "no report"),
+        (lambda: from_json({**to_json(signed(0)), "signature": "0x00"}), "signature"),
+    ],
+)
+def test_reports__malformed__are_refused(bad, what: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(BadInput, match=what):
+        bad()
+
+
+def test_encode_blob__too_long__is_refused() -> None:
+    many = make_report(TIME, [Quote(feed, 1, 0) for feed in range(1, 40)])
+    with pytest.raises(BadInput, match="more than an update takes"):
+        encode_blob([SignedReport(index, many, bytes(65)) for index in range(5)])
+
+
+def test_json__signed_report__round_trips() -> None:
+    assert from_json(to_json(signed(1))) == signed(1)
+
+
+def test_recover__tampered__is_another_address() -> None:
+    honest = signed(1)
+    assert recover(honest, SEPARATOR) == Signer(known_secret(1)).address
+    forged = replace(honest, report=Report(TIME + 1, honest.report.quotes))
+    assert recover(forged, SEPARATOR) != Signer(known_secret(1)).address
+    assert recover(replace(honest, signature=bytes(65)), SEPARATOR) is None
+    assert recover(replace(honest, signature=b"\xff" * 64 + b"\x1b"), SEPARATOR) is None
+
+
+def test_median_quote__odd_and_even__follow_the_spec() -> None:
+    # odd: the middle one; spread (12 - 8) / 2 / 10 = 20 % in 1e-5 is 20,000
+    assert median_quote([Quote(1, 8, 1), Quote(1, 12, 3), Quote(1, 10, 2)]) == Quote(1, 10, 20_000)
+    # even: floor of the mean of the middle two, the larger middle confidence
+    four = [Quote(1, price, conf) for price, conf in ((100, 1), (101, 2), (102, 50_000), (100, 9))]
+    assert median_quote(four) == Quote(1, 100, 1_000)
+    assert median_quote([Quote(1, 10**6, 1), Quote(1, 10**6, 7)]) == Quote(1, 10**6, 7)
+
+
+def test_quorum__three_of_four_in_the_window__takes_them() -> None:
+    chosen = quorum([signed(0), signed(1, TIME + 1), signed(2, TIME + 3), signed(3, TIME - 1)])
+    assert chosen is not None
+    assert [each.signer for each in chosen] == [0, 1, 2]
+    assert publish_time(chosen) == TIME
+
+
+def test_quorum__newer_set_exists__prefers_it() -> None:
+    old = [signed(index, TIME) for index in range(4)]
+    new = [signed(index, TIME + 10) for index in range(3)]
+    chosen = quorum(old + new)
+    assert chosen is not None
+    assert publish_time(chosen) == TIME + 10
+    assert len(chosen) == 3
+
+
+def test_quorum__one_signer_twice__counts_once() -> None:
+    assert quorum([signed(0), signed(0, TIME + 1), signed(1)]) is None
+
+
+def test_quorum__outside_the_window__is_none() -> None:
+    assert quorum([signed(0), signed(1), signed(2, TIME + 4)]) is None
+
+
+def test_quorum__other_feeds__is_none() -> None:
+    assert quorum([signed(0), signed(1), signed(2, feeds=(1, 2))]) is None

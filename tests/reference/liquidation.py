@@ -1,0 +1,604 @@
+"""R6, stages 1 to 3: the clock, partial closes and takeovers, as docs/spec/liquidation.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from tests.reference import insurance, ledger, margin, pool
+from tests.reference.facts import Account, Health, Holding, Leg
+from tests.reference.fixed import ceil_div, floor_div, mul_up, trunc_div
+from tests.reference.markets import funding_now
+from tests.reference.refused import require
+from tests.reference.state import World, owner_of, with_leg
+from tests.reference.units import (
+    AGE_MM,
+    CLOCK_MEMORY,
+    CLOCK_STEP,
+    DUST,
+    KAPPA_FLAT,
+    T_SLOW,
+    WAD,
+)
+from tests.reference.words import market_of
+
+# the reward curve: seconds of live time, share of MM
+CURVE = ((0, 0), (300, WAD // 2), (1_800, 3 * WAD // 2))
+MAX_STEPS = 24
+ROOM_STEPS = 24
+TOLERANCE = WAD // 1_000
+CUSHION = 3 * WAD // 10_000
+GRID = WAD // 1_000_000
+BONUS_SHARE = 100
+
+
+# ---- clock ---------------------------------------------------------------------------------------
+
+
+def delta(live: int) -> int:
+    """Return the share of MM that a buyer is offered after `live` seconds [WAD]."""
+    for (t0, d0), (t1, d1) in pairwise(CURVE):
+        if live < t1:
+            return d0 + (d1 - d0) * (live - t0) // (t1 - t0)
+    return CURVE[-1][1]
+
+
+def live_at(world: World, account_id: int, health: Health) -> int:
+    """Return the live seconds that a call finds now."""
+    live, last = world.clocks.get(account_id, (0, 0))
+    if not world.account(account_id).in_auction:
+        return live if world.now - last <= CLOCK_MEMORY else 0
+    return live + min(CLOCK_STEP, max(0, world.now - max(last, health.resume)))
+
+
+def _advance(world: World, account_id: int, live: int, running: bool, cured: bool) -> None:
+    """Count a call that found E < MM; one that cures an account without a clock writes nothing."""
+    if live != 0 or running or not cured:
+        world.clocks[account_id] = (live, world.now)
+
+
+def _require_liquidatable(world: World, account_id: int, health: Health) -> None:
+    require(health.equity < health.mm, "liquidator: not below mm")
+    require(margin.liquidation_open(health), "liquidator: closed")
+    require(not _sheltered(world, account_id), "liquidator: house")
+
+
+def _sheltered(world: World, account_id: int) -> bool:
+    """Return whether an account is never liquidated."""
+    return world.account(account_id).house
+
+
+def flag(world: World, account_id: int, reports: ledger.Reports) -> int:
+    """Start or continue the auction of an account under MM, end that of one above LE."""
+    ledger.update(world, reports)
+    health = world.health(account_id)
+    running = world.account(account_id).in_auction
+    if running and health.equity >= health.le:
+        ledger.set_auction(world, account_id, False)
+        return 0
+    _require_liquidatable(world, account_id, health)
+    live = live_at(world, account_id, health)
+    _advance(world, account_id, live, running, cured=False)
+    ledger.set_auction(world, account_id, True)
+    return live
+
+
+# ---- the pool's room -----------------------------------------------------------------------------
+
+
+def _pool_stands(world: World, instrument: int, size: int) -> bool:
+    """Return whether the pool keeps E >= MM after a forced fill; a closed leg stays, of size 0."""
+    market = world.markets[market_of(instrument)]
+    account = world.account(world.setup.pool_account)
+    before = account.size(instrument)
+    params = world.pool_params[market_of(instrument)]
+    price = pool.price_of(market, params, -before, size, params.spread_min)
+    gained = size * (price - funding_now(market, world.now))
+    legs = tuple(
+        Leg(leg.instrument, before - size) if leg.instrument == instrument else leg
+        for leg in account.legs
+    )
+    if all(leg.instrument != instrument for leg in legs):
+        legs = (*legs, Leg(instrument, -size))
+    after = replace(account, legs=legs, quote=account.quote + gained)
+    health = margin.check(after, world.markets, world.collaterals, world.now)
+    return health.equity >= health.mm
+
+
+def liquidation_room(world: World, instrument: int, size: int) -> int:
+    """Return how many lots of a forced fill of `size` (taker's side) the pool stands by."""
+    market_id = market_of(instrument)
+    venue = world.setup.pool_account
+    account = world.account(venue)
+    worth = pool.nav(world.health(venue).equity, account, world.markets, world.pool_params)
+    lambda_ = world.pool_params[market_id].lambda_
+    cap = lambda_ * worth // (world.markets[market_id].price * WAD)
+    sign = 1 if size > 0 else -1
+    along = -sign * account.size(instrument)
+    high = min(abs(size), max(0, cap - along, -2 * along))
+    low, middle = 0, high
+    for _ in range(ROOM_STEPS):
+        if low == high:
+            break
+        if _pool_stands(world, instrument, sign * middle):
+            low = middle
+        else:
+            high = middle - 1
+        middle = (low + high + 1) // 2
+    return low
+
+
+# ---- reduce: search ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A close on paper: after fill and fees, before pay; gap = h, after the whole pay."""
+
+    lots: int
+    taker: int
+    price: int
+    fee: int
+    liquidation_fee: int
+    keeper_part: int
+    tilt: int
+    quote: int
+    after: Account
+    gap: int
+
+
+def close_of(world: World, account_id: int, instrument: int, lots: int) -> Close:
+    """Close `lots` of a leg against the pool, on paper."""
+    account = world.account(account_id)
+    market = world.markets[market_of(instrument)]
+    params = world.pool_params[market_of(instrument)]
+    taker = -lots if account.size(instrument) > 0 else lots
+    venue = world.account(world.setup.pool_account).size(instrument)
+    price = pool.price_of(market, params, -venue, taker, params.spread_min)
+    fee = mul_up(params.fee, lots * price)
+    liquidation_fee = mul_up(params.liquidation_fee, lots * price)
+    keeper_part = params.keeper_rate * (lots * market.price) // WAD
+    quote = taker * (price - funding_now(market, world.now))
+    after = with_leg(account, instrument, taker)
+    after = replace(after, quote=after.quote - quote - fee - liquidation_fee)
+    paid = replace(after, quote=after.quote - KAPPA_FLAT - keeper_part)
+    health = margin.check(paid, world.markets, world.collaterals, world.now)
+    return Close(
+        lots,
+        taker,
+        price,
+        fee,
+        liquidation_fee,
+        keeper_part,
+        pool.tilt_of(market, params, taker - venue),
+        quote,
+        after,
+        health.equity - health.le,
+    )
+
+
+def _term_slope(rate: int, tiered: bool) -> int:
+    return rate * 3 // 2 if tiered and rate < WAD else rate
+
+
+def gap_slope(world: World, account_id: int, instrument: int, lots: int) -> int:
+    """Return h' at `lots`, rounded up [WAD per lot]."""
+    market = world.markets[market_of(instrument)]
+    params = world.pool_params[market_of(instrument)]
+    held = world.account(account_id).size(instrument)
+    skew = -world.account(world.setup.pool_account).size(instrument) * market.price
+    toward = skew if held > 0 else -skew
+    curve = trunc_div((toward - lots * market.price) * WAD, params.scale)
+    costs = params.spread_min + params.fee + params.liquidation_fee + params.keeper_rate
+    left = (abs(held) - lots) * market.price
+    rates = margin.leg_rates(market, left, False, 0)
+    tiered = left > market.margin.tier_start
+    slopes = _term_slope(rates.mm, tiered) + _term_slope(rates.ims, tiered)
+    slope = curve - costs + slopes // 2 + 1
+    return max(1, trunc_div(slope * market.price, WAD) + 1)
+
+
+def search(world: World, account_id: int, instrument: int, start: int, limit: int) -> Close:
+    """Return the close that the contract's Newton in whole lots finds up to `limit`."""
+    found = close_of(world, account_id, instrument, start)
+    for _ in range(MAX_STEPS):
+        slope = gap_slope(world, account_id, instrument, found.lots)
+        if found.gap < 0:
+            if found.lots == limit:
+                break
+            lots = min(limit, found.lots + ceil_div(-found.gap, slope))
+        else:
+            lots = found.lots - min(found.lots, found.gap // slope)
+            if lots == found.lots:
+                break
+        found = close_of(world, account_id, instrument, lots)
+    return found
+
+
+def bounded(world: World, account_id: int, instrument: int, start: int, limit: int) -> Close:
+    """Return the search's close, widened or narrowed so that no dust of the leg remains."""
+    found = search(world, account_id, instrument, start, limit)
+    held = abs(world.account(account_id).size(instrument))
+    mark = world.markets[market_of(instrument)].price
+    rest = (held - found.lots) * mark
+    if rest == 0 or rest >= DUST:
+        return found
+    if limit == held:
+        return close_of(world, account_id, instrument, held)
+    return close_of(world, account_id, instrument, max(0, held - ceil_div(DUST, mark)))
+
+
+def need(health: Health) -> int:
+    """Return what is missing to LE [WAD]."""
+    return max(0, health.le - health.equity)
+
+
+def pay_of(world: World, account_id: int, found: Close) -> int:
+    """Return what the keeper has earned with a close [WAD]."""
+    if found.gap >= 0:
+        return KAPPA_FLAT + found.keeper_part
+    before = need(world.health(account_id))
+    left = need(margin.check(found.after, world.markets, world.collaterals, world.now))
+    return KAPPA_FLAT * (before - min(before, left)) // before + found.keeper_part
+
+
+def capacity_left(world: World, market: int) -> int:
+    """Return the lots that this block may still close of a market."""
+    p = world.pool_params[market]
+    left = p.mu * (2 * p.spread_min + p.fee) // WAD * p.scale // WAD
+    block, used = world.capacity_used.get(market, (0, 0))
+    if block == world.block:
+        left -= min(left, used)
+    return left // world.markets[market].price
+
+
+# ---- reduce: call --------------------------------------------------------------------------------
+
+
+def planned(world: World, account_id: int, instrument: int, size: int) -> Close:
+    """Return the close that a call with `size` makes."""
+    held = world.account(account_id).size(instrument)
+    require(held != 0, "liquidator: no such leg")
+    require(not _sheltered(world, account_id), "liquidator: house")
+    market = world.markets[market_of(instrument)]
+    require(world.now <= market.publish + AGE_MM, "liquidator: stale price")
+    most = min(abs(held), capacity_left(world, market_of(instrument)))
+    require(most != 0, "liquidator: no capacity")
+    limit = min(size, most)
+    found = bounded(world, account_id, instrument, limit, limit)
+    if found.gap < 0 and size < most:
+        taker = -most if held > 0 else most
+        room = liquidation_room(world, instrument, taker)
+        require(size >= room, "liquidator: too small")
+    require(found.lots != 0, "liquidator: too small")
+    return found
+
+
+def _post_of_close(
+    world: World, account_id: int, keeper: int, instrument: int, found: Close, pay: int
+) -> ledger.Post:
+    legs = world.account(account_id).legs
+    sizes = tuple(-found.taker if leg.instrument == instrument else 0 for leg in legs)
+    return ledger.Post(
+        account=account_id,
+        counterparty=world.setup.pool_account,
+        keeper=keeper,
+        sizes=sizes,
+        amounts=(),
+        cash=0,
+        quote=found.quote,
+        fee=found.fee,
+        liquidation_fee=found.liquidation_fee,
+        pay=pay,
+        insurance=0,
+        tilt=found.tilt,
+        auction=found.gap < 0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """What a reduce did."""
+
+    close: Close
+    pay: int
+    posted: ledger.Posted
+
+
+def reduce(
+    world: World,
+    account_id: int,
+    instrument: int,
+    size: int,
+    min_pay: int,
+    keeper: int,
+    deadline: int,
+    reports: ledger.Reports,
+) -> Reduced:
+    """Close just enough of a leg against the pool to bring the account up to LE."""
+    venue = world.setup.pool_account
+    require(world.now <= deadline, "liquidator: expired")
+    own = owner_of(keeper) == owner_of(account_id) or keeper == venue
+    require(not own, "liquidator: own account")
+    ledger.update(world, reports)
+    account = world.account(account_id)
+    found = planned(world, account_id, instrument, size)
+    pay = pay_of(world, account_id, found)
+    require(pay >= min_pay, "liquidator: pay too low")
+
+    held = account.size(instrument)
+    ask = pool.Ask(
+        instrument,
+        found.taker,
+        held,
+        world.account(venue).size(instrument),
+        liquidation=True,
+    )
+    live = live_at(world, account_id, world.health(account_id))
+    post = _post_of_close(world, account_id, keeper, instrument, found, pay)
+    posted = ledger.post(world, post)
+    market = market_of(instrument)
+    _require_reduced(posted, world.markets[market].price, closed=found.lots == abs(held))
+    ledger.confirm(world, ask)
+    block, used = world.capacity_used.get(market, (0, 0))
+    spent = found.lots * world.markets[market].price
+    used = used if block == world.block else 0
+    world.capacity_used[market] = (world.block, used + spent)
+    _advance(world, account_id, live, account.in_auction, cured=found.gap >= 0)
+    return Reduced(found, pay, posted)
+
+
+def _require_reduced(posted: ledger.Posted, one_lot: int, closed: bool) -> None:
+    before, after = posted.before, posted.after
+    require(closed or after.equity <= after.le + one_lot, "liquidator: overshoot")
+    cheap = 2 * (before.equity - after.equity) <= before.mm - after.mm
+    require(cheap, "liquidator: cost")
+
+
+# ---- take: slice ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A slice of an account: what moves, what is paid for it, what stays."""
+
+    sizes: tuple[int, ...]
+    amounts: tuple[int, ...]
+    cash: int
+    quote: int
+    payment: int
+    rest: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An account below MM, and the reward that its clock offers."""
+
+    account: Account
+    health: Health
+    live: int
+    reward: int
+
+
+def case_of(world: World, account_id: int) -> Case:
+    """Return the case that a call finds now."""
+    health = world.health(account_id)
+    live = live_at(world, account_id, health)
+    return Case(world.account(account_id), health, live, delta(live) * health.mm // WAD)
+
+
+def payment_of(case: Case, fraction: int) -> int:
+    """Return what the buyer pays the account, rounded up [WAD]."""
+    return ceil_div(fraction * max(0, case.health.equity - case.reward), WAD)
+
+
+def deal_of(world: World, case: Case, fraction: int) -> Deal:
+    """Cut a fraction of everything, worth exactly floor(fraction E)."""
+    account, health = case.account, case.health
+    payment = payment_of(case, fraction)
+    sizes = tuple(trunc_div(leg.size * fraction, WAD) for leg in account.legs)
+    amounts = tuple(held.amount * fraction // WAD for held in account.collateral)
+    if fraction == WAD:
+        rest = Account(cash=payment, quote=0, flags=account.flags)
+        return Deal(sizes, amounts, account.cash, account.quote, payment, rest)
+    part = Account(
+        legs=tuple(
+            Leg(leg.instrument, lots) for leg, lots in zip(account.legs, sizes, strict=True)
+        ),
+        collateral=tuple(
+            Holding(held.id, atoms) for held, atoms in zip(account.collateral, amounts, strict=True)
+        ),
+    )
+    marks = margin.unsettled(part, world.markets, world.now)
+    value = margin.gross_value(part, world.markets, world.collaterals)
+    profit = floor_div(health.unsettled * fraction, WAD)
+    quote = profit - marks
+    cash = floor_div(health.equity * fraction, WAD) - profit - value
+    rest = replace(
+        account,
+        cash=account.cash - cash + payment,
+        quote=account.quote - quote,
+        legs=tuple(
+            Leg(leg.instrument, leg.size - lots)
+            for leg, lots in zip(account.legs, sizes, strict=True)
+        ),
+        collateral=tuple(
+            Holding(held.id, held.amount - atoms)
+            for held, atoms in zip(account.collateral, amounts, strict=True)
+        ),
+    )
+    return Deal(sizes, amounts, cash, quote, payment, rest)
+
+
+def falls_short(world: World, case: Case, fraction: int) -> bool:
+    """Return whether a fraction below 1 would leave the account under LE."""
+    rest = deal_of(world, case, fraction).rest
+    health = margin.check(rest, world.markets, world.collaterals, world.now)
+    return health.equity < health.le
+
+
+# ---- take: how much ------------------------------------------------------------------------------
+
+
+def gross(world: World, account: Account) -> int:
+    """Return the gross notional of the legs and the value of the collateral [WAD]."""
+    return pool.gross_notional(account, world.markets) + margin.gross_value(
+        account, world.markets, world.collaterals
+    )
+
+
+def largest_market(world: World, account: Account) -> int:
+    """Return the market of the largest leg, the first of equals, 0 without legs."""
+    best, largest = 0, 0
+    for leg in account.legs:
+        notional = abs(leg.size) * world.markets[market_of(leg.instrument)].price
+        if notional > largest:
+            best, largest = market_of(leg.instrument), notional
+    return best
+
+
+def part_hurts(case: Case) -> bool:
+    """Return whether a part of the account could not leave the rest healthier."""
+    health = case.health
+    return health.equity < 0 or case.reward * health.mm > health.equity * (health.mm - health.kappa)
+
+
+def may_take_all(world: World, case: Case) -> bool:
+    """Return whether everything is due, or less would not do."""
+    value = gross(world, case.account)
+    if part_hurts(case) or value < DUST:
+        return True
+    rest = max(TOLERANCE, ceil_div(DUST * WAD, value))
+    return falls_short(world, case, WAD - min(WAD, rest))
+
+
+def smallest(world: World, case: Case) -> int:
+    """Return the smallest fraction on the grid that brings the rest to LE [WAD]."""
+    if may_take_all(world, case):
+        return WAD
+    low, high = 0, WAD // GRID
+    while high - low > 1:
+        middle = (low + high) // 2
+        if falls_short(world, case, middle * GRID):
+            low = middle
+        else:
+            high = middle
+    return high * GRID
+
+
+def planned_fraction(world: World, case: Case) -> int:
+    """Return the fraction that a plan proposes [WAD]."""
+    least = smallest(world, case)
+    fraction = min(WAD, least + CUSHION)
+    return least if least < WAD < fraction + TOLERANCE else fraction
+
+
+# ---- take: call ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a take did."""
+
+    deal: Deal
+    case: Case
+    paid: int
+    deficit: int
+    posted: ledger.Posted
+
+
+def _require_fraction(world: World, case: Case, fraction: int) -> None:
+    require(0 < fraction <= WAD, "liquidator: fraction")
+    if fraction == WAD:
+        require(may_take_all(world, case), "liquidator: overshoot")
+    else:
+        require(not part_hurts(case), "liquidator: take all")
+
+
+def asked(world: World, case: Case) -> insurance.Cover:
+    """Return what the taker of everything asks of the fund."""
+    equity = case.health.equity
+    bonus = max(0, case.reward - max(0, equity))
+    if equity >= 0:
+        late = case.live >= T_SLOW
+        bonus = min(bonus, gross(world, case.account) // BONUS_SHARE) if late else 0
+    return insurance.Cover(largest_market(world, case.account), max(0, -equity), bonus)
+
+
+def _require_rest(world: World, case: Case, rest: Account, after: Health) -> None:
+    require(after.equity >= after.le, "liquidator: too small")
+    slack = TOLERANCE * case.health.le // WAD
+    require(after.equity <= after.le + slack, "liquidator: overshoot")
+    require(gross(world, rest) >= DUST, "liquidator: dust")
+
+
+def take(
+    world: World,
+    caller: int,
+    account_id: int,
+    buyer: int,
+    fraction: int,
+    max_payment: int,
+    min_insurance: int,
+    deadline: int,
+    reports: ledger.Reports,
+) -> Taken:
+    """Take over a fraction of everything, at its equity less the reward of the clock."""
+    require(world.now <= deadline, "liquidator: expired")
+    require(owner_of(buyer) == caller, "liquidator: not your account")
+    require(owner_of(buyer) != owner_of(account_id), "liquidator: own account")
+    ledger.update(world, reports)
+    case = case_of(world, account_id)
+    _require_liquidatable(world, account_id, case.health)
+    require(not case.account.empty, "liquidator: nothing to take")
+    _require_fraction(world, case, fraction)
+    deal = deal_of(world, case, fraction)
+    require(deal.payment <= max_payment, "liquidator: payment too high")
+    paid, short = (0, 0)
+    if fraction == WAD:
+        paid, short = _draw(world, asked(world, case))
+    require(paid >= min_insurance, "liquidator: insurance too low")
+    posted = ledger.post(world, _post_of_take(account_id, buyer, deal, paid, short))
+    if fraction != WAD:
+        _require_rest(world, case, deal.rest, posted.after)
+    _advance(world, account_id, case.live, case.account.in_auction, cured=True)
+    deficit = ledger.write_off(world, account_id, 0) if short else 0
+    return Taken(deal, case, paid, deficit, posted)
+
+
+def _draw(world: World, cover: insurance.Cover) -> tuple[int, int]:
+    """Return what the fund pays the buyer, and what of the deficit stays on the account."""
+    if cover.deficit + cover.bonus == 0:
+        return 0, 0
+    drawn = insurance.draw(world, cover)
+    return drawn.deficit + drawn.bonus, cover.deficit - drawn.deficit
+
+
+def _post_of_take(account_id: int, buyer: int, deal: Deal, paid: int, short: int) -> ledger.Post:
+    return ledger.Post(
+        account=account_id,
+        counterparty=buyer,
+        keeper=buyer,
+        sizes=deal.sizes,
+        amounts=deal.amounts,
+        cash=deal.cash - deal.payment + short,
+        quote=deal.quote,
+        fee=0,
+        liquidation_fee=0,
+        pay=0,
+        insurance=paid,
+        tilt=ledger.KEEP_TILT,
+        auction=False,
+    )
+
+
+# ---- write off -----------------------------------------------------------------------------------
+
+
+def write_off(world: World, account_id: int) -> int:
+    """Clear the debt of an account with nothing left; return the deficit booked [WAD]."""
+    account = world.account(account_id)
+    owed = -account.cash - account.quote
+    require(account.empty and owed > 0, "liquidator: not written off")
+    drawn = insurance.draw(world, insurance.Cover(0, owed, 0))
+    return ledger.write_off(world, account_id, drawn.deficit)

@@ -1,0 +1,332 @@
+"""Runs op after op against the reference and the chain, and compares them after every one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from tests.reference import words
+from tests.reference.facts import Account
+from tests.reference.orders import Order
+from tests.reference.refused import Refused
+from tests.reference.state import World
+from tests.stateful.evm import Method, Reverted
+from tests.stateful.house import ACTORS, House
+from tests.stateful.invariants import Step, check_all
+from tests.stateful.mirror import Mirror
+from tests.stateful.ops import Op, perform, send
+from tests.stateful.rules import Actors
+from tests.stateful.terms import DEPLOYMENTS
+
+FULL_EVERY = 40
+
+
+class Diverged(AssertionError):
+    """Chain and reference differ, or an invariant broke."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often each rule was tried and succeeded; reasons of the refusals."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __iadd__(self, other: Tally) -> Tally:
+        self.tried += other.tried
+        self.passed += other.passed
+        self.reasons += other.reasons
+        return self
+
+
+@cache
+def house(number: int) -> House:
+    """Return a deployment, built once a process."""
+    return House(DEPLOYMENTS[number])
+
+
+_births: dict[int, Any] = {}
+
+
+def newborn(number: int) -> House:
+    """Return a deployment as it was at its birth."""
+    made = house(number)
+    if number in _births:
+        made.evm.restore(_births[number])
+    # a checkpoint is spent by a restore: every run leaves one for the next
+    _births[number] = made.evm.snapshot()
+    return made
+
+
+def join(values: Sequence[int]) -> bytes:
+    return b"".join((value % 2**256).to_bytes(32, "big") for value in values)
+
+
+class Machine:
+    """One run: a house at its birth, the reference beside it."""
+
+    def __init__(self, number: int) -> None:
+        self.house = newborn(number)
+        self.world = self.house.world()
+        self.tally = Tally()
+        self.history: list[Op] = []
+        tokens = {token.address: key for key, token in enumerate(self.house.tokens)}
+        self.mirror = Mirror(self.world, tokens)
+        self._order_ids: dict[Order, bytes] = {}
+        self._account_words = self.house.clearinghouse.method("account_words", 1)
+
+    # ---- one step
+
+    def step(self, op: Op, rule: str = "") -> bool:
+        """Do an op on both sides and compare; return whether it succeeded."""
+        self.history.append(op)
+        self.house.evm.advance(op.wait, op.blocks)
+        before = self.world
+        clock = replace_time(before, self.house.evm.time, self.house.evm.block)
+        told, after, answer = self._model(clock, op)
+        said, result = self._chain(op)
+        self.tally.tried[rule or op.name] += 1
+        if told != said:
+            raise Diverged(f"{op}: reference says {told or answer!r}, chain {said or result!r}")
+        if told:
+            self.tally.reasons[rule or op.name, told] += 1
+            self.world = clock
+        else:
+            self.tally.passed[rule or op.name] += 1
+            self._same_answer(op, answer, result)
+            self.world = after
+            self._follow(op, before, clock, answer)
+        self._compare(before, everyone=bool(told))
+        if len(self.history) % FULL_EVERY == 0:
+            self._compare_rest()
+        return not told
+
+    def _model(self, clock: World, op: Op) -> tuple[str, World, Any]:
+        try:
+            after, answer = perform(clock, op)
+        except Refused as refused:
+            return refused.reason, clock, None
+        return "", after, answer
+
+    def _chain(self, op: Op) -> tuple[str, Any]:
+        try:
+            return "", send(self.house, op)
+        except Reverted as reverted:
+            return reverted.reason, None
+
+    def _same_answer(self, op: Op, answer: Any, result: Any) -> None:
+        if answer is not None and answer != result and op.name != "update":
+            raise Diverged(f"{op}: reference answers {answer}, chain {result}")
+
+    def _follow(self, op: Op, before: World, clock: World, answer: Any) -> None:
+        """Read the events, then check every invariant."""
+        events = tuple(self._events())
+        for name, arguments in events:
+            self.mirror.read(name, arguments)
+        start = clock
+        if op.reports:
+            start, _ = perform(clock, Op("update", op.caller, (), op.reports))
+        step = Step(op, before, start, self.world, answer, events, self._balances())
+        check_all(step)
+
+    def _events(self) -> list[tuple[str, Any]]:
+        found = []
+        for log in self.house.evm.logs():
+            for contract in self.house.contracts:
+                event = contract.read(log)
+                if event is not None:
+                    found.append(event)
+        return found
+
+    def _balances(self) -> dict[int, int]:
+        core = self.house.clearinghouse.address
+        return {key: self._balance(key, core) for key in range(len(self.house.tokens))}
+
+    def _balance(self, token: int, holder: int) -> int:
+        return int(self.house.tokens[token].view("balanceOf", holder))
+
+    # ---- comparison
+
+    def _compare(self, before: World, everyone: bool) -> None:
+        """Compare the words of what changed, or of all accounts and markets."""
+        old = before.accounts
+        for key, account in self.world.accounts.items():
+            if everyone or old.get(key) is not account:
+                self._compare_account(key, account)
+        for key in self.world.markets:
+            if everyone or before.markets[key] is not self.world.markets[key]:
+                self._compare_market(key)
+        core = self.house.clearinghouse
+        self._same("pot", self.world.pot, core.view("pot"))
+        self._same("deficit", self.world.deficit, core.view("deficit"))
+
+    def _same(self, what: str, expected: Any, found: Any) -> None:
+        if expected != found:
+            raise Diverged(f"{what}: reference {expected}, chain {found} after {self.history[-1]}")
+
+    def _compare_account(self, key: int, account: Account) -> None:
+        method: Method = self._account_words
+        found = self.house.evm.view(
+            self.house.clearinghouse.address, method.selector + key.to_bytes(32, "big")
+        )
+        word, legs, amounts = words.encode_account(account)
+        if found != join([word, *legs, *amounts]):
+            values = method.answer(found)
+            told = words.decode_account(values[0], list(values[1]), list(values[2]))
+            raise Diverged(
+                f"account {key:x}: reference {account}, chain {told} after {self.history[-1]}"
+            )
+
+    def _compare_market(self, key: int) -> None:
+        market = self.world.markets[key]
+        found = self.house.markets.view("market_words", key)
+        self._same(f"price word {key}", words.price_word(market), found[0])
+        self._same(f"state word {key}", words.state_word(market), found[1])
+        self._same(
+            f"sampler {key}", words.sampler_word(market), self.house.markets.view("sampler", key)
+        )
+        pending = (market.pending_price, market.pending_publish, market.grace_until)
+        self._same(f"pending {key}", pending, tuple(self.house.markets.view("pending", key)))
+
+    def _compare_rest(self) -> None:
+        """Compare everything that has no word of an account or a market."""
+        world, core = self.world, self.house.clearinghouse
+        self._same("accounts", len(world.listed), core.view("account_count"))
+        for key, token in world.tokens.items():
+            address = self.house.tokens[key].address
+            self._same(f"token {key}", token.tracked, core.view("token_info", address)[2])
+            if key:
+                soft = self.house.markets.view("collateral_params", key)[4]
+                self._same(f"soft {key}", world.collaterals[key].soft, soft)
+        for actor in ACTORS:
+            for key in world.tokens:
+                purse = world.wallets[actor, key]
+                self._same(f"purse of {actor:x}", purse, self._balance(key, actor))
+        self._compare_pool()
+        self._compare_hands()
+
+    def _compare_pool(self) -> None:
+        world, venue = self.world, self.house.pool
+        self._same("supply", world.supply, venue.view("totalSupply"))
+        for holder, shares in world.shares.items():
+            self._same(f"shares of {holder:x}", shares, venue.view("balanceOf", holder))
+        for key in range(1, world.next_request):
+            request = world.requests.get(key)
+            expected = (0, 0, 0, False)
+            if request is not None:
+                amount = request.assets or request.shares
+                expected = (request.owner, request.time, amount, bool(request.shares))
+            self._same(f"request {key}", expected, tuple(venue.view("request", key)))
+
+    def _compare_hands(self) -> None:
+        world = self.world
+        reserves = sum(order.reserve for order in world.commits)
+        self._same("reserves", reserves, self.house.evm.ether(self.house.orders.address))
+        for order, time in world.commits.items():
+            self._same("commit", time, self.house.orders.view("commit_time", self._id(order)))
+        for key, clock in world.clocks.items():
+            self._same(f"clock {key:x}", clock, tuple(self.house.liquidator.view("clock", key)))
+        for key, account in world.accounts.items():
+            answer = self.house.clearinghouse.view("health", key)
+            self._same(f"health {key:x} {account}", world.health(key).answer(), tuple(answer))
+
+    def _id(self, order: Order) -> bytes:
+        if order not in self._order_ids:
+            self._order_ids[order] = self.house.orders.view("order_id", astuple(order))
+        return self._order_ids[order]
+
+    def finish(self) -> None:
+        """Compare all words, then all books with what the logs told (F7)."""
+        self._compare(self.world, everyone=True)
+        self._compare_rest()
+        try:
+            self.mirror.compare(self.world)
+        except AssertionError as broken:
+            raise Diverged(f"F7: {broken}") from broken
+
+
+def replace_time(world: World, now: int, block: int) -> World:
+    """Return the world at a later time; facts are shared."""
+    later = world.copy()
+    later.now, later.block = now, block
+    return later
+
+
+# ---- runs ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A run that broke: what broke, and the ops that led there."""
+
+    seed: int
+    number: int
+    reason: str
+    ops: tuple[Op, ...]
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"    {op!r}," for op in self.ops)
+        return f"seed {self.seed}, deployment {self.number}: {self.reason}\nops = [\n{lines}\n]"
+
+
+def run(seed: int, number: int, steps: int) -> Tally:
+    """Run one seed; a broken run raises with its shrunk ops."""
+    machine = Machine(number)
+    actors = Actors(seed, machine.world)
+    actors.core = machine.house.clearinghouse.address
+    try:
+        for op in actors.opening():
+            machine.step(op, "opening")
+        for _ in range(steps):
+            rule, op = actors.next_op(machine.world)
+            machine.step(op, rule)
+        machine.finish()
+    except AssertionError as broken:
+        ops = tuple(machine.history)
+        raise AssertionError(str(Failure(seed, number, str(broken), shrink(number, ops)))) from None
+    return machine.tally
+
+
+def replay(number: int, ops: Sequence[Op]) -> str:
+    """Return what breaks when ops are replayed, "" when nothing does."""
+    machine = Machine(number)
+    try:
+        for op in ops:
+            machine.step(op)
+        machine.finish()
+    except AssertionError as broken:
+        return str(broken)
+    return ""
+
+
+def shrink(number: int, ops: tuple[Op, ...], budget: int = 120) -> tuple[Op, ...]:
+    """Drop ops in halves, quarters, … while the same kind of failure stays."""
+    kind = replay(number, ops)[:12]
+    size = len(ops) // 2
+    while kind and size >= 1 and budget > 0:
+        start = 0
+        while start < len(ops) - 1 and budget > 0:
+            fewer = without(ops, start, min(size, len(ops) - 1 - start))
+            budget -= 1
+            if replay(number, fewer)[:12] == kind:
+                ops = fewer
+            else:
+                start += size
+        size //= 2
+    return ops
+
+
+def without(ops: tuple[Op, ...], start: int, count: int) -> tuple[Op, ...]:
+    """Drop some ops; the time that they took passes before the next one."""
+    dropped = ops[start : start + count]
+    following = ops[start + count]
+    waited = replace(
+        following,
+        wait=following.wait + sum(op.wait for op in dropped),
+        blocks=following.blocks + sum(op.blocks for op in dropped),
+    )
+    return (*ops[:start], waited, *ops[start + count + 1 :])

@@ -1,0 +1,172 @@
+"""Every action, once against the reference and once against the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from tests.reference import insurance, ledger, liquidation, orders, shares
+from tests.reference.orders import Order
+from tests.reference.state import World
+from tests.stateful.house import House
+
+Reports = ledger.Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One transaction: who, what, with which arguments; `wait` seconds pass before it."""
+
+    name: str
+    caller: int
+    args: tuple[Any, ...] = ()
+    reports: Reports = ()
+    wait: int = 0
+    blocks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """How an op is done on both sides."""
+
+    model: Callable[[World, Op], Any]
+    chain: Callable[[House, Op], Any]
+
+
+def perform(world: World, op: Op) -> tuple[World, Any]:
+    """Return the world after an op, and its answer; the old world is untouched."""
+    after = world.copy()
+    return after, ACTIONS[op.name].model(after, op)
+
+
+def send(house: House, op: Op) -> Any:
+    """Send an op to the chain and return its answer."""
+    return ACTIONS[op.name].chain(house, op)
+
+
+# ---- chain side ----------------------------------------------------------------------------------
+
+
+def _led(house: House, op: Op) -> tuple[bytes, ...]:
+    """Return the optional last argument: signed reports."""
+    return (house.desk.blob(op.reports),) if op.reports else ()
+
+
+def _core(name: str) -> Callable[[House, Op], Any]:
+    return lambda house, op: house.clearinghouse.send(op.caller, name, *op.args, *_led(house, op))
+
+
+def _pool(name: str) -> Callable[[House, Op], Any]:
+    return lambda house, op: house.pool.send(op.caller, name, *op.args, *_led(house, op))
+
+
+def _hammer(name: str) -> Callable[[House, Op], Any]:
+    return lambda house, op: house.liquidator.send(op.caller, name, *op.args, *_led(house, op))
+
+
+def _deposit(house: House, op: Op) -> Any:
+    account, token, amount = op.args
+    address = house.tokens[token].address
+    return house.clearinghouse.send(op.caller, "deposit", account, address, amount)
+
+
+def _withdraw(house: House, op: Op) -> Any:
+    account, token, amount, to = op.args
+    address = house.tokens[token].address
+    return house.clearinghouse.send(
+        op.caller, "withdraw", account, address, amount, to, *_led(house, op)
+    )
+
+
+def _transfer(house: House, op: Op) -> Any:
+    sender, receiver, token, amount = op.args
+    address = house.tokens[token].address
+    return house.clearinghouse.send(
+        op.caller, "transfer", sender, receiver, address, amount, *_led(house, op)
+    )
+
+
+def _commit(house: House, op: Op) -> None:
+    order: Order = op.args[0]
+    house.orders.send(op.caller, "commit", astuple(order), value=order.reserve)
+
+
+def _order(name: str) -> Callable[[House, Op], Any]:
+    return lambda house, op: house.orders.send(
+        op.caller, name, astuple(op.args[0]), *_led(house, op)
+    )
+
+
+def _donate(house: House, op: Op) -> None:
+    token, to, amount = op.args
+    house.tokens[token].send(op.caller, "transfer", to, amount)
+
+
+def _fund(house: House, op: Op) -> None:
+    house.fund.send(op.caller, "fund", *op.args)
+
+
+# ---- model side ----------------------------------------------------------------------------------
+
+
+def _silent(_answer: object) -> None:
+    """Drop what only the reference answers."""
+
+
+def _donated(world: World, op: Op) -> None:
+    token, to, amount = op.args
+    ledger.move_wallet(world, op.caller, token, -amount)
+    ledger.move_wallet(world, to, token, amount)
+
+
+def _funded(world: World, op: Op) -> None:
+    insurance.fund(world, op.caller, *op.args)
+
+
+ACTIONS = {
+    "update": Action(
+        lambda w, op: ledger.update(w, op.reports),
+        lambda house, op: house.markets.send(op.caller, "update", house.desk.blob(op.reports)),
+    ),
+    "deposit": Action(lambda w, op: ledger.deposit(w, op.caller, *op.args), _deposit),
+    "withdraw": Action(
+        lambda w, op: ledger.withdraw(w, op.caller, *op.args, op.reports), _withdraw
+    ),
+    "transfer": Action(
+        lambda w, op: ledger.transfer(w, op.caller, *op.args, op.reports), _transfer
+    ),
+    "settle": Action(lambda w, op: ledger.settle(w, *op.args), _core("settle")),
+    "settle_pair": Action(lambda w, op: ledger.settle_pair(w, *op.args), _core("settle_pair")),
+    "commit": Action(lambda w, op: orders.commit(w, op.caller, *op.args), _commit),
+    "execute": Action(
+        lambda w, op: _silent(orders.execute(w, *op.args, op.reports)),
+        _order("execute"),
+    ),
+    "cancel": Action(lambda w, op: orders.cancel(w, op.caller, *op.args), _order("cancel")),
+    "refund": Action(lambda w, op: orders.refund(w, *op.args), _order("refund")),
+    "request_deposit": Action(
+        lambda w, op: shares.request_deposit(w, op.caller, *op.args), _pool("request_deposit")
+    ),
+    "request_redeem": Action(
+        lambda w, op: shares.request_redeem(w, op.caller, *op.args), _pool("request_redeem")
+    ),
+    "execute_deposit": Action(
+        lambda w, op: shares.execute_deposit(w, *op.args, op.reports), _pool("execute_deposit")
+    ),
+    "execute_redeem": Action(
+        lambda w, op: shares.execute_redeem(w, *op.args, op.reports), _pool("execute_redeem")
+    ),
+    "flag": Action(lambda w, op: liquidation.flag(w, *op.args, op.reports), _hammer("flag")),
+    "reduce": Action(
+        lambda w, op: _silent(liquidation.reduce(w, *op.args, op.reports)),
+        _hammer("reduce"),
+    ),
+    "take": Action(
+        lambda w, op: _silent(liquidation.take(w, op.caller, *op.args, op.reports)),
+        _hammer("take"),
+    ),
+    "write_off": Action(lambda w, op: liquidation.write_off(w, *op.args), _hammer("write_off")),
+    "donate": Action(_donated, _donate),
+    "fund": Action(_funded, _fund),
+}

@@ -1,0 +1,633 @@
+"""What the machine's actors do next: mostly valid actions, steered to each account's thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+from tests.reference import liquidation, margin
+from tests.reference.facts import Account, Health, Market
+from tests.reference.oracle import Quote, Report
+from tests.reference.orders import Order
+from tests.reference.state import SETTLEMENT, World, min_amount, owner_of
+from tests.reference.units import (
+    COMMIT_DELAY,
+    COOLDOWN,
+    DAY,
+    LOT_WAD,
+    REQUEST_DELAY,
+    TICK_WAD,
+    TICKS_PER_USD,
+    WAD,
+)
+from tests.reference.words import instrument_of, market_of
+from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS, TRADERS
+from tests.stateful.ops import Op
+from tests.support.signing import SIGNERS
+
+USD = WAD
+
+
+def account_id(owner: int, index: int = 0) -> int:
+    """Return the id of an owner's account."""
+    return owner << 96 | index
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of action: how often it is tried, and what makes an op of it."""
+
+    name: str
+    weight: float
+    make: Callable[[], Op | None]
+
+
+class Actors:
+    """Chooses the next op from the facts alone; the same seed chooses the same ops."""
+
+    def __init__(self, seed: int, world: World) -> None:
+        self.rng = Random(seed)
+        self.world = world
+        # what the market thinks; reports follow it, guards or not
+        self.truth = {key: market.price for key, market in world.markets.items()}
+        self.salt = 0
+        self.venue = owner_of(world.setup.pool_account)
+        self.rules = self._rules()
+
+    def opening(self) -> list[Op]:
+        """Return the first ops: a fund, a pool with money, accounts with collateral."""
+        ops = [Op("fund", OWNER, (self._atoms(SETTLEMENT, 20_000),))]
+        for owner in PROVIDERS:
+            amount = self._atoms(SETTLEMENT, 700_000)
+            ops.append(Op("request_deposit", owner, (amount, owner)))
+        for number in range(1, len(PROVIDERS) + 1):
+            wait = 3 if number == 1 else 0
+            reports = self.reports(self.world.now + wait) if wait else ()
+            ops.append(Op("execute_deposit", KEEPERS[0], (number,), reports, wait))
+        for owner in TRADERS:
+            amount = self._atoms(SETTLEMENT, self.rng.choice((2_000, 20_000, 60_000)))
+            ops.append(Op("deposit", owner, (account_id(owner), SETTLEMENT, amount)))
+        for owner in BUYERS:
+            amount = self._atoms(SETTLEMENT, 1_000_000)
+            ops.append(Op("deposit", owner, (account_id(owner), SETTLEMENT, amount)))
+        return ops
+
+    # ---- choosing
+
+    def next_op(self, world: World) -> tuple[str, Op]:
+        """Return the next rule that applies, and its op."""
+        self.world = world
+        while True:
+            rule = self.rng.choices(self.rules, [rule.weight for rule in self.rules])[0]
+            op = rule.make()
+            if op is not None:
+                return rule.name, op
+
+    def _rules(self) -> list[Rule]:
+        return [
+            Rule("walk", 10, self.walk),
+            Rule("steer", 9, self.steer),
+            Rule("crash", 0.5, self.crash),
+            Rule("outage", 0.4, self.outage),
+            Rule("deposit", 5, self.deposit),
+            Rule("withdraw", 5, self.withdraw),
+            Rule("transfer", 3, self.transfer),
+            Rule("settle", 4, self.settle),
+            Rule("settle_pair", 3, self.settle_pair),
+            Rule("commit", 14, self.commit),
+            Rule("execute", 30, self.execute),
+            Rule("cancel", 2, self.cancel),
+            Rule("refund", 4, self.refund),
+            Rule("request_deposit", 1.5, self.request_deposit),
+            Rule("execute_deposit", 2, self.execute_deposit),
+            Rule("request_redeem", 1.5, self.request_redeem),
+            Rule("execute_redeem", 3, self.execute_redeem),
+            Rule("flag", 6, self.flag),
+            Rule("reduce", 14, self.reduce),
+            Rule("take", 10, self.take),
+            Rule("write_off", 2, self.write_off),
+            Rule("donate", 1, self.donate),
+            Rule("fund", 1, self.fund),
+            Rule("invalid", 6, self.invalid),
+        ]
+
+    def _wait(self) -> tuple[int, int]:
+        """Return seconds and blocks before an op."""
+        seconds = self.rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8, 12))
+        return seconds, (1 if seconds else self.rng.choice((0, 1)))
+
+    def _op(self, name: str, caller: int, *args: object, lead: float = 0.0) -> Op:
+        """Return an op; with probability `lead` it brings a price update along."""
+        seconds, blocks = self._wait()
+        led = self.rng.random() < lead
+        reports = self.reports(self.world.now + seconds) if led else ()
+        return Op(name, caller, args, reports, seconds, blocks)
+
+    def _users(self) -> list[int]:
+        return [
+            key for key in self.world.listed if owner_of(key) in TRADERS or owner_of(key) in BUYERS
+        ]
+
+    def _any_user(self) -> int:
+        return self.rng.choice(self._users() or [account_id(TRADERS[0])])
+
+    def _with_legs(self) -> list[int]:
+        return [key for key in self._users() if self.world.account(key).legs]
+
+    def _below(self) -> list[tuple[int, Health]]:
+        """Return the accounts below MM, whatever the state of the prices."""
+        healths = [(key, self.world.health(key)) for key in self._users()]
+        return [(key, health) for key, health in healths if health.equity < health.mm]
+
+    # ---- prices
+
+    def reports(self, now: int) -> tuple[Report, ...]:
+        """Return what three or four sources sign about every market."""
+        rng = self.rng
+        publish = now - rng.choice((0, 0, 0, 0, 1))
+        signers = sorted(rng.sample(range(SIGNERS), rng.choice((3, 3, 3, 4))))
+        conf = rng.choice((0, 0, 10, 50, 200)) if rng.random() < 0.97 else 1_500
+        made = []
+        for signer in signers:
+            quotes = tuple(
+                Quote(key, max(1, price * (100_000 + rng.randint(-3, 3)) // 100_000), conf)
+                for key, price in sorted(self.truth.items())
+            )
+            made.append(Report(signer, publish - rng.choice((0, 0, 0, 1)), quotes))
+        return tuple(made)
+
+    def _update(self, seconds: int, blocks: int = 1) -> Op:
+        reports = self.reports(self.world.now + seconds)
+        return Op("update", self.rng.choice(KEEPERS), (), reports, seconds, blocks)
+
+    def walk(self) -> Op:
+        """Move every price a little."""
+        for key, price in self.truth.items():
+            self._move(key, price * self.rng.randint(9_970, 10_030) // 10_000)
+        return self._update(self.rng.choice((1, 2, 3, 5, 8, 12)))
+
+    def _move(self, key: int, price: int) -> None:
+        """Set the true price of a market, kept within a factor of 8 of its listing."""
+        feed = self.world.markets[key].feed
+        self.truth[key] = min(feed.max_price * 9 // 10, max(feed.min_price * 11 // 10, price))
+
+    def steer(self) -> Op | None:
+        """Move one price to where an account crosses MM, LE or IM."""
+        accounts = self._with_legs()
+        if not accounts:
+            return None
+        key = self.rng.choice(accounts)
+        account = self.world.account(key)
+        market = market_of(self.rng.choice(account.legs).instrument)
+        bound = self.rng.choice(("mm", "mm", "mm", "le", "im", "zero"))
+        price = self._threshold(account, market, bound)
+        if price is None:
+            return None
+        self._move(market, price * self.rng.randint(9_980, 10_020) // 10_000)
+        return self._update(self.rng.choice((5, 8, 12, 20)))
+
+    def _threshold(self, account: Account, market: int, bound: str) -> int | None:
+        """Return the price at which E crosses a requirement, by halving."""
+        last = self.world.markets[market].price
+        low, high = last, None
+        for factor in (97, 93, 85, 70, 103, 107, 115, 130):
+            if (
+                self._slack(account, market, bound, last * factor // 100)
+                * self._slack(account, market, bound, last)
+                < 0
+            ):
+                high = last * factor // 100
+                break
+        if high is None:
+            return None
+        sign = self._slack(account, market, bound, low) > 0
+        for _ in range(20):
+            middle = (low + high) // 2
+            if (self._slack(account, market, bound, middle) > 0) == sign:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _slack(self, account: Account, market: int, bound: str, price: int) -> int:
+        moved: dict[int, Market] = dict(self.world.markets)
+        moved[market] = replace(moved[market], price=price)
+        health = margin.check(account, moved, self.world.collaterals, self.world.now)
+        return health.equity - (0 if bound == "zero" else int(getattr(health, bound)))
+
+    def crash(self) -> Op:
+        """Move one price far at once: it waits, is confirmed, and leaves deficits."""
+        key = self.rng.choice(list(self.world.pool_params))
+        factor = self.rng.choice((60, 75, 85, 90, 112, 125, 140))
+        self._move(key, self.truth[key] * factor // 100)
+        return self._update(self.rng.choice((1, 5)))
+
+    def outage(self) -> Op:
+        """Let time pass without prices: minutes, hours, days."""
+        seconds = self.rng.choice((70, 130, 400, 900, 4_000, 20_000, DAY + 10, DAY + 10, 2 * DAY))
+        op = self.settle()
+        return replace(op, wait=seconds, blocks=seconds // 12 + 1)
+
+    # ---- custody
+
+    def deposit(self) -> Op:
+        rng = self.rng
+        own = rng.random() < 0.9
+        owner = rng.choice((*TRADERS, *BUYERS))
+        key = account_id(owner, rng.choice((0, 0, 1))) if own else self._any_user()
+        caller = owner_of(key) if own else rng.choice(TRADERS)
+        token = rng.choice((0, 0, 0, *self.world.collaterals))
+        dollars = rng.choice((50, 1_000, 5_000, 20_000, 100_000)) * rng.randint(50, 150) // 100
+        if owner in BUYERS and own:
+            dollars *= 5
+        return self._op("deposit", caller, key, token, self._atoms(token, dollars))
+
+    def _atoms(self, token: int, dollars: int) -> int:
+        """Return an amount of a token worth about so many dollars, odd atoms included."""
+        unit = self.world.tokens[token].unit
+        price = TICKS_PER_USD
+        if token != SETTLEMENT:
+            price = self.world.markets[self.world.collaterals[token].feed].price
+        amount = dollars * unit * TICKS_PER_USD // price
+        return max(1, amount + self.rng.randint(0, 9))
+
+    def _share_of(self, key: int, token: int) -> int:
+        """Return atoms that the account could perhaps part with."""
+        account = self.world.account(key)
+        health = self.world.health(key)
+        if token == SETTLEMENT:
+            free = min(account.cash, health.equity - health.im)
+            held = max(0, free) // self.world.setup.scale
+        else:
+            held = account.amount(token)
+        part = self.rng.choice((10, 30, 60, 99, 100))
+        return held * part // 100 if part < 100 else held + self.rng.choice((0, 0, 0, 1))
+
+    def _movable(self) -> tuple[int, int] | None:
+        users = self._users()
+        if not users:
+            return None
+        key = self.rng.choice(users)
+        tokens = [held.id for held in self.world.account(key).collateral]
+        return key, self.rng.choice((SETTLEMENT, SETTLEMENT, *tokens))
+
+    def withdraw(self) -> Op | None:
+        found = self._movable()
+        if found is None:
+            return None
+        key, token = found
+        amount = self._share_of(key, token)
+        if amount == 0:
+            return None
+        to = self.rng.choice((owner_of(key), TRADERS[0]))
+        return self._op("withdraw", owner_of(key), key, token, amount, to, lead=0.7)
+
+    def transfer(self) -> Op | None:
+        found = self._movable()
+        if found is None:
+            return None
+        key, token = found
+        amount = self._share_of(key, token)
+        own = account_id(owner_of(key), self.rng.choice((0, 1)))
+        other = self._any_user() if token == SETTLEMENT else own
+        if amount == 0:
+            return None
+        receiver = self.rng.choice((own, other))
+        return self._op("transfer", owner_of(key), key, receiver, token, amount, lead=0.7)
+
+    def settle(self) -> Op:
+        key = self.rng.choice((self._any_user(), self.world.setup.pool_account))
+        return self._op("settle", self.rng.choice(KEEPERS), key)
+
+    def settle_pair(self) -> Op:
+        users = self._users() or [account_id(TRADERS[0])]
+        losers = tuple(self.rng.sample(users, min(len(users), self.rng.randint(1, 4))))
+        winner = self.rng.choice((*users, self.world.setup.pool_account))
+        settler = self.rng.choice((0, account_id(KEEPERS[0]), self._any_user()))
+        return self._op("settle_pair", KEEPERS[0], losers, winner, settler)
+
+    # ---- orders
+
+    def commit(self) -> Op | None:
+        key = self._any_user()
+        health = self.world.health(key)
+        account = self.world.account(key)
+        market = self.rng.choice(list(self.world.pool_params))
+        closing = account.legs and self.rng.random() < 0.45
+        if closing:
+            leg = self.rng.choice(account.legs)
+            market = market_of(leg.instrument)
+            part = self.rng.choice((100, 100, 50, 20, 99))
+            lots = -leg.size * part // 100 or -leg.size
+        elif health.equity <= 100 * USD:
+            return None
+        else:
+            lots = self._opening(health, market)
+        if lots == 0:
+            return None
+        reduce_only = bool(closing) and self.rng.random() < 0.5
+        return self._op("commit", owner_of(key), self._order(key, market, lots, reduce_only))
+
+    def _opening(self, health: Health, market: int) -> int:
+        """Return lots that use some part of the room to IM, sometimes too many."""
+        m = self.world.markets[market]
+        room = max(0, health.equity - health.im)
+        most = WAD * 85 // 100 * WAD // m.margin.base // WAD
+        leverage = self.rng.choice((2, most // 3, most * 2 // 3, most * 8 // 10, most, most + 2))
+        notional = min(room * leverage, 400_000 * USD) * self.rng.randint(50, 100) // 100
+        return notional // m.price * self.rng.choice((1, -1))
+
+    def _order(self, key: int, market: int, lots: int, reduce_only: bool) -> Order:
+        price = self.truth[market]
+        worst = price * (105 if lots > 0 else 95) // 100
+        if self.rng.random() < 0.04:
+            worst = price
+        self.salt += 1
+        return Order(
+            account=key,
+            venue=self.venue,
+            instrument=instrument_of(market),
+            size=lots * LOT_WAD,
+            limit_price=worst * TICK_WAD,
+            deadline=self.world.now + self.rng.choice((30, 60, 600, 3_600)),
+            reduce_only=reduce_only,
+            reserve=MIN_RESERVE + self.rng.randint(0, 5),
+            salt=self.salt,
+        )
+
+    def _open_orders(self) -> list[tuple[Order, int]]:
+        return list(self.world.commits.items())
+
+    def execute(self) -> Op | None:
+        orders = [
+            (order, time)
+            for order, time in self._open_orders()
+            if order.deadline >= self.world.now and not self._passed(order, time)
+        ]
+        if not orders:
+            return None
+        order, time = self.rng.choice(orders)
+        market = self.world.markets[market_of(order.instrument)]
+        earliest = time + COMMIT_DELAY
+        op = self._op("execute", self.rng.choice(KEEPERS), order)
+        if market.publish >= earliest:
+            # another price would pass the order by
+            late = self.world.now - market.publish > 12
+            return None if late and self.rng.random() < 0.8 else replace(op, wait=min(2, op.wait))
+        wait = max(op.wait, earliest + 2 - self.world.now)
+        reports = self.reports(self.world.now + wait)
+        return replace(op, wait=wait, blocks=1, reports=reports)
+
+    def _passed(self, order: Order, time: int) -> bool:
+        market = self.world.markets[market_of(order.instrument)]
+        return market.publish - market.gap >= time + COMMIT_DELAY
+
+    def cancel(self) -> Op | None:
+        young = [order for order, time in self._open_orders() if time == self.world.now]
+        if young:
+            order = self.rng.choice(young)
+            return Op("cancel", owner_of(order.account), (order,), (), 0, 0)
+        return None
+
+    def refund(self) -> Op | None:
+        orders = self._open_orders()
+        dead = [
+            order
+            for order, time in orders
+            if order.deadline < self.world.now or self._passed(order, time)
+        ]
+        if dead and self.rng.random() < 0.9:
+            return self._op("refund", KEEPERS[0], self.rng.choice(dead))
+        if len(orders) > 4:
+            return self._op("refund", KEEPERS[0], self.rng.choice(orders)[0])
+        return None
+
+    # ---- pool
+
+    def request_deposit(self) -> Op:
+        owner = self.rng.choice(PROVIDERS)
+        amount = self._atoms(SETTLEMENT, self.rng.choice((1_000, 50_000, 400_000)))
+        return self._op("request_deposit", owner, amount, owner)
+
+    def request_redeem(self) -> Op | None:
+        owner = self.rng.choice(PROVIDERS)
+        held = self.world.shares.get(owner, 0)
+        amount = held * self.rng.choice((1, 5, 20)) // 100
+        return self._op("request_redeem", owner, amount) if amount else None
+
+    def execute_deposit(self) -> Op | None:
+        found = [(k, r) for k, r in self.world.requests.items() if r.assets]
+        if not found:
+            return None
+        key, request = self.rng.choice(found)
+        return self._execute_request("execute_deposit", key, request.time + REQUEST_DELAY)
+
+    def execute_redeem(self) -> Op | None:
+        found = [
+            (key, request)
+            for key, request in self.world.requests.items()
+            if request.shares
+            and (request.time + COOLDOWN <= self.world.now or self.rng.random() < 0.02)
+        ]
+        if not found:
+            return None
+        key, request = self.rng.choice(found)
+        return self._execute_request("execute_redeem", key, request.time + COOLDOWN)
+
+    def _execute_request(self, name: str, key: int, earliest: int) -> Op:
+        op = self._op(name, self.rng.choice(KEEPERS), key)
+        wait = max(op.wait, min(20, earliest + 2 - self.world.now))
+        reports = self.reports(self.world.now + wait) if self.rng.random() < 0.8 else ()
+        return replace(op, wait=wait, blocks=1, reports=reports)
+
+    # ---- liquidation
+
+    def _victim(self) -> tuple[int, Health] | None:
+        below = self._below()
+        if self.rng.random() < 0.9:
+            below = [(key, health) for key, health in below if margin.liquidation_open(health)]
+        return self.rng.choice(below) if below else None
+
+    def flag(self) -> Op | None:
+        found = self._victim()
+        running = [key for key in self._users() if self.world.account(key).in_auction]
+        if running and (found is None or self.rng.random() < 0.3):
+            key = self.rng.choice(running)
+        elif found is None:
+            return None
+        else:
+            key = found[0]
+        return self._op("flag", self.rng.choice(KEEPERS), key, lead=0.2)
+
+    def reduce(self) -> Op | None:
+        found = self._victim()
+        if found is None or not self.world.account(found[0]).legs:
+            return None
+        key = found[0]
+        leg = self.rng.choice(self.world.account(key).legs)
+        held = abs(leg.size)
+        planned = liquidation.search(self.world, key, leg.instrument, 0, held).lots
+        sizes = (held, held, held + 5, planned + planned // 1_000 + 1, planned, held // 20 + 1)
+        size = self.rng.choice(sizes)
+        keeper = account_id(self.rng.choice(KEEPERS))
+        op = self._op(
+            "reduce",
+            owner_of(keeper),
+            key,
+            leg.instrument,
+            size,
+            self.rng.choice((0, 0, WAD // 10)),
+            keeper,
+            self.world.now + 20,
+            lead=0.3,
+        )
+        return op
+
+    def take(self) -> Op | None:
+        found = self._victim()
+        if found is None:
+            return None
+        key = found[0]
+        seconds, blocks = self._wait()
+        ahead = self.world.copy()
+        ahead.now += seconds
+        case = liquidation.case_of(ahead, key)
+        if case.account.empty:
+            return None
+        fraction = WAD
+        if case.health.equity < case.health.mm and self.rng.random() < 0.9:
+            fraction = liquidation.planned_fraction(ahead, case)
+        buyer = account_id(self.rng.choice(BUYERS), self.rng.choice((0, 0, 1)))
+        generous = 10**30
+        args = (key, buyer, fraction, generous, 0, self.world.now + 20)
+        return Op("take", owner_of(buyer), args, (), seconds, blocks)
+
+    def write_off(self) -> Op | None:
+        broke = [
+            key
+            for key, account in self.world.accounts.items()
+            if account.empty and account.cash + account.quote < 0
+        ]
+        return self._op("write_off", KEEPERS[0], self.rng.choice(broke)) if broke else None
+
+    # ---- money from outside
+
+    def donate(self) -> Op:
+        token = self.rng.choice(list(self.world.tokens))
+        targets = (
+            self.venue,
+            owner_of(self.world.setup.insurance_account),
+            self.core,
+        )
+        amount = self._atoms(token, 1_000)
+        return self._op("donate", TRADERS[-1], token, self.rng.choice(targets), amount)
+
+    core = 0
+
+    def fund(self) -> Op:
+        return self._op("fund", OWNER, self._atoms(SETTLEMENT, self.rng.choice((100, 3_000))))
+
+    # ---- what must be refused
+
+    def invalid(self) -> Op:
+        """Return an action that the rules forbid."""
+        return self.rng.choice(
+            (
+                self._stranger,
+                self._zero,
+                self._beyond,
+                self._healthy_victim,
+                self._odd_order,
+                self._forged,
+                self._dusty,
+                self._own_account,
+            )
+        )()
+
+    def _stranger(self) -> Op:
+        key = self._any_user()
+        thief = next(owner for owner in TRADERS if owner != owner_of(key))
+        if self.rng.random() < 0.5:
+            return self._op("withdraw", thief, key, SETTLEMENT, 1, thief)
+        return self._op("commit", thief, self._order(key, 1, 10**8, False))
+
+    def _zero(self) -> Op:
+        key = self._any_user()
+        name = self.rng.choice(("deposit", "withdraw"))
+        args = (key, SETTLEMENT, 0)
+        if name == "withdraw":
+            return self._op(name, owner_of(key), *args, owner_of(key))
+        return self._op(name, owner_of(key), *args)
+
+    def _beyond(self) -> Op:
+        """Ask for more cash than the account has."""
+        key = self._any_user()
+        account = self.world.account(key)
+        amount = max(0, account.cash + account.quote) // self.world.setup.scale
+        amount += self._atoms(SETTLEMENT, 1_000_000)
+        return self._op("withdraw", owner_of(key), key, SETTLEMENT, amount, owner_of(key))
+
+    def _healthy_victim(self) -> Op:
+        users = [key for key in self._users() if self._healthy(key)]
+        key = self.rng.choice(users or [account_id(TRADERS[0], 7)])
+        account = self.world.account(key)
+        name = self.rng.choice(("flag", "take", "reduce", "write_off"))
+        if name == "take":
+            buyer = account_id(next(owner for owner in BUYERS if owner != owner_of(key)))
+            args = (key, buyer, WAD, 10**30, 0, self.world.now + 20)
+            return self._op("take", owner_of(buyer), *args)
+        if name == "reduce" and account.legs:
+            leg = account.legs[0]
+            keeper = account_id(KEEPERS[0])
+            args = (key, leg.instrument, abs(leg.size), 0, keeper, self.world.now + 20)
+            return self._op("reduce", KEEPERS[0], *args)
+        return self._op("write_off" if name == "write_off" else "flag", KEEPERS[0], key)
+
+    def _healthy(self, key: int) -> bool:
+        health = self.world.health(key)
+        return health.equity >= health.le + 10 * USD and not self.world.account(key).in_auction
+
+    def _odd_order(self) -> Op:
+        key = self._any_user()
+        order = self._order(key, 1, 10**8, False)
+        wrong = self.rng.choice(
+            (
+                replace(order, size=order.size + 1),
+                replace(order, limit_price=order.limit_price + 1),
+                replace(order, size=0),
+                replace(order, deadline=self.world.now),
+                replace(order, deadline=self.world.now + 3 * DAY),
+                replace(order, reserve=0),
+            )
+        )
+        return self._op("commit", owner_of(key), wrong)
+
+    def _forged(self) -> Op:
+        op = self._update(1)
+        first, *others = op.reports
+        wrong = self.rng.choice(
+            (
+                (replace(first, valid=False), *others),
+                (first,),
+                (first, first, *others),
+                (replace(first, publish=first.publish + 60), *others),
+                (replace(first, publish=first.publish - 9), *others),
+                (replace(first, quotes=first.quotes[::-1]), *others),
+            )
+        )
+        return replace(op, reports=wrong)
+
+    def _dusty(self) -> Op:
+        token = self.rng.choice(list(self.world.collaterals))
+        amount = min_amount(self.world.tokens[token]) - 1
+        fresh = account_id(self.rng.choice(TRADERS), 40 + self.rng.randint(0, 3))
+        return self._op("deposit", owner_of(fresh), fresh, token, amount)
+
+    def _own_account(self) -> Op:
+        """Liquidate an own account, or for somebody else's."""
+        key = self._any_user()
+        twin = account_id(owner_of(key), 1)
+        args = (key, twin, WAD, 10**30, 0, self.world.now + 20)
+        thief = next(owner for owner in TRADERS if owner != owner_of(key))
+        return self._op("take", self.rng.choice((owner_of(key), thief)), *args)

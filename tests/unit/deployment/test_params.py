@@ -1,0 +1,181 @@
+"""The parameter files, their exact conversion, and the ranges that refuse them."""
+
+from dataclasses import replace
+
+import pytest
+
+from scripts.deployment import params, quantities, ranges
+from scripts.deployment.errors import ParameterError
+from scripts.deployment.models import Parameters
+
+WAD = 10**18
+
+
+@pytest.fixture(scope="module")
+def local() -> Parameters:
+    return params.load("local")
+
+
+@pytest.mark.parametrize("network", ["local", "bench", "test"])
+def test_load__shipped_files__pass_their_own_checks(network):
+    assert params.load(network).network == network
+
+
+def test_load__unknown_network__names_those_that_exist():
+    known = r"no parameters for network .moon.; there are .*local"
+    with pytest.raises(ParameterError, match=known):
+        params.load("moon")
+
+
+def test_load__majors__are_the_rules_defaults(local):
+    eth = local.markets["ETH"]
+    assert (eth.margin.base, eth.margin.mm_ratio) == (WAD // 20, WAD // 2)
+    assert (eth.feed.sigma_ref, eth.feed.v_max) == (8 * WAD // 10, 3 * WAD)
+    assert (eth.pool.scale, eth.pool.max_skew) == (2 * 10**9 * WAD, 10**7 * WAD)
+    assert (local.quorum, len(local.signers)) == (3, 4)
+
+
+def test_load__funding__rounds_down_to_the_spec(local):
+    # 0.1 % per hour per hour and 1 % per hour in 1e-18, rounded down: docs/spec/oracle.md
+    assert local.charges.funding_velocity == WAD // 1_000 // 3_600**2 == 77_160_493
+    assert local.charges.funding_rate_max == WAD // 100 // 3_600 == 2_777_777_777_777
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (quantities.ratio, "4 bp", 4 * 10**14),
+        (quantities.ratio, "0.05 %", 5 * 10**14),
+        (quantities.ratio, "3 x", 3 * WAD),
+        (quantities.seconds, "30 min", 1_800),
+        (quantities.usd, "0.25 USD", WAD // 4),
+        (quantities.ticks, "0.1 USD", 10**9),
+        (quantities.whole, "1_000", 1_000),
+        (quantities.coin, 0.0005, 5 * 10**14),
+    ],
+)
+def test_quantity__with_its_unit__is_exact(read, text, value):
+    assert read(text, "here") == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (quantities.ratio, "5"),
+        (quantities.ratio, None),
+        (quantities.ratio, "five %"),
+        (quantities.ratio, "0." + "0" * 18 + "1 x"),
+        (quantities.seconds, "1.5 s"),
+        (quantities.seconds, "3 weeks"),
+        (quantities.usd, "3 EUR"),
+        (quantities.ticks, "-3 USD"),
+        (quantities.ticks, "0.00000000001 USD"),
+        (quantities.whole, "5 %"),
+        (quantities.coin, "5 %"),
+    ],
+)
+def test_quantity__wrong_or_inexact__is_refused_with_its_place(read, text):
+    with pytest.raises(ParameterError, match=r"^here: "):
+        read(text, "here")
+
+
+def test_rate__of_another_period__is_refused():
+    assert quantities.rate("0.05 %/s", "s", "here") == 5 * 10**14
+    with pytest.raises(ParameterError, match="needs the unit %/s"):
+        quantities.rate("0.05 %/h", "s", "here")
+
+
+def _with_market(parameters, symbol, **changes):
+    market = parameters.markets[symbol]
+    parts = {
+        part: replace(
+            getattr(market, part),
+            **{k: v for k, v in changes.items() if hasattr(getattr(market, part), k)},
+        )
+        for part in ("margin", "feed", "pool")
+    }
+    return replace(parameters, markets={**parameters.markets, symbol: replace(market, **parts)})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"base": WAD // 20 + 1}, "markets.ETH.margin.base: .* not on the grid"),
+        ({"mm_ratio": 81 * WAD // 100}, "mm_ratio: .* not between"),
+        ({"oi_cap": 123_456 * WAD}, "oi_cap: is not m"),
+        ({"oi_max": WAD // 2}, "oi_max: .* not between"),
+        ({"min_price": 16 * 10**17}, "min_price: is not m"),
+        ({"min_price": 2 * 10**24}, "min_price is not below max_price"),
+        ({"conf_cap": 4 * WAD // 100}, "conf_cap: .* not between"),
+        ({"stable_tau": 301}, "stable_tau: .* not on the grid"),
+        ({"max_skew": 10**8 * WAD}, "exceed half of the margin rate"),
+        ({"mu": 81 * WAD // 100}, "mu: is above 80 %"),
+        ({"fee": 1}, "pool.fee: .* not on the grid"),
+        ({"scale": 0}, "scale or max_skew is zero"),
+    ],
+)
+def test_check__market_out_of_range__says_where(local, change, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        ranges.check(_with_market(local, "ETH", **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"quorum": 0}, "quorum: 0 is less than 1"),
+        ({"quorum": 2}, "is not odd"),
+        ({"quorum": 5}, "a quorum of 5 needs 7, not 4"),
+        ({"chain_id": 1, "quorum": 1}, "1 is less than 3"),
+        ({"signers": ("0x" + "11" * 20,) * 4}, "one is repeated"),
+        ({"pool_delay": 61}, "pool.delay: 61 is not between"),
+        ({"order_delay": 0}, "orders.delay: is zero"),
+        ({"liquidation_curve": ((5, 2), (4, 3))}, "curve: does not grow"),
+        ({"insurance_day_limit": 0}, "insurance: limits"),
+        ({"prices": {}}, "prices.ETH: is missing"),
+    ],
+)
+def test_check__parameters_out_of_range__says_what(local, change, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        ranges.check(replace(local, **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"haircut_im": 0}, "haircut_im: .* not between"),
+        ({"soft_cap": 10**9}, "soft_cap: is above the hard cap"),
+        ({"decimals": 19}, "decimals: 19 is not between"),
+        ({"id": 2}, "two entries have the same id"),
+        ({"id": 9}, "ids are not 1, 2, 3"),
+    ],
+)
+def test_check__token_out_of_range__says_what(local, change, sentence):
+    token = replace(local.collaterals["WETH"], **change)
+    with pytest.raises(ParameterError, match=sentence):
+        ranges.check(replace(local, collaterals={**local.collaterals, "WETH": token}))
+
+
+def test_build__collateral_of_no_market__is_refused():
+    node = dict(params.read("local"))
+    node["collaterals"] = {"WETH": {**node["collaterals"]["WETH"], "feed": "DOGE"}}
+    with pytest.raises(ParameterError, match="there is no market DOGE"):
+        params.build("local", node)
+
+
+def test_build__market_of_no_class__is_refused():
+    node = dict(params.read("local"))
+    node["markets"] = {"ETH": {**node["markets"]["ETH"], "class": "minor"}}
+    with pytest.raises(ParameterError, match="there is no class 'minor'"):
+        params.build("local", node)
+
+
+def test_read__not_yaml__is_refused(tmp_path):
+    (tmp_path / "broken.yaml").write_text("a: [1, 2")
+    with pytest.raises(ParameterError, match=r"broken\.yaml is not YAML"):
+        params.read("broken", tmp_path)
+
+
+def test_read__extended_file__wins_over_its_parent(tmp_path):
+    (tmp_path / "parent.yaml").write_text("a: {b: 1, c: 2}")
+    (tmp_path / "child.yaml").write_text("extends: parent\na: {b: 3}")
+    assert params.read("child", tmp_path) == {"a": {"b": 3, "c": 2}}

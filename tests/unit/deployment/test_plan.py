@@ -1,0 +1,270 @@
+"""The plan on the chain inside the process: order, repetition, resumption, refusals."""
+
+from dataclasses import replace
+
+import boa
+import pytest
+
+from scripts.deployment import artifacts, command, params, preflight
+from scripts.deployment import record as records
+from scripts.deployment.boa_executor import BoaExecutor
+from scripts.deployment.configuration import configure_plan
+from scripts.deployment.errors import DeploymentError
+from scripts.deployment.executor import created_address
+from scripts.deployment.plan import CIRCLE, CONTRACTS, contract_names, deploy_plan, full_plan
+from scripts.deployment.runner import run
+from scripts.deployment.verification import same_code, verify
+
+
+class Interrupted(Exception):
+    """The connection that a test cuts."""
+
+
+class FragileExecutor(BoaExecutor):
+    """An executor that sends only so many transactions."""
+
+    def __init__(self, sender, left=10**9):
+        super().__init__(sender)
+        self.left = left
+        self.sent = 0
+
+    def _spend(self):
+        if self.left == 0:
+            raise Interrupted
+        self.left -= 1
+        self.sent += 1
+
+    def create(self, initcode):
+        self._spend()
+        return super().create(initcode)
+
+    def send(self, to, data, value=0):
+        self._spend()
+        return super().send(to, data, value)
+
+
+@pytest.fixture(scope="module")
+def local():
+    return params.load("local")
+
+
+@pytest.fixture
+def executor():
+    with boa.swap_env(boa.Env()):
+        boa.env.evm.patch.timestamp = 1_700_000_000
+        yield FragileExecutor(str(boa.env.generate_address("deployer")))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "31337.json"
+
+
+def _deploy(executor, parameters, path=None):
+    site = command.open_site(executor, parameters, path)
+    run(site, full_plan(parameters))
+    return site
+
+
+def test_deploy__empty_chain__all_contracts_verified(executor, local, path):
+    site = _deploy(executor, local, path)
+
+    assert set(CONTRACTS) <= set(site.record.contracts)
+    assert all(finding.ok for finding in verify(site)), verify(site)
+
+
+def test_deploy__empty_chain__file_holds_what_keepers_read(executor, local, path):
+    _deploy(executor, local, path)
+
+    kept = records.load(path)
+    assert kept.chain_id == 31337
+    assert kept.compiler == "vyper 0.4.3"
+    assert kept.signers == list(local.signers)
+    assert {name: entry["id"] for name, entry in kept.markets.items()} == {
+        "ETH": 1,
+        "BTC": 2,
+        "LINK": 3,
+        "WSTETH": 4,
+    }
+    assert (kept.tokens["USDC"]["id"], kept.tokens["USDC"]["decimals"]) == (0, 6)
+    assert kept.parameters["markets"]["ETH"]["margin"]["base"] == 5 * 10**16
+
+
+def test_deploy__repeated__sends_nothing(executor, local, path):
+    _deploy(executor, local, path)
+    sent = executor.sent
+
+    site = command.open_site(executor, local, path)
+    outcomes = run(site, full_plan(local))
+
+    assert all(outcome.already for outcome in outcomes)
+    assert executor.sent == sent
+
+
+@pytest.mark.parametrize("interrupted_after", [0, 3, 5, 6, 7, 9, 13, 20, 30])
+def test_deploy__interrupted__goes_on_to_the_same_end(executor, local, path, interrupted_after):
+    executor.left = interrupted_after
+    with pytest.raises(Interrupted):
+        _deploy(executor, local, path)
+
+    executor.left = 10**9
+    site = _deploy(executor, local, path)
+
+    assert all(finding.ok for finding in verify(site)), verify(site)
+
+
+def test_deploy__interrupted_in_the_circle_and_nonce_moved_on__says_what_to_do(
+    executor, local, path
+):
+    executor.left = len(local.all_tokens) + 2
+    with pytest.raises(Interrupted):
+        _deploy(executor, local, path)
+    executor.left = 10**9
+    executor.create(bytes.fromhex("5f5ff3"))
+
+    with pytest.raises(DeploymentError, match="would not get the address that RiskConfigurator"):
+        preflight.check(command.open_site(executor, local, path))
+
+
+def test_configure__changed_parameters__sends_only_the_difference(executor, local, path):
+    _deploy(executor, local, path)
+    sent = executor.sent
+    eth = local.markets["ETH"]
+    changed = replace(eth, margin=replace(eth.margin, oi_cap=20_000_000 * 10**18))
+    parameters = replace(local, markets={**local.markets, "ETH": changed})
+
+    site = command.open_site(executor, parameters, path)
+    before = [finding.what for finding in verify(site) if not finding.ok]
+    run(site, configure_plan(parameters))
+
+    assert before == ["RiskConfigurator margin_params ETH"]
+    assert executor.sent == sent + 1
+    assert all(finding.ok for finding in verify(site))
+
+
+def test_verify__foreign_code__is_found(executor, local, path):
+    site = _deploy(executor, local, path)
+    boa.env.set_code(site.record.address("Orders"), b"\x00" * 100)
+
+    assert [finding.what for finding in verify(site) if not finding.ok] == ["code of Orders"]
+
+
+def test_same_code__other_immutables__is_the_same():
+    orders = artifacts.load("Orders")["Orders"]
+    runtime = bytes.fromhex(orders.runtime)
+    tail = orders.immutable_bytes
+
+    assert same_code(runtime + b"\x01" * tail, orders)
+    assert not same_code(runtime + b"\x01" * (tail + 1), orders)
+    assert not same_code(b"\xff" + runtime[1:] + b"\x01" * tail, orders)
+
+
+def test_dry_run__empty_chain__sends_nothing_and_says_gas(executor, local, path):
+    said = []
+
+    command.rehearse(command.open_site(executor, local, path), full_plan(local), said.append)
+
+    assert executor.sent == 0
+    assert not path.exists()
+    assert len(said) == len(full_plan(local)) + 1
+    assert all(line.endswith(" gas") for line in said[:-1])
+    assert "nothing was sent" in said[-1]
+
+
+def test_dry_run__deployed__shows_what_is_done(executor, local, path):
+    _deploy(executor, local, path)
+    said = []
+
+    command.rehearse(command.open_site(executor, local, path), full_plan(local), said.append)
+
+    assert all(line.endswith(" done") for line in said[:-1])
+
+
+# ---- refusals ----------------------------------------------------------------------------------
+
+
+def test_preflight__wrong_chain__one_sentence(executor, local):
+    site = command.open_site(executor, replace(local, chain_id=1, network="mainnet"), None)
+    with pytest.raises(DeploymentError, match=r"on chain 31337, and mainnet\.yaml is for 1"):
+        preflight.check(site)
+
+
+def test_preflight__unfunded_deployer__one_sentence(executor, local, monkeypatch):
+    monkeypatch.setattr(type(executor), "balance", lambda self: 10**17)
+    with pytest.raises(DeploymentError, match=r"holds 0\.1000 of the native coin; it needs 1\.0"):
+        preflight.check(command.open_site(executor, local, None))
+    assert executor.sent == 0
+
+
+def test_preflight__owner_is_no_address__one_sentence(executor, local):
+    with pytest.raises(DeploymentError, match="owner: 0x12 is not an address"):
+        preflight.check(command.open_site(executor, replace(local, owner="0x12"), None))
+
+
+def test_preflight__tokens__missing_empty_or_of_other_decimals(executor, local):
+    addresses = {token.symbol: "0x" + "77" * 20 for token in local.all_tokens}
+    cases = {
+        "tokens.USDC: there is no contract": addresses,
+        "tokens.USDC: the address is missing": {"WETH": "0x" + "77" * 20},
+    }
+    for sentence, tokens in cases.items():
+        with pytest.raises(DeploymentError, match=sentence):
+            preflight.check(command.open_site(executor, replace(local, tokens=tokens), None))
+    deployed = _deploy(executor, local)
+    wrong = {token.symbol: deployed.record.tokens["WETH"]["address"] for token in local.all_tokens}
+    with pytest.raises(DeploymentError, match=r"tokens\.USDC: the token has 18 decimals, not 6"):
+        preflight.check(command.open_site(executor, replace(local, tokens=wrong), None))
+
+
+def test_resume__file_of_another_chain_or_deployer__is_refused(executor, local, path):
+    records.save(records.Record(chain_id=1, deployer=executor.sender), path)
+    with pytest.raises(DeploymentError, match=r"31337\.json is of chain 1, not 31337"):
+        command.open_site(executor, local, path)
+    records.save(records.Record(chain_id=31337, deployer="0x" + "11" * 20), path)
+    with pytest.raises(DeploymentError, match="go on with that account"):
+        command.open_site(executor, local, path)
+
+
+def test_load__missing_or_broken_file__is_refused(path):
+    with pytest.raises(DeploymentError, match="run `ape run deploy` first"):
+        records.load(path)
+    path.write_text("[1]")
+    with pytest.raises(DeploymentError, match=r"31337\.json is not a deployment file"):
+        records.load(path)
+
+
+def test_artifacts__unknown_contract__is_named():
+    with pytest.raises(DeploymentError, match="no contract Exchequer below contracts/"):
+        artifacts.load("Exchequer")
+
+
+def test_names__circle__is_part_of_the_contracts(local):
+    assert set(CIRCLE) < set(CONTRACTS)
+    assert contract_names(local)[-1] == "TestToken"
+    assert contract_names(replace(local, tokens={"USDC": "0x"})) == CONTRACTS
+    deploys = [step.name for step in deploy_plan(local) if step.name.startswith("deploy ")]
+    assert deploys == [f"deploy {name}" for name in CONTRACTS]
+
+
+@pytest.mark.parametrize(
+    ("nonce", "address"),
+    [
+        # sender 0x6ac7…d9f0, the example of EIP-1014's discussion and of many address calculators
+        (0, "0xcd234A471b72ba2F1Ccf0A70FCABA648a5eeCD8d"),
+        (1, "0x343c43A37D37dfF08AE8C4A11544c718AbB4fCF8"),
+        (2, "0xf778B86FA74E846c4f0a1fBd1335FE81c00a0C91"),
+        (3, "0xffFd933A0bC612844eaF0C6Fe3E5b8E9B6C1d19c"),
+    ],
+)
+def test_created_address__known_examples__match(nonce, address):
+    assert created_address("0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0", nonce) == address
+
+
+@pytest.mark.parametrize("nonce", [127, 128, 255, 256, 65_536])
+def test_created_address__long_nonces__match_the_library(nonce):
+    from eth_utils import keccak, to_checksum_address
+    from rlp import encode
+
+    sender = "0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0"
+    expected = keccak(encode([bytes.fromhex(sender[2:]), nonce]))[12:]
+    assert created_address(sender, nonce) == to_checksum_address(expected)
