@@ -23,8 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     console = Console()
     try:
         sizes = {name: made.deployed_bytes for name, made in artifacts.load().items()}
-        with fresh_chain() as web3:
-            scene = build(web3)
+        with fresh_chain() as chain:
+            scene = build(chain)
             measure(scene)
     except DeploymentError as error:
         console.print(f"bench: {error}")

@@ -10,21 +10,51 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 
+from eth_account import Account
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
 from scripts.deployment.artifacts import ROOT
 from scripts.deployment.errors import DeploymentError
+from scripts.deployment.web3_executor import Web3Executor
 
 GENESIS = 1_700_000_000
 START_SECONDS = 20
 STEP_SECONDS = 0.05
 GAS_LIMIT = 100_000_000
+RICH_WEI = 10**24
+
+
+class Anvil:
+    """A running anvil whose clock and actors are ours: a `Chain` of tests/support/scene.py."""
+
+    def __init__(self, web3: Web3) -> None:
+        """Take a connection to a fresh node."""
+        self.web3 = web3
+        self._actors: dict[str, Web3Executor] = {}
+
+    def actor(self, name: str) -> Web3Executor:
+        """Return the executor of a funded account, one for each name; the node sends for it."""
+        if name not in self._actors:
+            address = Account.from_key(Web3.keccak(text=f"bench {name}")).address
+            rpc(self.web3, "anvil_setBalance", address, hex(RICH_WEI))
+            rpc(self.web3, "anvil_impersonateAccount", address)
+            self._actors[name] = Web3Executor(self.web3, address)
+        return self._actors[name]
+
+    def now(self) -> int:
+        """Return the time of the latest block [s]."""
+        return int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass in an empty block."""
+        rpc(self.web3, "evm_setNextBlockTimestamp", self.now() + seconds)
+        rpc(self.web3, "evm_mine")
 
 
 @contextmanager
-def fresh_chain(traced: bool = False) -> Iterator[Web3]:
-    """Start anvil, yield a connection, stop it; `traced` keeps the steps of transactions."""
+def fresh_chain(traced: bool = False) -> Iterator[Anvil]:
+    """Start anvil, yield it, stop it; `traced` keeps the steps of transactions."""
     chosen = _free_port()
     command = [
         str(find_anvil()),
@@ -39,7 +69,7 @@ def fresh_chain(traced: bool = False) -> Iterator[Web3]:
         _wait(web3, process)
         # Time is counted in blocks here, so that a run measures the same on every machine.
         rpc(web3, "anvil_setBlockTimestampInterval", 1)
-        yield web3
+        yield Anvil(web3)
     finally:
         process.terminate()
         process.wait(timeout=START_SECONDS)

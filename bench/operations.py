@@ -8,7 +8,8 @@ open interest on its slope. Every figure is of one transaction with cold storage
 from __future__ import annotations
 
 from bench.node import rpc
-from bench.scene import LOTS, WAD, Scene
+from bench.scene import MeasuredScene
+from tests.support.scene import LOTS, WAD
 
 USD = 10**6  # atoms
 SHIPPED = ("ETH", "BTC", "LINK")
@@ -26,11 +27,9 @@ MIXED = (1, 1, -1, -1)
 FAR = 10**12
 
 
-def measure(scene: Scene) -> None:
+def measure(scene: MeasuredScene) -> None:
     """Measure every operation; the figures stand in the scene by key."""
-    for whale in ("bull", "bear"):
-        scene.fund(whale, USDC=30_000_000 * USD)
-    _stir(scene, SHIPPED)
+    _stir(scene, SHIPPED, 30_000_000)
     _trader(scene, "holder", 1, False)
     _custody(scene)
     _orders(scene)
@@ -38,26 +37,29 @@ def measure(scene: Scene) -> None:
     _prices(scene)
     _liquidate_one(scene)
     # four legs need a fourth market, which would make every other fill dearer for the pool
-    _stir(scene, TRADED[len(SHIPPED) :])
+    _stir(scene, TRADED[len(SHIPPED) :], 3_000_000)
     _mixed(scene)
 
 
 # ---- fixtures ----------------------------------------------------------------------------------
 
 
-def _stir(scene: Scene, symbols: tuple[str, ...]) -> None:
+def _stir(scene: MeasuredScene, symbols: tuple[str, ...], dollars: int) -> None:
     """Walk open interest onto its slope and volatility above its reference."""
+    bull, bear = f"bull of {symbols[0]}", f"bear of {symbols[0]}"
+    for whale in (bull, bear):
+        scene.fund(whale, USDC=dollars * USD)
     for _ in range(WHALE_STEPS):
         for symbol in symbols:
-            scene.trade("bull", symbol, WHALE_STEP[symbol])
-            scene.trade("bear", symbol, -WHALE_STEP[symbol])
+            scene.trade(bull, symbol, WHALE_STEP[symbol])
+            scene.trade(bear, symbol, -WHALE_STEP[symbol])
     for _ in range(3):
         scene.pass_time(300)
         scene.publish(10, **{s: scene.prices[s] * 103 // 100 for s in symbols})
 
 
 def _trader(
-    scene: Scene, name: str, legs: int, collaterals: bool, sides: tuple[int, ...] = LONG
+    scene: MeasuredScene, name: str, legs: int, collaterals: bool, sides: tuple[int, ...] = LONG
 ) -> int:
     account = scene.fund(name, USDC=1_500_000 * USD)
     if collaterals:
@@ -70,7 +72,7 @@ def _trader(
 # ---- custody ---------------------------------------------------------------------------
 
 
-def _custody(scene: Scene) -> None:
+def _custody(scene: MeasuredScene) -> None:
     ledger = scene.contract("Clearinghouse")
     scene.measure("health_1p", "keeper", (ledger, "health", (scene.account("holder"),)))
     usdc, weth = scene.token("USDC"), scene.token("WETH")
@@ -92,7 +94,7 @@ def _custody(scene: Scene) -> None:
 # ---- trades ------------------------------------------------------------------------------------
 
 
-def _orders(scene: Scene) -> None:
+def _orders(scene: MeasuredScene) -> None:
     """Measure a commitment, and executions after a price that stands already."""
     orders = scene.contract("Orders")
     scene.fund("taker", USDC=1_500_000 * USD)
@@ -106,7 +108,7 @@ def _orders(scene: Scene) -> None:
     del scene.figures["commit_add"], scene.figures["commit_close"]
 
 
-def _settlement(scene: Scene) -> None:
+def _settlement(scene: MeasuredScene) -> None:
     """Measure a loser and a winner, one leg each, settled in one call."""
     ledger = scene.contract("Clearinghouse")
     loser = scene.fund("loser", USDC=1_500_000 * USD)
@@ -121,12 +123,12 @@ def _settlement(scene: Scene) -> None:
 # ---- prices ------------------------------------------------------------------------------------
 
 
-def _prices(scene: Scene) -> None:
+def _prices(scene: MeasuredScene) -> None:
     """Measure an accepted price, no volatility sample due: what most updates are."""
     markets = scene.contract("Markets")
     for key, symbols in (("3", ("ETH",)), ("3x4", FEEDS)):
         scene.pass_time(310)
-        scene.wait(10)
+        scene.chain.wait(10)
         moved = {s: scene.prices[s] * 1_001 // 1_000 for s in symbols}
         scene.prices.update(moved)
         reports = scene.reports(moved)
@@ -136,7 +138,7 @@ def _prices(scene: Scene) -> None:
 # ---- liquidation -------------------------------------------------------------------------------
 
 
-def _liquidate_one(scene: Scene) -> None:
+def _liquidate_one(scene: MeasuredScene) -> None:
     """Measure the two ways of a one-leg account, then go back to before it was weak."""
     liquidator = scene.contract("Liquidator")
     keeper = scene.fund("keeper", USDC=100 * USD)
@@ -156,7 +158,7 @@ def _liquidate_one(scene: Scene) -> None:
     scene.prices = prices
 
 
-def _mixed(scene: Scene) -> None:
+def _mixed(scene: MeasuredScene) -> None:
     """Measure accounts of four legs and four collaterals."""
     ledger = scene.contract("Clearinghouse")
     mixed = _trader(scene, "mixed holder", 4, True, MIXED)
@@ -165,14 +167,14 @@ def _mixed(scene: Scene) -> None:
     _take(scene, "take_4c4p", account, scene.account("buyer"))
 
 
-def _take(scene: Scene, key: str, account: int, buyer: int) -> None:
+def _take(scene: MeasuredScene, key: str, account: int, buyer: int) -> None:
     liquidator = scene.contract("Liquidator")
     fraction = liquidator.read("plan_take", account).fraction
     arguments = (account, buyer, fraction, 2**128, 0, scene.now + FAR)
     scene.measure(key, "buyer", (liquidator, "take", arguments))
 
 
-def _weak(scene: Scene, name: str, legs: int, collaterals: bool) -> int:
+def _weak(scene: MeasuredScene, name: str, legs: int, collaterals: bool) -> int:
     """Return an account that was just opened and that a fall of prices has taken under MM."""
     account = _trader(scene, name, legs, collaterals)
     ledger = scene.contract("Clearinghouse")

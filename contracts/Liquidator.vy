@@ -1,6 +1,6 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
-# pragma optimize gas
+# pragma optimize codesize
 """
 @title Liquidator: clock, partial close against the pool, takeover of slices
 @license AGPL-3.0-only
@@ -76,7 +76,8 @@ def flag(account: uint256, reports: Bytes[2048] = b"") -> uint256:
 
     self._require_liquidatable(books, health)
 
-    live: uint256 = auction_clock._advance(account, running, False, health.resume)
+    live: uint256 = auction_clock._live_at(account, running, health.resume)
+    auction_clock._write(account, live)
 
     log ILiquidator.Flagged(
         account=account, live_time=live, equity=health.equity, mm=health.mm
@@ -101,7 +102,7 @@ def reduce(
 ):
     """
     @notice Close just enough of a leg against the pool to bring an account under MM up to LE.
-    @param size [lots] most that is closed, and where the search begins: `limit` of plan_reduce
+    @param size [lots] planned size: where the search begins, and all but the most that is closed
     @param min_pay [USD WAD] least pay that the caller accepts
     @param keeper account credited with the pay
     @param deadline [unix s]
@@ -114,7 +115,7 @@ def reduce(
             "liquidator: cost", and the reasons of the Clearinghouse and the pool
     """
     self._require_time(deadline)
-    if keeper >> 96 == account >> 96 or keeper == desk.POOL_ACCOUNT:
+    if packing._same_owner(keeper, account) or keeper == desk.POOL_ACCOUNT:
         errors._fail("liquidator: own account")
     desk._update(reports)
 
@@ -137,9 +138,8 @@ def reduce(
 
     reduce_planner._use(target, close.lots)
     running: bool = desk._in_auction(books)
-    live: uint256 = auction_clock._advance(account, running, close.gap >= 0, before.resume)
-    if running and close.gap >= 0:
-        log ILiquidator.Cleared(account=account, equity=posted.after.equity, le=posted.after.le)
+    if running or close.gap < 0:
+        auction_clock._write(account, auction_clock._live_at(account, running, before.resume))
 
     log ILiquidator.Reduced(
         account=account,
@@ -177,8 +177,9 @@ def _planned(
     if most == 0:
         errors._fail("liquidator: no capacity")
 
-    limit: uint256 = min(size, most)
-    close: liquidation_math.Close = reduce_planner._bounded(books, target, before, limit, limit)
+    close: liquidation_math.Close = reduce_planner._bounded(
+        books, target, before, min(size, most), most
+    )
     reduce_planner._require_size(target, close, size, most)
     return close
 
@@ -262,9 +263,9 @@ def take(
             and the reasons of the Clearinghouse
     """
     self._require_time(deadline)
-    if packing._owner(buyer) != msg.sender:
+    if not packing._same_owner(buyer, packing._account_of(msg.sender, 0)):
         errors._fail("liquidator: not your account")
-    if buyer >> 96 == account >> 96:
+    if packing._same_owner(buyer, account):
         errors._fail("liquidator: own account")
     desk._update(reports)
 
@@ -278,20 +279,21 @@ def take(
         errors._fail("liquidator: payment too high")
 
     # the fund and the core are ours; each step needs the answer of the one before
-    paid: uint256 = 0
     short: uint256 = 0
     if fraction == u.WAD:
-        paid, short = self._draw(case)
-    if paid < min_insurance:
+        deal.post.insurance, short = self._draw(case)
+    if deal.post.insurance < min_insurance:
         errors._fail("liquidator: insurance too low")
-    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(
-        self._post_of_take(account, buyer, deal, paid, short)
-    )
+    deal.post.account = account
+    deal.post.counterparty = buyer
+    deal.post.keeper = buyer
+    # a deficit that the fund cannot pay stays behind as negative cash
+    deal.post.cash += convert(short, int256)
+    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(deal.post)
     if fraction != u.WAD:
         take_planner._require_rest(case, deal.rest, posted.after)
-    live: uint256 = auction_clock._advance(
-        account, desk._in_auction(case.books), True, case.health.resume
-    )
+    if desk._in_auction(case.books):
+        auction_clock._write(account, case.live)
     deficit: uint256 = 0
     if short != 0:
         deficit = extcall desk.CLEARINGHOUSE.write_off(account, 0)
@@ -302,8 +304,8 @@ def take(
         fraction=fraction,
         reward=case.reward,
         payment=deal.payment,
-        insurance=paid,
-        live_time=live,
+        insurance=deal.post.insurance,
+        live_time=case.live,
         equity_before=case.health.equity,
         equity_after=posted.after.equity,
         deficit=deficit,
@@ -323,32 +325,6 @@ def _draw(case: take_planner.Case) -> (uint256, uint256):
     bonus: uint256 = 0
     deficit, bonus = extcall desk.FUND.draw(asked.market, asked.deficit, asked.bonus)
     return deficit + bonus, asked.deficit - deficit
-
-
-@internal
-@pure
-def _post_of_take(
-    account: uint256, buyer: uint256, deal: take_planner.Deal, paid: uint256, short: uint256
-) -> IClearinghouse.Post:
-    """
-    @notice The forced move of a slice: everything of it to the buyer, who pays in cash. A deficit
-            that the fund cannot pay stays behind as negative cash.
-    """
-    return IClearinghouse.Post(
-        account=account,
-        counterparty=buyer,
-        keeper=buyer,
-        sizes=deal.sizes,
-        amounts=deal.amounts,
-        cash=deal.cash - convert(deal.payment, int256) + convert(short, int256),
-        quote=deal.quote,
-        fee=0,
-        liquidation_fee=0,
-        pay=0,
-        insurance=paid,
-        tilt=max_value(int256),
-        auction=False,
-    )
 
 
 # ---- write off ----------------------------------------------------------------------------------
@@ -380,7 +356,7 @@ def write_off(account: uint256) -> uint256:
 @view
 def plan_reduce(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
     """
-    @notice What `reduce` with the plan's `limit` as its size does in this block.
+    @notice What `reduce` with the plan's `size` does in this block.
     @return plan; status as docs/spec/liquidation.md#plan-status
     """
     return reduce_planner._plan(account, instrument)

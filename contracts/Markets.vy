@@ -26,6 +26,10 @@ initializes: price_reports
 initializes: market_prices[market_state := market_state]
 initializes: standard_margin[market_state := market_state]
 
+exports: standard_margin.check
+
+implements: IMarkets
+
 MAX_FEEDS: constant(uint256) = 16
 
 CLEARINGHOUSE: immutable(address)

@@ -44,19 +44,15 @@ def _with_leg(books: Books, position: uint256, instrument: uint256, size: int256
     if size == 0:
         if position == count:
             return after
-        count -= 1
+        # position < count
+        count = unsafe_sub(count, 1)
         entry = packing._half(after.legs[count // 2], count)
     elif position == count:
-        count += 1
+        count = unsafe_add(count, 1)
     after.legs[position // 2] = packing._with_half(after.legs[position // 2], position, entry)
     if size == 0:
         after.legs[count // 2] = packing._with_half(after.legs[count // 2], count, 0)
-    meta: uint256 = packing._with_counts(
-        packing._meta(books.word), count, packing._collateral_count(books.word)
-    )
-    after.word = packing._account_word(
-        packing._cash(books.word), packing._quote(books.word), meta
-    )
+    after.word = packing._with_leg_count(books.word, count)
     return after
 
 
@@ -78,3 +74,14 @@ def _holds_nothing(word: uint256) -> bool:
     @return whether neither a leg nor a collateral is held
     """
     return packing._leg_count(word) + packing._collateral_count(word) == 0
+
+
+@internal
+@pure
+def _magnitude(x: int256) -> uint256:
+    """
+    @return |x|, x not the smallest int256
+    """
+    if x < 0:
+        return convert(unsafe_sub(0, x), uint256)
+    return convert(x, uint256)

@@ -27,6 +27,7 @@ struct Target:
     funding: int256         # ticks, brought to now
     price_word: uint256
     state_word: uint256
+    place: uint256          # of the pool's leg, before
     venue_size: int256      # lots, the pool's leg before
     params: ILiquidityPool.PoolParams
 
@@ -76,22 +77,29 @@ def _rest(
     @param equity, mm, le [USD WAD] of the account before
     """
     rest: Rest = empty(Rest)
-    rest.base = (target.state_word // packing.BASE_AT & packing.MASK_12) * margin_math.BASE_GRID
-    rest.tier = (target.state_word // packing.TIER_AT & packing.MASK_14) * margin_math.TIER_GRID
-    rest.mm_ratio = target.state_word // packing.MM_RATIO_AT & packing.MASK_7
-    rest.mm_ratio *= margin_math.RATIO_GRID
+    state: uint256 = target.state_word
+    # fields below 2^14 times grids below 2^74; rates below 2^60
+    rest.base = unsafe_mul(state // packing.BASE_AT & packing.MASK_12, margin_math.BASE_GRID)
+    rest.tier = unsafe_mul(state // packing.TIER_AT & packing.MASK_14, margin_math.TIER_GRID)
+    rest.mm_ratio = unsafe_mul(
+        state // packing.MM_RATIO_AT & packing.MASK_7, margin_math.RATIO_GRID
+    )
     rest.v_slow = packing._v_slow(target.price_word)
-    rest.costs = target.params.spread_min + target.params.fee
-    rest.costs += target.params.liquidation_fee + target.params.keeper_rate
+    rest.costs = unsafe_add(
+        unsafe_add(target.params.spread_min, target.params.fee),
+        unsafe_add(target.params.liquidation_fee, target.params.keeper_rate),
+    )
 
     mm_own: uint256 = 0
     ims_own: uint256 = 0
     slope: uint256 = 0
-    mm_own, ims_own, slope = self._margins(rest, target.held * target.mark)
-    rest.equity = equity - convert(flat_pay, int256)
-    rest.mm = mm - mm_own
+    mm_own, ims_own, slope = self._margins(rest, unsafe_mul(target.held, target.mark))
+    # own margins are part of the sums, LE is at least MM, and all of it is below 2^200
+    rest.equity = unsafe_sub(equity, convert(flat_pay, int256))
+    rest.mm = unsafe_sub(mm, mm_own)
     # LE = MM + floor((IMs - MM) / 2)
-    rest.doubled = convert(2 * (le - mm) + 1 + mm_own, int256) - convert(ims_own, int256)
+    doubled: uint256 = unsafe_add(unsafe_add(unsafe_mul(unsafe_sub(le, mm), 2), 1), mm_own)
+    rest.doubled = unsafe_sub(convert(doubled, int256), convert(ims_own, int256))
     return rest
 
 
@@ -252,8 +260,9 @@ def _block_capacity(params: ILiquidityPool.PoolParams) -> uint256:
     @return [USD WAD]
     @custom:rounding down
     """
-    rate: uint256 = params.mu * (2 * params.spread_min + params.fee) // u.WAD
-    return rate * params.scale // u.WAD
+    # rates below 2^65, scale below 2^109
+    rate: uint256 = unsafe_add(unsafe_mul(params.spread_min, 2), params.fee)
+    return fixed_point._mul_down(fixed_point._mul_down(params.mu, rate), params.scale)
 
 
 # ---- stages 2 and 3: take -----------------------------------------------------------------------
@@ -274,12 +283,16 @@ def _ramp(
     @return [USD WAD]
     """
     share: uint256 = slow_share
+    # shares are at most 2 WAD and rise, times at most 21,600 and rise: each difference is positive
     if live < rise_time:
-        share = rise_share * live // rise_time
+        share = unsafe_div(unsafe_mul(rise_share, live), rise_time)
     elif live < slow_time:
-        rise: uint256 = (slow_share - rise_share) * (live - rise_time)
-        share = rise_share + rise // (slow_time - rise_time)
-    return share * mm // u.WAD
+        rise: uint256 = unsafe_mul(
+            unsafe_sub(slow_share, rise_share), unsafe_sub(live, rise_time)
+        )
+        share = unsafe_add(rise_share, unsafe_div(rise, unsafe_sub(slow_time, rise_time)))
+    # mm below 2^190
+    return fixed_point._mul_down(share, mm)
 
 
 @internal
@@ -302,29 +315,36 @@ def _slice(books: account_words.Books, fraction: uint256) -> Slice:
     @param fraction [WAD] 1 takes all
     """
     cut: Slice = empty(Slice)
-    legs: uint256 = packing._leg_count(books.word)
-    for i: uint256 in range(legs, bound=u.MAX_LEGS):
+    share: int256 = convert(fraction, int256)
+    # sizes < 2^63 and amounts < 2^128, a fraction at most 2^60
+    for i: uint256 in range(packing._leg_count(books.word), bound=u.MAX_LEGS):
         entry: uint256 = packing._half(books.legs[i // 2], i)
         size: int256 = packing._leg_size(entry)
         # Vyper's division truncates toward zero, as the rule does
-        moved: int256 = size * convert(fraction, int256) // u.IWAD
+        moved: int256 = unsafe_div(unsafe_mul(size, share), u.IWAD)
         cut.sizes.append(moved)
-        instrument: uint256 = packing._leg_instrument(entry)
-        cut.part.legs[i // 2] = packing._with_half(
-            cut.part.legs[i // 2], i, packing._leg(instrument, moved)
-        )
-        cut.rest.legs[i // 2] = packing._with_half(
-            cut.rest.legs[i // 2], i, packing._leg(instrument, size - moved)
+        cut.part.legs[i // 2] |= packing._at_half(i, packing._with_size(entry, moved))
+        cut.rest.legs[i // 2] |= packing._at_half(
+            i, packing._with_size(entry, unsafe_sub(size, moved))
         )
     for i: uint256 in range(packing._collateral_count(books.word), bound=u.MAX_COLLATERALS):
         amount: uint256 = packing._half(books.amounts[i // 2], i)
-        moved: uint256 = amount * fraction // u.WAD
+        moved: uint256 = fixed_point._mul_down(amount, fraction)
         cut.amounts.append(moved)
-        cut.part.amounts[i // 2] = packing._with_half(cut.part.amounts[i // 2], i, moved)
-        cut.rest.amounts[i // 2] = packing._with_half(cut.rest.amounts[i // 2], i, amount - moved)
-    cut.part.word = packing._account_word(0, 0, packing._meta(books.word))
+        cut.part.amounts[i // 2] |= packing._at_half(i, moved)
+        cut.rest.amounts[i // 2] |= packing._at_half(i, unsafe_sub(amount, moved))
+    cut.part.word = packing._without_money(books.word)
     cut.rest.word = books.word
     return cut
+
+
+@internal
+@pure
+def _is_one_leg(word: uint256) -> bool:
+    """
+    @return whether an account holds one leg and no collateral
+    """
+    return packing._leg_count(word) == 1 and packing._collateral_count(word) == 0
 
 
 @internal

@@ -81,6 +81,18 @@ PORTFOLIO: constant(uint256) = 2
 HOUSE: constant(uint256) = 4
 LISTED: constant(uint256) = 8
 
+# the same where they stand in an account word, and the two counts
+AUCTION_BIT: constant(uint256) = 2**48
+LISTED_BIT: constant(uint256) = 2**51
+LEGS_MASK: constant(uint256) = 2**64 - 2**57
+HOLDINGS_MASK: constant(uint256) = 2**64 - 2**53
+# the owner in an account id, what is tracked and the id in a token word
+OWNER_AT: constant(uint256) = 2**96
+MARKET_AT: constant(uint256) = 2**56
+TRACKED_AT: constant(uint256) = 2**144
+TOKEN_ID_AT: constant(uint256) = 2**8
+TOKEN_ID_MASK: constant(uint256) = 2**16 - 2**8
+
 # price flags (8 bits at 32 of the price word)
 PENDING: constant(uint256) = 1
 GRACE: constant(uint256) = 2
@@ -417,11 +429,25 @@ def _books_fields(word: uint256) -> (int256, int256):
 
 @internal
 @pure
-def _flip_flag(word: uint256, flag: uint256) -> uint256:
+def _fits(cash: int256, quote: int256) -> bool:
     """
-    @notice Turn a flag of an account word over.
+    @return whether both are int96: shifted up by 2^95 neither has a bit above 96
     """
-    return word ^ (flag << 48)
+    # what wraps around ends far above 2^96 too
+    shifted: int256 = unsafe_add(cash, 2**95) | unsafe_add(quote, 2**95)
+    return convert(convert(shifted, bytes32), uint256) <= MASK_96
+
+
+@internal
+@pure
+def _with_legs(word: uint256, count: uint256) -> uint256:
+    return (word & ~LEGS_MASK) | (count << 57)
+
+
+@internal
+@pure
+def _with_collaterals(word: uint256, count: uint256) -> uint256:
+    return (word & ~(MASK_4 << 53)) | (count << 53)
 
 
 # ---- token: tracked 112 @144 | hard cap 64 @80 | soft cap 64 @16 | id 8 @8 | listed 1 @7
@@ -441,17 +467,41 @@ def _token_word(
 
 @internal
 @pure
-def _token_fields(word: uint256) -> (uint256, uint256, uint256, uint256, uint256):
+def _with_tracked(word: uint256, tracked: uint256) -> uint256:
+    return (word & (2**144 - 1)) | (tracked << 144)
+
+
+@internal
+@pure
+def _with_caps(word: uint256, hard_cap: uint256, soft_cap: uint256) -> uint256:
+    return (word & ~(MASK_128 << 16)) | (hard_cap << 80) | (soft_cap << 16)
+
+
+@internal
+@pure
+def _hard_cap(word: uint256) -> uint256:
+    return (word >> 80) & MASK_64
+
+
+@internal
+@pure
+def _soft_cap(word: uint256) -> uint256:
+    return (word >> 16) & MASK_64
+
+
+@internal
+@pure
+def _token_unit(word: uint256) -> uint256:
     """
-    @return tracked, hard cap, soft cap, id, decimals
+    @return [atoms] of one whole token
     """
-    return (
-        word >> 144,
-        (word >> 80) & MASK_64,
-        (word >> 16) & MASK_64,
-        (word >> 8) & MASK_8,
-        word & MASK_5,
-    )
+    return 10 ** (word & MASK_5)
+
+
+@internal
+@pure
+def _token_decimals(word: uint256) -> uint256:
+    return word & MASK_5
 
 
 # ---- venue: allowed 1 @0 | bit m: market m opens from the small minimum -------------------------
@@ -964,3 +1014,51 @@ def _fund_fields(word: uint256) -> (uint256, uint256, uint256):
     @return day, cash at its start, rewards paid
     """
     return word >> 224, (word >> 112) & MASK_112, word & MASK_112
+
+
+# ---- entries of pairs, as plans build them -------------------------------------------------------
+
+
+@internal
+@pure
+def _at_half(index: uint256, entry: uint256) -> uint256:
+    """
+    @return the entry where it stands in its pair, the other half empty
+    """
+    return entry << ((index & 1) << 7)
+
+
+@internal
+@pure
+def _with_size(entry: uint256, size: int256) -> uint256:
+    """
+    @return a leg's entry with another size [lots]
+    """
+    return (entry & ~MASK_64) | self._raw(size, MASK_64)
+
+
+@internal
+@pure
+def _with_leg_count(word: uint256, legs: uint256) -> uint256:
+    """
+    @return an account word that counts `legs`, the rest untouched
+    """
+    return (word & ~(MASK_7 << 57)) | (legs << 57)
+
+
+@internal
+@pure
+def _without_money(word: uint256) -> uint256:
+    """
+    @return an account word with neither cash nor quote
+    """
+    return word & MASK_64
+
+
+@internal
+@pure
+def _same_owner(a: uint256, b: uint256) -> bool:
+    """
+    @return whether two accounts belong to one address
+    """
+    return a >> 96 == b >> 96

@@ -22,7 +22,7 @@ fundings: HashMap[uint256, int256]
 next_market: uint256
 next_price: uint256
 untrusted: HashMap[uint256, bool]
-margins: HashMap[uint256, IMarkets.MarginParams]
+states: HashMap[uint256, uint256]
 
 cash: public(HashMap[uint256, int256])
 quote: public(HashMap[uint256, int256])
@@ -32,6 +32,9 @@ profit: HashMap[uint256, int256]
 im_rate: uint256
 mm_rate: uint256
 
+insurance_account: public(uint256)
+fee_account: public(uint256)
+tracked: uint256
 fill_price: uint256
 last_trade: public(IClearinghouse.Trade)
 trades: public(uint256)
@@ -42,6 +45,9 @@ withdrawn_to: public(address)
 def __init__(token: address, scale: uint256):
     self.settlement_token = token
     self.settlement_scale = scale
+    self.insurance_account = 1
+    self.fee_account = 2
+    self.tracked = 10**40
     self.im_rate = 5 * 10**16
     self.mm_rate = 25 * 10**15
 
@@ -73,8 +79,11 @@ def set_untrusted(market: uint256, untrusted: bool):
 
 
 @external
-def set_margin(market: uint256, margin: IMarkets.MarginParams):
-    self.margins[market] = margin
+def set_state(market: uint256, word: uint256):
+    """
+    @param word a whole state word
+    """
+    self.states[market] = word
 
 
 @external
@@ -103,6 +112,14 @@ def set_profit(account: uint256, profit: int256):
     @notice What the next settlement moves from quote to cash.
     """
     self.profit[account] = profit
+
+
+@external
+def set_tracked(tracked: uint256):
+    """
+    @param tracked [atoms] of the settlement token
+    """
+    self.tracked = tracked
 
 
 @external
@@ -165,6 +182,14 @@ def markets() -> address:
 
 @external
 @view
+def token_info(token: address) -> IClearinghouse.TokenInfo:
+    info: IClearinghouse.TokenInfo = empty(IClearinghouse.TokenInfo)
+    info.tracked = self.tracked
+    return info
+
+
+@external
+@view
 def account_words(account: uint256) -> (uint256, uint256[8], uint256[4]):
     return self._word(account), self.legs[account], empty(uint256[4])
 
@@ -208,7 +233,7 @@ def check(word: uint256, legs: uint256[8], amounts: uint256[4]) -> IMarkets.Heal
 @external
 @view
 def market_words(market: uint256) -> (uint256, uint256, int256):
-    return self.prices[market], 0, self.fundings[market]
+    return self.prices[market], self.states[market], self.fundings[market]
 
 
 @external
@@ -217,12 +242,6 @@ def price_trusted(market: uint256, max_age: uint256) -> bool:
     publish: uint256 = (self.prices[market] >> 72) & (2**32 - 1)
     age: uint256 = block.timestamp - min(block.timestamp, publish)
     return age <= max_age and not self.untrusted[market]
-
-
-@external
-@view
-def margin_params(market: uint256) -> IMarkets.MarginParams:
-    return self.margins[market]
 
 
 @internal

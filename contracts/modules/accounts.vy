@@ -57,8 +57,8 @@ def _save(account: uint256, word: uint256):
     @notice Write an account's word; the first write puts the account on the list.
     """
     stored: uint256 = word
-    if packing._flags(word) & packing.LISTED == 0:
-        stored = packing._flip_flag(word, packing.LISTED)
+    if word & packing.LISTED_BIT == 0:
+        stored = word | packing.LISTED_BIT
         index: uint256 = self.account_count
         self.account_at[index] = account
         self.account_count = index + 1
@@ -68,29 +68,22 @@ def _save(account: uint256, word: uint256):
 
 @internal
 @view
-def _has_flag(account: uint256, flag: uint256) -> bool:
-    return packing._flags(self.words[account]) & flag != 0
+def _has(account: uint256, mask: uint256) -> bool:
+    """
+    @return whether any bit of the account's word is set under a mask of packing.vy
+    """
+    return self.words[account] & mask != 0
 
 
 @internal
-def _set_flag(account: uint256, flag: uint256, on: bool) -> bool:
+def _set_flag(account: uint256, bit: uint256, on: bool) -> bool:
     """
     @return whether that changed it
     """
-    if self._has_flag(account, flag) == on:
+    if self._has(account, bit) == on:
         return False
-    self._save(account, packing._flip_flag(self.words[account], flag))
+    self._save(account, self.words[account] ^ bit)
     return True
-
-
-@internal
-@view
-def _is_empty(account: uint256) -> bool:
-    """
-    @return whether the account holds neither legs nor collateral
-    """
-    word: uint256 = self.words[account]
-    return packing._leg_count(word) | packing._collateral_count(word) == 0
 
 
 @internal
@@ -98,10 +91,10 @@ def _is_empty(account: uint256) -> bool:
 def _words(account: uint256) -> Words:
     words: Words = empty(Words)
     words.word = self.words[account]
-    legs: uint256 = packing._leg_count(words.word)
+    legs: uint256 = words.word // packing.LEGS_AT & packing.MASK_7
     for i: uint256 in range((legs + 1) // 2, bound=u.LEG_WORDS):
         words.legs[i] = self.entries[account][i]
-    collaterals: uint256 = packing._collateral_count(words.word)
+    collaterals: uint256 = words.word // packing.COLLATERALS_AT & packing.MASK_4
     for i: uint256 in range((collaterals + 1) // 2, bound=u.AMOUNT_WORDS):
         words.amounts[i] = self.entries[account][u.LEG_WORDS + i]
     return words
@@ -126,7 +119,7 @@ def _find_leg(account: uint256, instrument: uint256) -> (uint256, int256):
     """
     @return position and size [lots] of a leg; the count and 0 when it is not held
     """
-    count: uint256 = packing._leg_count(self.words[account])
+    count: uint256 = self.words[account] // packing.LEGS_AT & packing.MASK_7
     for i: uint256 in range(count, bound=u.MAX_LEGS):
         entry: uint256 = self._entry(account, i)
         if packing._leg_instrument(entry) == instrument:
@@ -158,12 +151,10 @@ def _change_leg(
     if size_after != 0:
         entry = packing._leg(instrument, size_after)
     word: uint256 = self.words[account]
-    count: uint256 = packing._leg_count(word)
+    count: uint256 = word // packing.LEGS_AT & packing.MASK_7
     count_after: uint256 = self._put(account, 0, count, position, entry)
     if count_after != count:
-        self._save(
-            account, packing._with_counts(word, count_after, packing._collateral_count(word))
-        )
+        self._save(account, packing._with_legs(word, count_after))
     return max(size_after, 0) - max(size, 0)
 
 
@@ -174,7 +165,7 @@ def _change_amount(account: uint256, collateral: uint256, delta: int256) -> int2
     @return [atoms] the amount after
     """
     word: uint256 = self.words[account]
-    count: uint256 = packing._collateral_count(word)
+    count: uint256 = word // packing.COLLATERALS_AT & packing.MASK_4
     position: uint256 = 0
     held: int256 = 0
     for i: uint256 in range(count, bound=u.MAX_COLLATERALS):
@@ -182,7 +173,8 @@ def _change_amount(account: uint256, collateral: uint256, delta: int256) -> int2
             held = convert(self._entry(account, AMOUNTS + i), int256)
             break
         position += 1
-    if held < 0 - delta:
+    # amounts have 112 bits
+    if held < unsafe_sub(0, delta):
         errors._fail("ledger: not enough collateral")
     held += delta
 
@@ -197,9 +189,7 @@ def _change_amount(account: uint256, collateral: uint256, delta: int256) -> int2
         # the id above the last one: of what moved into the hole, or nothing
         if held == 0:
             word = packing._with_collateral_id(word, count_after, 0)
-        self._save(
-            account, packing._with_counts(word, packing._leg_count(word), count_after)
-        )
+        self._save(account, packing._with_collaterals(word, count_after))
     return held
 
 

@@ -77,31 +77,23 @@ def _live_at(account: uint256, running: bool, resume: uint256) -> uint256:
     live: uint256 = packing._clock_live(word)
     last: uint256 = packing._clock_last(word)
     if not running:
-        if block.timestamp - last > MEMORY:
+        if block.timestamp > last + MEMORY:
             return 0
         return live
     since: uint256 = max(last, resume)
     if block.timestamp <= since:
         return live
-    return live + min(STEP, block.timestamp - since)
+    # now > since; live < 2^32
+    return unsafe_add(live, min(STEP, unsafe_sub(block.timestamp, since)))
 
 
 @internal
 def _write(account: uint256, live: uint256):
+    """
+    @notice Count a call that found E < MM. One that cures an account whose auction bit is off is
+            not counted: there was no auction.
+    """
     self.words[account] = packing._clock_word(live, block.timestamp)
-
-
-@internal
-def _advance(account: uint256, running: bool, cured: bool, resume: uint256) -> uint256:
-    """
-    @notice Count this call, which found E < MM.
-    @dev A call that cures an account without a clock writes nothing: the next flag would find 0.
-    @return live seconds
-    """
-    live: uint256 = self._live_at(account, running, resume)
-    if live != 0 or running or not cured:
-        self._write(account, live)
-    return live
 
 
 # ---- reward -------------------------------------------------------------------------------------

@@ -29,16 +29,6 @@ DUST_SHARE: constant(int256) = 10_000
 
 
 
-# the decoded word of a listed token
-struct Token:
-    tracked: uint256        # atoms the ledger owes
-    hard_cap: uint256       # whole tokens
-    soft_cap: uint256       # whole tokens
-    id: uint256             # 0 for the settlement token
-    decimals: uint256
-    unit: uint256           # atoms of a whole token
-
-
 settlement_token: public(immutable(address))
 settlement_scale: public(immutable(uint256))
 
@@ -53,10 +43,7 @@ def __init__(token: address, hard_cap: uint256):
     settlement_token = token
     settlement_scale = 10 ** (MAX_DECIMALS - decimals)
     self.token_at[0] = token
-    listing: Token = empty(Token)
-    listing.decimals = decimals
-    listing.unit = 10**decimals
-    self._save_caps(token, listing, hard_cap, 0)
+    self._save_caps(token, packing._token_word(0, 0, 0, 0, decimals), hard_cap, 0)
 
 
 # ---- external ---------------------------------------------------------------------------------
@@ -70,9 +57,9 @@ def deposit(account: uint256, token: address, amount: uint256):
     @param token the settlement token; a collateral only by the owner or where it is held already
     @custom:reverts "custody: hard cap", "custody: not held", "custody: inexact transfer", ...
     """
-    listing: Token = self._require_listed(token, amount)
-    tracked: uint256 = listing.tracked + amount
-    if tracked > listing.hard_cap * listing.unit:
+    listing: uint256 = self._require_listed(token, amount)
+    tracked: uint256 = listing // packing.TRACKED_AT + amount
+    if tracked > packing._hard_cap(listing) * packing._token_unit(listing):
         errors._fail("custody: hard cap")
 
     self._save_tracked(token, listing, tracked)
@@ -92,15 +79,8 @@ def withdraw(
     @custom:reverts "custody: not the owner", "custody: not enough cash", "custody: margin", ...
     """
     self._require_owner(account)
-    listing: Token = self._require_listed(token, amount)
-    self._require_free(account, listing, amount)
     ledger._update(reports)
-
-    self._save_tracked(token, listing, listing.tracked - amount)
-    self._debit(account, listing, amount)
-
-    log IClearinghouse.Withdrawn(account=account, token=token, to=to, amount=amount)
-    tokens._push(token, to, amount)
+    self._withdraw(account, token, amount, to)
 
 
 @external
@@ -116,7 +96,7 @@ def transfer(
     @custom:reverts as withdraw for the sender, as a deposit by the caller for the receiver
     """
     self._require_owner(sender)
-    listing: Token = self._require_listed(token, amount)
+    listing: uint256 = self._require_listed(token, amount)
     ledger._update(reports)
 
     self._debit(sender, listing, amount)
@@ -136,14 +116,14 @@ def token_info(token: address) -> IClearinghouse.TokenInfo:
     """
     @return what is listed for a token, all zero when nothing is
     """
-    listing: Token = self._read(token)
+    listing: uint256 = self.token_words[token]
     return IClearinghouse.TokenInfo(
-        id=listing.id,
-        decimals=listing.decimals,
-        tracked=listing.tracked,
-        hard_cap=listing.hard_cap,
-        soft_cap=listing.soft_cap,
-        listed=listing.decimals != 0,
+        id=listing // packing.TOKEN_ID_AT & packing.MASK_8,
+        decimals=packing._token_decimals(listing),
+        tracked=listing // packing.TRACKED_AT,
+        hard_cap=packing._hard_cap(listing),
+        soft_cap=packing._soft_cap(listing),
+        listed=listing != 0,
     )
 
 
@@ -162,50 +142,38 @@ def _list(
     """
     @notice List a collateral under the next id and hand its haircuts to the markets.
     """
-    listing: Token = self._read(token)
-    if listing.decimals != 0:
+    if self.token_words[token] != 0:
         errors._fail("custody: already listed")
-    listing.decimals = self._require_decimals(token)
-    listing.unit = 10**listing.decimals
-    listing.id = self.collateral_count + 1
-    if listing.id > MAX_COLLATERAL_ID:
+    decimals: uint256 = self._require_decimals(token)
+    id: uint256 = self.collateral_count + 1
+    if id > MAX_COLLATERAL_ID:
         errors._fail("custody: too many tokens")
 
-    self.collateral_count = listing.id
-    self.token_at[listing.id] = token
-    extcall ledger.MARKETS.set_collateral(
-        listing.id, feed, listing.decimals, haircut_im, haircut_mm
-    )
-    log IClearinghouse.CollateralListed(token=token, id=listing.id, decimals=listing.decimals)
-    self._save_caps(token, listing, hard_cap, soft_cap)
+    self.collateral_count = id
+    self.token_at[id] = token
+    extcall ledger.MARKETS.set_collateral(id, feed, decimals, haircut_im, haircut_mm)
+    log IClearinghouse.CollateralListed(token=token, id=id, decimals=decimals)
+    self._save_caps(token, packing._token_word(0, 0, 0, id, decimals), hard_cap, soft_cap)
 
 
 @internal
-def _set_caps(token: address, hard_cap: uint256, soft_cap: uint256):
+def _save_caps(token: address, before: uint256, hard_cap: uint256, soft_cap: uint256):
     """
     @notice Change what may be deposited and what counts in full [whole tokens].
     """
-    self._save_caps(token, self._require_listed(token, 1), hard_cap, soft_cap)
-
-
-@internal
-def _save_caps(token: address, before: Token, hard_cap: uint256, soft_cap: uint256):
-    listing: Token = before
-    listing.hard_cap = hard_cap
-    listing.soft_cap = soft_cap
-    # atoms have 112 bits in the word; more than was let in under a cap is never tracked
-    if max(hard_cap, soft_cap) * listing.unit >= 2**112:
+    # tracked has 112 bits of atoms and never exceeds the cap under which it was let in
+    if max(hard_cap, soft_cap) * packing._token_unit(before) >= 2**112:
         errors._fail("custody: cap range")
     log IClearinghouse.CapsSet(
         token=token,
-        old_hard=before.hard_cap,
-        old_soft=before.soft_cap,
+        old_hard=packing._hard_cap(before),
+        old_soft=packing._soft_cap(before),
         hard=hard_cap,
         soft=soft_cap,
     )
-    self._save(token, listing)
-    if listing.id != 0:
-        self._push_soft_factor(listing)
+    word: uint256 = packing._with_caps(before, hard_cap, soft_cap)
+    self.token_words[token] = word
+    self._push_soft_factor(word)
 
 
 @internal
@@ -221,44 +189,62 @@ def _require_decimals(token: address) -> uint256:
 
 
 @internal
-def _credit(account: uint256, listing: Token, amount: uint256):
+def _withdraw(account: uint256, token: address, amount: uint256, to: address):
+    """
+    @notice The rest of withdraw, in a frame without the reports, since memory costs gas.
+    """
+    listing: uint256 = self._require_listed(token, amount)
+    tracked: uint256 = self._tracked_after(account, listing, amount)
+
+    self._save_tracked(token, listing, tracked)
+    self._debit(account, listing, amount)
+
+    log IClearinghouse.Withdrawn(account=account, token=token, to=to, amount=amount)
+    tokens._push(token, to, amount)
+
+
+@internal
+def _credit(account: uint256, listing: uint256, amount: uint256):
     """
     @notice Credit a deposit or a transfer by the caller, and end the auction that it cures.
     """
     atoms: int256 = convert(amount, int256)
-    if self._change(account, listing, atoms) == atoms and listing.id != 0:
-        if packing._owner(account) != msg.sender:
+    if self._change(account, listing, atoms) == atoms and listing & packing.TOKEN_ID_MASK != 0:
+        if account // packing.OWNER_AT != convert(msg.sender, uint256):
             errors._fail("custody: not held")
-    if accounts._has_flag(account, packing.IN_AUCTION):
+    if accounts._has(account, packing.AUCTION_BIT):
         ledger._cure(account, ledger._health(account))
 
 
 @internal
-def _debit(account: uint256, listing: Token, amount: uint256):
+def _debit(account: uint256, listing: uint256, amount: uint256):
     """
     @notice Take `amount` atoms out of an account and settle it; it must stay above IM.
     """
-    left: int256 = self._change(account, listing, 0 - convert(amount, int256))
+    # amounts are below 2^112
+    left: int256 = self._change(account, listing, unsafe_sub(0, convert(amount, int256)))
     moved: int256 = 0
     health: IMarkets.Health = empty(IMarkets.Health)
     moved, health = ledger._settle(account)
 
     ledger._require_initial(health)
-    if listing.id == 0 and left < 0 - moved:
+    if listing & packing.TOKEN_ID_MASK == 0 and left + moved < 0:
         errors._fail("custody: not enough cash")
-    ledger._cure(account, health)
+    # IM >= LE
+    ledger._set_auction(account, False)
 
 
 @internal
-def _change(account: uint256, listing: Token, delta: int256) -> int256:
+def _change(account: uint256, listing: uint256, delta: int256) -> int256:
     """
     @notice Add `delta` atoms to an account.
     @return [atoms] the amount of a collateral after, [WAD] the cash
     """
-    if listing.id == 0:
+    id: uint256 = listing // packing.TOKEN_ID_AT & packing.MASK_8
+    if id == 0:
         return ledger._add(account, delta * convert(settlement_scale, int256), 0)
-    held: int256 = accounts._change_amount(account, listing.id, delta)
-    if held != 0 and held * DUST_SHARE < convert(listing.unit, int256):
+    held: int256 = accounts._change_amount(account, id, delta)
+    if held != 0 and held * DUST_SHARE < convert(packing._token_unit(listing), int256):
         errors._fail("custody: dust")
     return held
 
@@ -267,84 +253,69 @@ def _change(account: uint256, listing: Token, delta: int256) -> int256:
 
 
 @internal
-@view
-def _read(token: address) -> Token:
-    listing: Token = empty(Token)
-    (
-        listing.tracked,
-        listing.hard_cap,
-        listing.soft_cap,
-        listing.id,
-        listing.decimals,
-    ) = packing._token_fields(self.token_words[token])
-    listing.unit = 10**listing.decimals
-    return listing
-
-
-@internal
-def _save(token: address, listing: Token):
-    self.token_words[token] = packing._token_word(
-        listing.tracked, listing.hard_cap, listing.soft_cap, listing.id, listing.decimals
-    )
-
-
-@internal
-def _save_tracked(token: address, before: Token, tracked: uint256):
+def _save_tracked(token: address, before: uint256, tracked: uint256):
     """
     @notice Change what is tracked; a collateral above its soft cap before or after it counts
             for less or more now.
     """
-    listing: Token = before
-    listing.tracked = tracked
-    self._save(token, listing)
-    if listing.id != 0:
-        soft_cap: uint256 = listing.soft_cap * listing.unit
-        if max(before.tracked, tracked) > soft_cap:
-            self._push_soft_factor(listing)
+    word: uint256 = packing._with_tracked(before, tracked)
+    self.token_words[token] = word
+    if word & packing.TOKEN_ID_MASK != 0:
+        soft_cap: uint256 = packing._soft_cap(word) * packing._token_unit(word)
+        if max(before // packing.TRACKED_AT, tracked) > soft_cap:
+            self._push_soft_factor(word)
 
 
 @internal
-def _push_soft_factor(listing: Token):
+def _push_soft_factor(word: uint256):
     """
     @notice What counts for IM stays at the soft cap, however much is tracked.
     """
+    id: uint256 = word // packing.TOKEN_ID_AT & packing.MASK_8
+    if id == 0:
+        return
     factor: uint256 = u.SOFT_ONE
-    soft_cap: uint256 = listing.soft_cap * listing.unit
-    if listing.tracked > soft_cap:
-        factor = soft_cap * u.SOFT_ONE // listing.tracked
+    tracked: uint256 = word // packing.TRACKED_AT
+    soft_cap: uint256 = packing._soft_cap(word) * packing._token_unit(word)
+    if tracked > soft_cap:
+        factor = soft_cap * u.SOFT_ONE // tracked
     # Markets is ours and calls nobody
-    extcall ledger.MARKETS.set_soft_factor(listing.id, factor)
+    extcall ledger.MARKETS.set_soft_factor(id, factor)
 
 
 @internal
 @view
-def _require_listed(token: address, amount: uint256) -> Token:
-    listing: Token = self._read(token)
-    if listing.decimals == 0:
+def _require_listed(token: address, amount: uint256) -> uint256:
+    """
+    @return the token's word
+    """
+    word: uint256 = self.token_words[token]
+    if word == 0:
         errors._fail("custody: unlisted token")
     if amount == 0 or amount >= 2**112:
         errors._fail("custody: amount")
-    return listing
+    return word
 
 
 @internal
 @view
 def _require_owner(account: uint256):
-    if packing._owner(account) != msg.sender:
+    if account // packing.OWNER_AT != convert(msg.sender, uint256):
         errors._fail("custody: not the owner")
 
 
 @internal
 @view
-def _require_free(account: uint256, listing: Token, amount: uint256):
+def _tracked_after(account: uint256, listing: uint256, amount: uint256) -> uint256:
     """
     @notice A token leaves only out of what is tracked, and the settlement token only out of
             what does not back insurance and fees.
+    @return [atoms] what is tracked without `amount`
     """
-    left: int256 = convert(listing.tracked, int256) - convert(amount, int256)
+    left: int256 = convert(listing // packing.TRACKED_AT, int256) - convert(amount, int256)
     backing: int256 = 0
-    if listing.id == 0 and not ledger._is_protected(account):
-        left *= convert(settlement_scale, int256)
+    if listing & packing.TOKEN_ID_MASK == 0 and not ledger._is_protected(account):
         backing = ledger._read_books()[1]
-    if left < backing:
+    if left * convert(settlement_scale, int256) < backing:
         errors._fail("custody: not on hand")
+    return convert(left, uint256)

@@ -67,8 +67,9 @@ def settle_pair(
         moved: int256 = 0
         health: IMarkets.Health = empty(IMarkets.Health)
         moved, health = self._settle(loser)
-        if settler != 0 and packing._owner(loser) != packing._owner(settler):
-            self._pay_settler(loser, settler, 0 - moved, health.equity)
+        if settler != 0 and loser // packing.OWNER_AT != settler // packing.OWNER_AT:
+            # int96 fields and products of int64 ones: nothing here is near min_value
+            self._pay_settler(loser, settler, unsafe_sub(0, moved), health.equity)
     return self._settle(winner)[0]
 
 
@@ -114,23 +115,24 @@ def _settle(account: uint256) -> (int256, IMarkets.Health):
     word: uint256 = accounts.words[account]
     health: IMarkets.Health = empty(IMarkets.Health)
     moved: int256 = packing._quote(word)
-    legs: uint256 = packing._leg_count(word)
-    if legs != 0:
+    has_legs: bool = word & packing.LEGS_MASK != 0
+    if has_legs:
         health = self._health(account)
         moved = health.unsettled
     else:
         health.equity = packing._cash(word) + moved
     if moved > 0:
         moved = min(moved, self._read_books()[0])
-    self._add(account, moved, 0 - moved)
-    if legs == 0 and packing._cash(word) < 0 - moved:
+    # sums of int96 fields and products of int64 ones: nothing here is near min_value
+    back: int256 = unsafe_sub(0, moved)
+    if self._add(account, moved, back) < 0 and not has_legs:
         health = self._health(account)
 
     if max(moved, health.equity) < 0:
-        self._add(account, 0 - moved, moved)
+        self._add(account, back, moved)
         return 0, health
     if moved != 0:
-        pot: int256 = self._change_books(0 - moved, 0)
+        pot: int256 = self._change_books(back, 0)
         log IClearinghouse.Settled(account=account, amount=moved, pot=convert(pot, uint256))
     return moved, health
 
@@ -145,7 +147,8 @@ def _pay_settler(loser: uint256, settler: uint256, loss: int256, equity: int256)
     pay: int256 = min(SETTLE_PAY, loss // SETTLE_SHARE)
     if equity < pay and self._health(loser).equity < pay:
         return
-    self._add(loser, 0 - pay, 0)
+    # pay is at most SETTLE_PAY
+    self._add(loser, unsafe_sub(0, pay), 0)
     self._add(settler, pay, 0)
     log IClearinghouse.SettlerPaid(account=loser, settler=settler, amount=convert(pay, uint256))
 
@@ -168,7 +171,8 @@ def _change_books(pot: int256, protected: int256) -> int256:
     pot_before: int256 = 0
     protected_before: int256 = 0
     pot_before, protected_before = self._read_books()
-    if pot_before < 0 - pot:
+    # what cannot be negated fails in the sum below
+    if pot_before < unsafe_sub(0, pot):
         errors._fail("ledger: pot")
     self.books = packing._books(pot_before + pot, protected_before + protected)
     return pot_before + pot
@@ -208,13 +212,12 @@ def _add(account: uint256, cash: int256, quote: int256) -> int256:
     word: uint256 = accounts.words[account]
     new_cash: int256 = packing._cash(word) + cash
     new_quote: int256 = packing._quote(word) + quote
-    low: int256 = min(new_cash, new_quote)
-    if max(max(new_cash, new_quote), 0 - low) > u.MAX_CASH:
+    if not packing._fits(new_cash, new_quote):
         errors._fail("ledger: cash range")
     if cash != 0 and self._is_protected(account):
         self._change_books(0, cash)
     if cash != 0 or quote != 0:
-        accounts._save(account, packing._account_word(new_cash, new_quote, packing._meta(word)))
+        accounts._save(account, packing._account_word(new_cash, new_quote, word & packing.MASK_64))
     return new_cash
 
 
@@ -226,7 +229,7 @@ def _is_protected(account: uint256) -> bool:
 
 @internal
 def _set_auction(account: uint256, active: bool):
-    if accounts._set_flag(account, packing.IN_AUCTION, active):
+    if accounts._set_flag(account, packing.AUCTION_BIT, active):
         log IClearinghouse.AuctionSet(account=account, active=active)
 
 
@@ -281,7 +284,7 @@ def _record(instrument: uint256, change: int256, tilt: int256):
     """
     if change != 0 or tilt != max_value(int256):
         # Markets is ours and calls nobody; it holds open interest to its cap
-        extcall MARKETS.record_trade(packing._instrument_market(instrument), change, tilt)
+        extcall MARKETS.record_trade(instrument // packing.MARKET_AT, change, tilt)
 
 
 @internal

@@ -96,10 +96,9 @@ def _target(
         target.market
     )
     target.params = staticcall POOL.params(target.market)
-    target.held = convert(abs(target.size), uint256)
+    target.held = account_words._magnitude(target.size)
     target.mark = packing._price(target.price_word)
-    place: uint256 = 0
-    place, target.venue_size = account_words._find_leg(
+    target.place, target.venue_size = account_words._find_leg(
         venue.legs, packing._leg_count(venue.word), instrument
     )
     return target
@@ -158,20 +157,15 @@ def _confirm(
     @param taker [lots] the account's side of the fill
     @param health the pool's, after
     """
-    place: uint256 = 0
-    held: int256 = 0
-    place, held = account_words._find_leg(
-        venue.legs, packing._leg_count(venue.word), target.instrument
-    )
     after: account_words.Books = account_words._with_leg(
-        venue, place, target.instrument, held - taker
+        venue, target.place, target.instrument, target.venue_size - taker
     )
     ask: IVenue.Ask = IVenue.Ask(
         account=account,
         instrument=target.instrument,
         size=taker,
         account_size=target.size,
-        venue_size=held,
+        venue_size=target.venue_size,
         reduce_only=True,
         liquidation=True,
     )

@@ -22,6 +22,9 @@ ROOM_STEPS: constant(uint256) = 24
 
 CLEARINGHOUSE: immutable(IClearinghouse)
 ACCOUNT: immutable(uint256)
+# their cash backs a withdrawal by nobody else
+_INSURANCE: immutable(uint256)
+_FEES: immutable(uint256)
 
 
 struct Words:               # as Clearinghouse.account_words returns them
@@ -34,6 +37,8 @@ struct Words:               # as Clearinghouse.account_words returns them
 def __init__(clearinghouse: address):
     CLEARINGHOUSE = IClearinghouse(clearinghouse)
     ACCOUNT = packing._account_of(self, 0)
+    _INSURANCE = staticcall CLEARINGHOUSE.insurance_account()
+    _FEES = staticcall CLEARINGHOUSE.fee_account()
 
 
 # ---- view ---------------------------------------------------------------------------------------
@@ -49,7 +54,7 @@ def liquidation_room(market: uint256, size: int256) -> uint256:
     @custom:rounding down
     @custom:reverts "pool: unknown market"
     """
-    words: Words = self._words()
+    words: Words = self._words(ACCOUNT)
     position: uint256 = self._position(words, market)
     if position == u.MAX_LEGS:
         return 0
@@ -73,9 +78,9 @@ def liquidation_room(market: uint256, size: int256) -> uint256:
 
 @internal
 @view
-def _words() -> Words:
+def _words(account: uint256) -> Words:
     words: Words = empty(Words)
-    words.word, words.legs, words.amounts = staticcall CLEARINGHOUSE.account_words(ACCOUNT)
+    words.word, words.legs, words.amounts = staticcall CLEARINGHOUSE.account_words(account)
     return words
 
 
@@ -95,6 +100,23 @@ def _nav(words: Words) -> uint256:
         self._health(words).equity, words.legs, packing._leg_count(words.word), 0
     )
     return exposure.nav
+
+
+@internal
+@view
+def _payable(words: Words, asset: address, scale: uint256) -> uint256:
+    """
+    @notice What a withdrawal may take out of the settled pool: its cash, above IM, on hand [WAD].
+    @dev Cash can exceed what is on hand while losers owe cash against their collateral.
+    """
+    health: IMarkets.Health = self._health(words)
+    on_hand: int256 = convert(
+        (staticcall CLEARINGHOUSE.token_info(asset)).tracked * scale, int256
+    )
+    on_hand -= packing._cash(self._words(_INSURANCE).word)
+    on_hand -= packing._cash(self._words(_FEES).word)
+    free: int256 = min(packing._cash(words.word), health.equity - convert(health.im, int256))
+    return convert(max(0, min(free, on_hand)), uint256)
 
 
 @internal

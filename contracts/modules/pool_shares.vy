@@ -12,7 +12,6 @@
 
 from ethereum.ercs import IERC20
 from interfaces import ILiquidityPool
-from interfaces import IMarkets
 from libs import errors
 from libs import fixed_point
 from libs import instruments
@@ -308,7 +307,7 @@ def _nav_at(earliest: uint256) -> uint256:
     """
     @notice NAV at prices that are trusted, fresh and published at `earliest` or later [WAD].
     """
-    words: pool_account.Words = pool_account._words()
+    words: pool_account.Words = pool_account._words(pool_account.ACCOUNT)
 
     self._check_price(FIRST_MARKET, earliest)
     for i: uint256 in range(packing._leg_count(words.word), bound=u.MAX_LEGS):
@@ -335,12 +334,11 @@ def _payable(queued: uint256, nav: uint256) -> (uint256, uint256):
     @notice What a redemption pays now [token atoms] and the shares that it burns.
     @dev The pool has been settled, so its cash holds every profit that the pot can pay.
     """
-    words: pool_account.Words = pool_account._words()
-    health: IMarkets.Health = pool_account._health(words)
+    words: pool_account.Words = pool_account._words(pool_account.ACCOUNT)
+    free: uint256 = pool_account._payable(words, _ASSET.address, _SCALE)
 
     owed: uint256 = self._to_assets_wad_down(queued, nav)
-    free: int256 = min(packing._cash(words.word), health.equity - convert(health.im, int256))
-    payable_now: uint256 = min(owed, convert(max(0, free), uint256))
+    payable_now: uint256 = min(owed, free)
     paid: uint256 = payable_now // _SCALE
     if paid == 0:
         errors._fail("pool: nothing payable")

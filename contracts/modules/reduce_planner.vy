@@ -24,8 +24,8 @@ uses: desk
 MAX_STEPS: constant(uint256) = 24
 # markets whose usage word is made non-zero at deployment: the first close saves a fresh slot
 WARM_MARKETS: constant(uint256) = 16
-# a planned limit is 1/1,000 above the lots, room for a few seconds of funding
-LIMIT_CUSHION: constant(uint256) = 1_000
+# how far over its size, 1/1,000, a call may follow c*: room for a few seconds of funding
+DRIFT: constant(uint256) = 1_000
 
 # docs/spec/liquidation.md#plan-status
 OK: constant(uint256) = 0
@@ -114,7 +114,7 @@ def _search(
     for _: uint256 in range(MAX_STEPS):
         lots: uint256 = close.lots
         slope: uint256 = liquidation_math._gap_slope(target, rest, close)
-        distance: uint256 = convert(abs(close.gap), uint256)
+        distance: uint256 = account_words._magnitude(close.gap)
         if close.gap < 0:
             if lots == limit:
                 break
@@ -134,24 +134,55 @@ def _bounded(
     books: account_words.Books,
     target: liquidation_math.Target,
     before: IMarkets.Health,
-    start: uint256,
-    limit: uint256,
+    size: uint256,
+    most: uint256,
 ) -> liquidation_math.Close:
     """
-    @notice The search, and no remnant of the leg that is worth less than DUST: either the whole
-            leg goes or enough of it stays.
+    @notice c*, where it lies within `most` and not far over `size`; else `size`. No remnant of
+            the leg that is worth less than DUST: the whole leg goes, or enough of it stays.
+    @param size, most [lots] size <= most <= |leg|
     """
     rest: liquidation_math.Rest = liquidation_math._rest(
         target, before.equity, before.mm, before.le, desk.KAPPA_FLAT
     )
-    close: liquidation_math.Close = self._search(books, target, rest, start, limit)
-    left_wad: uint256 = (target.held - close.lots) * target.mark
-    if left_wad == 0 or left_wad >= desk.DUST:
-        return close
-    lots: uint256 = target.held
-    if limit != lots:
-        lots -= min(lots, fixed_point._ceil_div(desk.DUST, target.mark))
-    return self._close(books, target, rest, lots)
+    close: liquidation_math.Close = self._search(
+        books, target, rest, size, self._limit(size, most)
+    )
+    lots: uint256 = close.lots
+    if close.gap < 0:
+        lots = size
+    left_wad: uint256 = (target.held - lots) * target.mark
+    if left_wad != 0 and left_wad < desk.DUST:
+        lots = target.held
+        if most != lots:
+            lots -= min(lots, fixed_point._ceil_div(desk.DUST, target.mark))
+    if lots != close.lots:
+        return self._close(books, target, rest, lots)
+    return close
+
+
+@internal
+@view
+def _from_zero(
+    books: account_words.Books, target: liquidation_math.Target, before: IMarkets.Health
+) -> uint256:
+    """
+    @notice The search without a size to begin with.
+    @return [lots]
+    """
+    rest: liquidation_math.Rest = liquidation_math._rest(
+        target, before.equity, before.mm, before.le, desk.KAPPA_FLAT
+    )
+    return self._search(books, target, rest, 0, target.held).lots
+
+
+@internal
+@pure
+def _limit(size: uint256, most: uint256) -> uint256:
+    """
+    @return [lots] how far a call may follow c* beyond its size
+    """
+    return min(most, size + size // DRIFT + 1)
 
 
 # ---- pay ----------------------------------------------------------------------------------------
@@ -216,11 +247,9 @@ def _require_size(
     @param most [lots] of the leg that the block's capacity allows
     @custom:reverts "liquidator: too small" unless the pool has no room for more
     """
-    if close.lots == 0:
-        errors._fail("liquidator: too small")
-    if close.gap >= 0 or size >= most:
+    if close.lots != 0 and (close.gap >= 0 or size >= most):
         return
-    if size < self._room(target, most):
+    if close.lots == 0 or size < self._room(target, most):
         errors._fail("liquidator: too small")
 
 
@@ -242,7 +271,7 @@ def _room(target: liquidation_math.Target, most: uint256) -> uint256:
 @view
 def _plan(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
     """
-    @notice What a call with `limit` as its size does in this block.
+    @notice What a call with `size` does in this block.
     """
     plan: ILiquidator.ReducePlan = empty(ILiquidator.ReducePlan)
     plan.instrument = instrument
@@ -277,9 +306,11 @@ def _sized(
     @notice Find c*, then what capacity and room leave of it.
     """
     plan: ILiquidator.ReducePlan = known
-    close: liquidation_math.Close = self._bounded(books, target, before, 0, target.held)
+    close: liquidation_math.Close = self._bounded(
+        books, target, before, self._from_zero(books, target, before), target.held
+    )
     plan.target = close.lots
-    plan.limit = min(target.held, plan.target + plan.target // LIMIT_CUSHION + 1)
+    plan.limit = self._limit(close.lots, target.held)
 
     bound: uint256 = min(target.held, self._capacity_left(target))
     if bound == 0:
@@ -287,10 +318,9 @@ def _sized(
         return plan
     bound = self._room(target, bound)
     if bound < plan.target:
-        plan.limit = bound
-        if bound != 0:
-            close = self._bounded(books, target, before, bound, bound)
-    if bound == 0 or close.lots == 0:
+        close = self._bounded(books, target, before, bound, bound)
+        plan.limit = close.lots
+    if close.lots == 0:
         plan.status = NO_ROOM
         return plan
     return self._priced(plan, books, target, before, close)

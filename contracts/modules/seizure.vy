@@ -84,7 +84,9 @@ def _move_leg(
     other_position: uint256 = 0
     other: int256 = 0
     other_position, other = accounts._find_leg(counterparty, instrument)
-    change: int256 = accounts._change_leg(account, instrument, position, size, 0 - moved)
+    # |moved| <= |size|, an int64
+    taken: int256 = unsafe_sub(0, moved)
+    change: int256 = accounts._change_leg(account, instrument, position, size, taken)
     change += accounts._change_leg(counterparty, instrument, other_position, other, moved)
     log IClearinghouse.LegMoved(
         account=account,
@@ -107,7 +109,8 @@ def _move_amount(account: uint256, counterparty: uint256, position: uint256, mov
     atoms: int256 = convert(moved, int256)
     # where nothing is held the id is 0, of which no account has any
     collateral: uint256 = packing._collateral_id(accounts.words[account], position)
-    accounts._change_amount(account, collateral, 0 - atoms)
+    # convert has bounded the amount
+    accounts._change_amount(account, collateral, unsafe_sub(0, atoms))
     accounts._change_amount(counterparty, collateral, atoms)
     log IClearinghouse.CollateralMoved(
         account=account, counterparty=counterparty, collateral=collateral, amount=moved
@@ -123,7 +126,9 @@ def _move_money(p: IClearinghouse.Post):
     fee: int256 = convert(p.fee, int256)
     liquidation_fee: int256 = convert(p.liquidation_fee, int256)
     pay: int256 = convert(p.pay, int256)
-    ledger._add(p.account, 0 - p.cash, 0 - p.quote - fee - liquidation_fee - pay)
+    # what cannot be negated is out of the range of _add
+    quote: int256 = unsafe_sub(0, p.quote + fee + liquidation_fee + pay)
+    ledger._add(p.account, unsafe_sub(0, p.cash), quote)
     ledger._add(p.counterparty, p.cash + insurance, p.quote)
     ledger._add(ledger.fee_account, 0, fee)
     ledger._add(p.keeper, 0, pay)
@@ -135,7 +140,8 @@ def _draw(paid: int256, earned: int256):
     """
     @notice Take cash out of insurance, which never goes below 0, and credit its fee.
     """
-    if ledger._add(ledger.insurance_account, 0 - paid, earned) < 0:
+    # convert has bounded what is paid
+    if ledger._add(ledger.insurance_account, unsafe_sub(0, paid), earned) < 0:
         errors._fail("seizure: insurance")
 
 
@@ -153,13 +159,15 @@ def _write_off(account: uint256, covered: uint256) -> uint256:
     cash: int256 = packing._cash(word)
     quote: int256 = packing._quote(word)
     paid: int256 = convert(covered, int256)
-    debt: int256 = 0 - cash - quote
-    if not accounts._is_empty(account) or debt < max(paid, 1):
+    # int96 fields of a word
+    debt: int256 = unsafe_sub(0, cash + quote)
+    if word & packing.HOLDINGS_MASK != 0 or debt < max(paid, 1):
         errors._fail("seizure: no such debt")
 
     booked: uint256 = ledger._book_deficit(debt - paid)
-    ledger._change_books(0 - quote, 0)
-    ledger._add(account, 0 - cash, 0 - quote)
+    # int96 fields of a word
+    ledger._change_books(unsafe_sub(0, quote), 0)
+    ledger._add(account, unsafe_sub(0, cash), unsafe_sub(0, quote))
     ledger._set_auction(account, False)
     self._draw(paid, 0)
 
@@ -191,7 +199,8 @@ def _require_better(account: uint256, before: IMarkets.Health, after: IMarkets.H
     @notice E / MM did not fall, unless nothing is left; and no solvent account ends insolvent,
             no insolvent one deeper.
     """
-    if not (accounts._is_empty(account) or ledger._ratio_held(before, after)):
+    held: bool = accounts._has(account, packing.HOLDINGS_MASK)
+    if held and not ledger._ratio_held(before, after):
         errors._fail("seizure: health fell")
     if after.equity < min(before.equity, 0):
         errors._fail("seizure: made insolvent")
@@ -204,6 +213,6 @@ def _require_counterparty(account: uint256, health: IMarkets.Health):
     @notice A buyer ends above IM; a pool above MM, and the hand asks it for its own limits.
     """
     required: uint256 = health.im
-    if accounts._has_flag(account, packing.HOUSE):
+    if accounts._has(account, packing.HOUSE_BIT):
         required = health.mm
     ledger._require_covered(health.equity, required)

@@ -7,6 +7,7 @@
 @custom:kill not deployable
 """
 
+from interfaces import IClearinghouse
 from interfaces import ILiquidator
 from interfaces import IMarkets
 from libs import account_words
@@ -45,14 +46,11 @@ struct Case:
     reward: uint256         # r, USD WAD
 
 
-# a slice in numbers, insurance apart
+# a slice as the core is asked for it, insurance apart
 struct Deal:
-    sizes: DynArray[int256, 16]     # lots
-    amounts: DynArray[uint256, 8]   # atoms
-    cash: int256            # of the slice, WAD
-    quote: int256
-    payment: uint256        # buyer -> account, WAD
-    rest: account_words.Books   # the account after slice and payment
+    post: IClearinghouse.Post   # its parties are filled in by the call
+    payment: uint256        # buyer -> account, WAD, within post.cash
+    rest: account_words.Books   # what a fraction below 1 leaves the account
 
 
 # what the fund is asked for, or pays
@@ -73,30 +71,45 @@ def _deal(case: Case, fraction: uint256) -> Deal:
     @custom:rounding the slice down, the payment up: in favour of the account
     """
     cut: liquidation_math.Slice = liquidation_math._slice(case.books, fraction)
-    deal: Deal = Deal(
-        sizes=cut.sizes,
-        amounts=cut.amounts,
-        cash=packing._cash(case.books.word),
-        quote=packing._quote(case.books.word),
-        payment=liquidation_math._payment(case.health.equity, case.reward, fraction),
-        rest=cut.rest,
-    )
-    if fraction == u.WAD:
-        deal.rest = empty(account_words.Books)
-    else:
-        # as an account without cash and quote, the part says what its legs and amounts are worth
-        part: IMarkets.Health = desk._health(cut.part)
-        profit: int256 = liquidation_math._share(case.health.unsettled, fraction)
-        deal.quote = profit - part.unsettled
-        deal.cash = liquidation_math._share(case.health.equity, fraction) - profit
-        deal.cash -= part.equity - part.unsettled
-    kept: int256 = convert(deal.payment, int256) - deal.cash
-    deal.rest.word = packing._account_word(
-        packing._cash(case.books.word) + kept,
-        packing._quote(case.books.word) - deal.quote,
-        packing._meta(deal.rest.word),
+    deal: Deal = empty(Deal)
+    deal.post.sizes = cut.sizes
+    deal.post.amounts = cut.amounts
+    deal.post.tilt = max_value(int256)
+    deal.post.cash = packing._cash(case.books.word)
+    deal.post.quote = packing._quote(case.books.word)
+    if fraction != u.WAD:
+        worth: int256 = 0
+        profit: int256 = 0
+        worth, profit = self._worth(case, cut)
+        deal.post.quote = liquidation_math._share(case.health.unsettled, fraction)
+        deal.post.cash = liquidation_math._share(case.health.equity, fraction)
+        deal.post.cash -= deal.post.quote + worth - profit
+        deal.post.quote -= profit
+    deal.payment = liquidation_math._payment(case.health.equity, case.reward, fraction)
+    deal.post.cash -= convert(deal.payment, int256)
+    deal.rest = cut.rest
+    deal.rest.word = account_words._with_money(
+        case.books.word, -deal.post.cash, -deal.post.quote
     )
     return deal
+
+
+@internal
+@view
+def _worth(case: Case, cut: liquidation_math.Slice) -> (int256, int256):
+    """
+    @notice What the legs and amounts of a slice are worth: a check of them as an account without
+            cash and quote says it. For an only leg U says it already: U - quote is its size times
+            P - F, exactly.
+    @return legs and amounts; the legs alone [USD WAD]
+    """
+    if liquidation_math._is_one_leg(case.books.word):
+        whole: int256 = case.health.unsettled - packing._quote(case.books.word)
+        size: int256 = packing._leg_size(packing._half(case.books.legs[0], 0))
+        profit: int256 = whole // size * cut.sizes[0]
+        return profit, profit
+    part: IMarkets.Health = desk._health(cut.part)
+    return part.equity, part.unsettled
 
 
 @internal
@@ -121,7 +134,9 @@ def _gross(books: account_words.Books) -> (uint256, uint256):
     """
     largest: uint256 = 0
     market: uint256 = 0
-    gross: uint256 = 0
+    collateral: account_words.Books = books
+    collateral.word = packing._with_leg_count(packing._without_money(books.word), 0)
+    gross: uint256 = convert(desk._health(collateral).equity, uint256)
     for i: uint256 in range(packing._leg_count(books.word), bound=u.MAX_LEGS):
         entry: uint256 = packing._half(books.legs[i // 2], i)
         held: uint256 = packing._instrument_market(packing._leg_instrument(entry))
@@ -129,19 +144,15 @@ def _gross(books: account_words.Books) -> (uint256, uint256):
         state_word: uint256 = 0
         funding: int256 = 0
         price_word, state_word, funding = staticcall desk.MARKETS.market_words(held)
-        size: uint256 = convert(abs(packing._leg_size(entry)), uint256)
-        notional: uint256 = size * packing._price(price_word)
-        gross += notional
+        # size below 2^63, price below 2^64
+        notional: uint256 = unsafe_mul(
+            account_words._magnitude(packing._leg_size(entry)), packing._price(price_word)
+        )
+        gross = unsafe_add(gross, notional)
         if notional > largest:
             largest = notional
             market = held
-    collateral: account_words.Books = books
-    meta: uint256 = packing._with_counts(
-        packing._meta(books.word), 0, packing._collateral_count(books.word)
-    )
-    collateral.word = packing._account_word(0, 0, meta)
-    value_wad: int256 = desk._health(collateral).equity
-    return gross + convert(value_wad, uint256), market
+    return gross, market
 
 
 @internal
@@ -187,7 +198,8 @@ def _may_take_all(case: Case) -> bool:
     gross: uint256 = 0
     market: uint256 = 0
     gross, market = self._gross(case.books)
-    rest: uint256 = max(TOLERANCE, fixed_point._ceil_div(desk.DUST * u.WAD, gross))
+    dust: uint256 = fixed_point._ceil_div(desk.DUST * u.WAD, gross) + CUSHION
+    rest: uint256 = max(TOLERANCE, dust)
     return self._falls_short(case, u.WAD - min(u.WAD, rest))
 
 
@@ -311,9 +323,9 @@ def _plan(account: uint256) -> ILiquidator.TakePlan:
     plan.live_time = case.live
     plan.reward = case.reward
     plan.smallest = self._smallest(case)
-    plan.fraction = min(u.WAD, plan.smallest + CUSHION)
-    if plan.smallest < u.WAD and plan.fraction + TOLERANCE > u.WAD:
-        plan.fraction = plan.smallest
+    plan.fraction = plan.smallest
+    if plan.smallest + CUSHION < u.WAD:
+        plan.fraction += CUSHION
     plan.payment = self._deal(case, plan.fraction).payment
     if plan.fraction == u.WAD:
         plan.insurance = self._covered(self._asked(case))

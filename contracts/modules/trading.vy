@@ -43,9 +43,10 @@ def _set_venue(venue: address, allowed: bool, house: bool, small_markets: uint25
     """
     @notice Allow a venue or stop new fills with it; a house account has a pool's margin rules.
     """
-    account: uint256 = packing._account_of(venue, 0)
+    # 160 bits shifted up by 96
+    account: uint256 = unsafe_mul(convert(venue, uint256), packing.OWNER_AT)
     self.venues[venue] = packing._venue_word(allowed, small_markets)
-    accounts._set_flag(account, packing.HOUSE, house)
+    accounts._set_flag(account, packing.HOUSE_BIT, house)
 
     log IClearinghouse.VenueSet(
         venue=venue, allowed=allowed, house=house, small_markets=small_markets
@@ -61,7 +62,8 @@ def _trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
     @notice Ask the venue for a fill, move it between the two accounts, check them both.
     """
     venue: uint256 = self._require_venue(t)
-    maker: uint256 = packing._account_of(t.venue, 0)
+    # 160 bits shifted up by 96
+    maker: uint256 = unsafe_mul(convert(t.venue, uint256), packing.OWNER_AT)
     position: uint256 = 0
     maker_position: uint256 = 0
     size: int256 = 0
@@ -81,14 +83,15 @@ def _trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
     mark: int256 = 0
     funding: int256 = 0
     mark, funding = self._require_market(ask, venue, opens)
-    fill: IVenue.Fill = staticcall IVenue(t.venue).match(ask)
-    self._require_fill(t, fill)
+    fill: IVenue.Fill = self._match(t, ask)
 
     before: accounts.Words = empty(accounts.Words)
     if not opens:
         before = accounts._words(t.account)
     change: int256 = accounts._change_leg(t.account, t.instrument, position, size, t.size)
-    change += accounts._change_leg(maker, t.instrument, maker_position, maker_size, 0 - t.size)
+    # the taker's change has bounded the size
+    given: int256 = unsafe_sub(0, t.size)
+    change += accounts._change_leg(maker, t.instrument, maker_position, maker_size, given)
     ledger._record(t.instrument, change, fill.tilt)
     self._pay(t, maker, fill, funding)
     self._require_taker(t.account, opens, before)
@@ -116,7 +119,8 @@ def _pay(t: IClearinghouse.Trade, maker: uint256, fill: IVenue.Fill, funding: in
     """
     value: int256 = t.size * (convert(fill.price, int256) - funding)
     fee: int256 = convert(fill.fee, int256)
-    ledger._add(t.account, 0, 0 - value - fee)
+    # what cannot be negated is out of the range of _add
+    ledger._add(t.account, 0, unsafe_sub(0, value + fee))
     ledger._add(maker, 0, value)
     ledger._add(ledger.fee_account, 0, fee)
 
@@ -143,10 +147,10 @@ def _require_taker(account: uint256, opens: bool, before: accounts.Words):
 @view
 def _require_venue(t: IClearinghouse.Trade) -> uint256:
     venue: uint256 = self.venues[t.venue]
-    if not packing._has_bit(venue, 0):
+    if venue & 1 == 0:
         errors._fail("trading: unknown venue")
-    market: uint256 = packing._instrument_market(t.instrument)
-    own: bool = packing._owner(t.account) == t.venue
+    market: uint256 = t.instrument // packing.MARKET_AT
+    own: bool = t.account // packing.OWNER_AT == convert(t.venue, uint256)
     if own or t.size == 0 or packing._perp(market) != t.instrument:
         errors._fail("trading: bad order")
     return venue
@@ -160,15 +164,14 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
             needs a price no older than liquidations take, and leaves no dust.
     @return [ticks] price, cumulative funding brought to now
     """
-    market: uint256 = packing._instrument_market(ask.instrument)
+    market: uint256 = ask.instrument // packing.MARKET_AT
     price_word: uint256 = 0
     state: uint256 = 0
     funding: int256 = 0
     price_word, state, funding = staticcall ledger.MARKETS.market_words(market)
-    publish: uint256 = 0
-    flags: uint256 = 0
-    publish, flags = packing._price_clock(price_word)
-    mark: int256 = convert(packing._price(price_word), int256)
+    publish: uint256 = price_word // packing.PUBLISH_AT & packing.MASK_32
+    flags: uint256 = price_word // packing.PRICE_FLAGS_AT & packing.MASK_8
+    mark: int256 = convert(price_word // packing.P_AT, int256)
 
     max_age: uint256 = AGE_REDUCE
     distrust: uint256 = packing.PENDING
@@ -184,17 +187,20 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
     if block.timestamp > publish + max_age or flags & distrust != 0:
         errors._fail("trading: price not trusted")
     value: int256 = (ask.account_size + ask.size) * mark
-    if value != 0 and max(value, 0 - value) < smallest:
+    # a product of an int64 price, far from min_value
+    if value != 0 and max(value, unsafe_sub(0, value)) < smallest:
         errors._fail("trading: leg too small")
     return mark, funding
 
 
 @internal
-@pure
-def _require_fill(t: IClearinghouse.Trade, fill: IVenue.Fill):
+@view
+def _match(t: IClearinghouse.Trade, ask: IVenue.Ask) -> IVenue.Fill:
     """
-    @notice The price is within the taker's limit, the fee within what any venue may ask.
+    @notice Ask the venue for its fill: the price within the taker's limit, the fee within what
+            any venue may ask.
     """
+    fill: IVenue.Fill = staticcall IVenue(t.venue).match(ask)
     better: bool = fill.price >= t.limit_price
     if t.size > 0:
         better = fill.price <= t.limit_price
@@ -203,6 +209,7 @@ def _require_fill(t: IClearinghouse.Trade, fill: IVenue.Fill):
     value: int256 = t.size * convert(fill.price, int256)
     if convert(fill.fee, int256) * FEE_SHARE > max(value, 0 - value):
         errors._fail("trading: fee")
+    return fill
 
 
 @internal
@@ -211,9 +218,11 @@ def _require_confirmed(venue: address, ask: IVenue.Ask):
     """
     @notice The venue stands by the fill: its own limits and margin, after it.
     """
-    words: accounts.Words = accounts._words(packing._account_of(venue, 0))
+    # 160 bits shifted up by 96
+    account: uint256 = unsafe_mul(convert(venue, uint256), packing.OWNER_AT)
+    words: accounts.Words = accounts._words(account)
     confirmed: bool = staticcall IVenue(venue).confirm(
-        ask, ledger._check(words), words.legs, packing._leg_count(words.word)
+        ask, ledger._check(words), words.legs, words.word // packing.LEGS_AT & packing.MASK_7
     )
     if not confirmed:
         errors._fail("trading: not confirmed")

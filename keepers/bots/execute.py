@@ -21,7 +21,7 @@ from keepers.domain.orders import Fate, Order, fate, led, ranked
 from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
 from keepers.errors import Reverted
 from keepers.settings import ExecuteSettings, usd
-from keepers.store.ledger import DROPPED, FAILED
+from keepers.store.ledger import FAILED
 from keepers.web import peers
 from keepers.web.board import Board
 
@@ -117,10 +117,7 @@ class Execute(Bot):
         drafts = self._drafts()
         if drafts:
             await self._send(drafts)
-        for market in await self.runtime.reader.markets():
-            known = self.mirror.markets.get(market.id)
-            if known is None or market.price.publish_time >= known.price.publish_time:
-                self.mirror.markets[market.id] = market
+        await self.mirror.refresh_markets()
 
     def _drafts(self) -> list[tuple[Order, Draft]]:
         """Return what is worth sending now."""
@@ -186,7 +183,7 @@ class Execute(Bot):
         """Back off from orders that another executor was faster with."""
         number = self.head.number if self.head else 0
         for flight, id_ in [each for each in self.flights if each[0].outcome.done()]:
-            if flight.outcome.result().state in (FAILED, DROPPED):
+            if flight.outcome.result().state == FAILED:
                 self.backoff.failed(int.from_bytes(id_, "big"), number)
         self.flights = [each for each in self.flights if not each[0].outcome.done()]
 

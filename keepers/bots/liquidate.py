@@ -21,7 +21,7 @@ from keepers.domain.scan import Candidate
 from keepers.domain.words import account_id
 from keepers.errors import BadInput
 from keepers.settings import LiquidateSettings, usd
-from keepers.store.ledger import DROPPED, FAILED
+from keepers.store.ledger import FAILED, INCLUDED
 
 log = structlog.get_logger()
 
@@ -177,9 +177,10 @@ class Liquidate(Bot):
             if not flight.outcome.done():
                 going.append((flight, account))
                 continue
-            if flight.outcome.result().state in (FAILED, DROPPED):
+            state = flight.outcome.result().state
+            if state == FAILED:  # somebody was faster
                 self.backoff.failed(account, number)
-            else:
+            elif state == INCLUDED:
                 self.backoff.worked(account)
         self.flights = going
 

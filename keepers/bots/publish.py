@@ -60,7 +60,7 @@ class Publish(Bot):
         deployed = runtime.deployment
         self.index = signer_index(deployed.signers, runtime.signer.address)
         self.separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
-        self.board = Board(self.separator, deployed.signers, settings.keep)
+        self.board = Board(self.separator, deployed.signers, settings.keep, self.index)
         self.rhythm = Rhythm(settings.heartbeat_s, settings.deviation_bp, settings.confirm_delay_s)
         self.last = 0
         self.last_prices: dict[int, int] = {}
@@ -107,7 +107,8 @@ class Publish(Bot):
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Follow every peer, submit when the board changes, keep the heartbeat."""
         followers = [
-            peers.follow(peer, self.board, self.runtime.metrics) for peer in self.settings.peers
+            peers.follow(peer, self.board, self.runtime.metrics, own=True)
+            for peer in self.settings.peers
         ]
         return [*followers, self._submit_loop(), self._beat()]
 

@@ -16,7 +16,7 @@ from keepers.chain.rpc import Head, Log
 from keepers.domain.margin import Collateral, Market, Snapshot, snapshot
 from keepers.domain.scan import Book
 from keepers.domain.terms import Terms
-from keepers.domain.words import decode_price
+from keepers.domain.words import GRACE, PENDING, decode_price
 
 ACCOUNT_FIELDS: Final = frozenset(
     ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
@@ -39,7 +39,8 @@ class Mirror:
         self.collaterals: list[Collateral] = []
         self.terms = Terms()
         self.now = 0
-        self.dirty: set[int] = set()
+        self.dirty: set[int] = set()  # accounts to read again
+        self.changed: set[int] = set()  # markets to read again
         self.stale_parameters = False
         self._house = interface("Clearinghouse")
         self._oracle = interface("Markets")
@@ -53,6 +54,7 @@ class Mirror:
         ids = await self.reader.account_ids(head.number)
         self.book.replace(await self.reader.accounts(ids, head.number))
         self.dirty.clear()
+        self.changed.clear()
         self.stale_parameters = False
         self.now = max(self.now, head.time)
 
@@ -70,13 +72,20 @@ class Mirror:
         if event is None:
             return False
         self.stale_parameters |= event.name in PARAMETER_EVENTS
-        return event.name == "PriceAccepted" and self._price(event, log)
+        if event.name == "PriceAccepted":
+            return self._price(event, log)
+        if event.indexed and event.indexed[0][0] == "market":
+            self.changed.add(int(log.topics[1], 16))
+        return False
 
     def _price(self, event: Event, log: Log) -> bool:
         """Take an accepted price: the event holds the whole word as stored."""
         said = event.decode(log.topics, log.data)
         market = self.markets.get(said["market"])
         word = decode_price(said["word"])
+        if market is None or (word.flags | market.price.flags) & (PENDING | GRACE):
+            # What the word does not hold: the pending price and the end of a grace.
+            self.changed.add(said["market"])
         if market is None or word.publish_time <= market.price.publish_time:
             return False
         self.markets[market.id] = replace(market, price=word)
@@ -84,23 +93,36 @@ class Mirror:
         return True
 
     async def refresh(self) -> None:
-        """Read again what events have changed, and every market's words."""
+        """Read again what events have changed."""
+        await self.refresh_markets()
         dirty = list(self.dirty)
         self.dirty.clear()
         try:
             if self.stale_parameters:
                 self.collaterals = await self.reader.collaterals()
                 self.stale_parameters = False
-            for market in await self.reader.markets():
-                known = self.markets.get(market.id)
-                # A node that lags behind its own events must not take a price back.
-                if known is None or market.price.publish_time >= known.price.publish_time:
-                    self.markets[market.id] = market
             for account in await self.reader.accounts(dirty):
                 self.book.put(account)
         except BaseException:
             self.dirty.update(dirty)
             raise
+
+    async def refresh_markets(self) -> None:
+        """Read again the words of the markets that events have changed."""
+        changed = sorted(self.changed)
+        self.changed.clear()
+        if not changed:
+            return
+        try:
+            found = await self.reader.markets_of(changed)
+        except BaseException:
+            self.changed.update(changed)
+            raise
+        for market in found:
+            known = self.markets.get(market.id)
+            # A node that lags behind its own events must not take a price back.
+            if known is None or market.price.publish_time >= known.price.publish_time:
+                self.markets[market.id] = market
 
     def snapshot(self) -> Snapshot:
         """Return all prices and parameters at the chain's time."""

@@ -41,6 +41,7 @@ class Head:
     parent: str
     time: int
     base_fee: int
+    quiet: bool = False  # the header's bloom says that the block holds no event at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def parse_head(raw: Mapping[str, Any]) -> Head:
         parent=str(raw["parentHash"]),
         time=number(raw["timestamp"]),
         base_fee=number(raw.get("baseFeePerGas")),
+        quiet=number(raw.get("logsBloom") or "0x1") == 0,
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import structlog
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from keepers.chain.rpc import Head, Log, Rpc, parse_head, parse_log
@@ -38,6 +38,8 @@ class Rewound:
 
     block: int
 
+
+CONNECTED: Final[Mapping[str, Any]] = {}  # in the inbox: a new socket is open
 
 Message: TypeAlias = Head | Log | Rewound
 
@@ -65,6 +67,7 @@ class Stream:
         self.head: Head | None = None
         self._heads: OrderedDict[int, Head] = OrderedDict()
         self._seen: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._socket: ClientConnection | None = None
         self._checks: set[asyncio.Task[None]] = set()
         self._inbox: asyncio.Queue[Mapping[str, Any] | Log | None] = asyncio.Queue()
 
@@ -80,8 +83,12 @@ class Stream:
                     async with asyncio.timeout(self.watchdog_s):
                         raw = await self._inbox.get()
                 try:
+                    before = self.head
                     async for message in self._handle(raw):
                         yield message
+                    if raw is None and self.head != before:
+                        # The node went on and the socket did not say so.
+                        self._cut()
                 except ChainError as error:
                     self.metrics.failures.labels("stream").inc()
                     log.warning("stream could not ask the node", error=str(error))
@@ -102,19 +109,24 @@ class Stream:
             try:
                 async with connect(self.ws, max_size=2**24, ping_interval=10, open_timeout=5) as ws:
                     await self._subscribe(ws.send)
+                    self._socket = ws
                     self.alive, delay = True, RECONNECT_S
-                    self._inbox.put_nowait(None)
+                    # What was missed meanwhile is fetched before anything new is taken.
+                    self._inbox.put_nowait(CONNECTED)
                     while True:
-                        # A socket that says nothing for two watchdogs is opened again.
-                        async with asyncio.timeout(2 * self.watchdog_s):
-                            raw = await ws.recv()
-                        self._take(json.loads(raw))
+                        self._take(json.loads(await ws.recv()))
             except (OSError, TimeoutError, WebSocketException, ValueError) as error:
                 log.warning("websocket cut", error=type(error).__name__)
-            self.alive = False
+            self.alive, self._socket = False, None
             self.metrics.reconnects.inc()
             await asyncio.sleep(delay)
             delay = min(RECONNECT_MAX_S, 2 * delay)
+
+    def _cut(self) -> None:
+        """Drop a socket that has gone silent; the reader opens another."""
+        if self._socket is not None:
+            log.warning("websocket is silent")
+            self._socket.transport.abort()
 
     async def _subscribe(self, send: Callable[[str], Any]) -> None:
         for id_, params in enumerate((["logs", {"address": self.addresses}], ["newHeads"])):
@@ -129,7 +141,7 @@ class Stream:
     # ---- the order of things
 
     async def _handle(self, raw: Mapping[str, Any] | Log | None) -> AsyncIterator[Message]:
-        if raw is None:
+        if raw is None or raw is CONNECTED:
             async for message in self._advance(await self.rpc.head()):
                 yield message
         elif isinstance(raw, Log) or "topics" in raw:
@@ -179,6 +191,8 @@ class Stream:
         self.metrics.heads.inc()
         self.metrics.head_number.set(head.number)
         yield head
+        if head.quiet:
+            return
         check = asyncio.create_task(self._check(head))
         self._checks.add(check)
         check.add_done_callback(self._checks.discard)

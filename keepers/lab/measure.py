@@ -7,10 +7,11 @@ that alone, not from what the keepers say of themselves.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import numpy as np
 
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
@@ -22,14 +23,14 @@ from keepers.domain.margin import (
     Market,
     Snapshot,
     health,
-    leg_terms,
     rates,
     snapshot,
 )
 from keepers.domain.scan import Book, Candidate
 from keepers.domain.terms import Terms
-from keepers.domain.units import TICKS_PER_USD, WAD, ceil_div
+from keepers.domain.units import TICKS_PER_USD, V_ONE, WAD, ceil_div
 from keepers.domain.words import PENDING, Account, account_id
+from keepers.lab.panel import Panel
 from keepers.lab.records import (
     FLAG,
     MISSED_BLOCKS,
@@ -62,11 +63,11 @@ class Seen:
 class Watch:
     """Follows the chain block by block."""
 
-    def __init__(self, reader: Reader, record: Record, economy: Sequence[int]) -> None:
-        """Watch the accounts of an economy, by id, and everything else that appears."""
+    def __init__(self, reader: Reader, record: Record) -> None:
+        """Watch everything that appears."""
         self.reader = reader
         self.record = record
-        self.economy = list(economy)
+        self.panel = Panel([])
         self.book = Book()
         self.markets: dict[int, Market] = {}
         self.waiting: dict[int, Breach] = {}
@@ -109,6 +110,12 @@ class Watch:
         ids = await self.reader.account_ids()
         self.book.replace(await self.reader.accounts([*ids, *(self._house - set(ids))]))
 
+    def introduce(self, economy: Sequence[int]) -> None:
+        """Note whose health the charts show."""
+        self.panel = Panel(economy)
+        for account in economy:
+            self.panel.put(self.book.accounts[account])
+
     def at(self, now: int) -> Snapshot:
         """Return every market at an instant."""
         return snapshot(now, self.markets.values(), self._collaterals, self._terms)
@@ -120,9 +127,15 @@ class Watch:
 
     # ---- one block
 
-    async def look(self, block: int, wall_ms: float) -> Seen:
-        """Read a block, bring the mirror to it, and follow breaches and liquidations."""
-        seen = await self._read(block)
+    async def look(self, blocks: Sequence[int], wall_ms: float) -> list[Seen]:
+        """Read blocks, bring the mirror to each, and follow breaches and liquidations."""
+        found = await self._read(blocks)
+        for seen in found:
+            await self._take(seen, wall_ms)
+        return found
+
+    async def _take(self, seen: Seen, wall_ms: float) -> None:
+        block = seen.head.number
         touched, changed = self._touched(seen.logs)
         before = {market: self.markets[market].price.price for market in changed}
         if changed:
@@ -131,28 +144,37 @@ class Watch:
         if touched:
             for account in await self.reader.accounts(sorted(touched), block):
                 self.book.put(account)
+                self.panel.put(account)
         self.head = seen.head
         self._note_costs(seen)
         if self.measuring:
             self._note_moves(before, seen.head)
             self._note_events(seen, wall_ms)
             self._note_breaches(seen.head, wall_ms)
-        return seen
 
-    async def _read(self, block: int) -> Seen:
-        raw_head, receipts = await self.reader.rpc.batch(
-            [("eth_getBlockByNumber", (hex(block), False)), ("eth_getBlockReceipts", (hex(block),))]
+    async def _read(self, blocks: Sequence[int]) -> list[Seen]:
+        answers = await self.reader.rpc.batch(
+            [
+                request
+                for block in blocks
+                for request in (
+                    ("eth_getBlockByNumber", (hex(block), False)),
+                    ("eth_getBlockReceipts", (hex(block),)),
+                )
+            ]
         )
-        for answer in (raw_head, receipts):
+        for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
-        logs = [parse_log(each) for receipt in receipts for each in receipt["logs"]]
-        return Seen(
-            head=parse_head(raw_head),
-            logs=tuple(logs),
-            senders={str(r["transactionHash"]): str(r["from"]).lower() for r in receipts},
-            costs=tuple(_cost(receipt) for receipt in receipts),
-        )
+        return [
+            Seen(
+                head=parse_head(head),
+                logs=tuple(parse_log(each) for receipt in receipts for each in receipt["logs"]),
+                senders={str(r["transactionHash"]): str(r["from"]).lower() for r in receipts},
+                costs=tuple(_cost(receipt) for receipt in receipts),
+            )
+            for head, receipts in zip(answers[::2], answers[1::2], strict=True)
+        ]
 
     def _touched(self, logs: Iterable[Log]) -> tuple[set[int], set[int]]:
         """Return the accounts and the markets that these events speak of."""
@@ -396,8 +418,9 @@ class Watch:
     def frame(self, head: Head, wall_ms: float, deficit: int) -> Frame:
         """Return the state of the world for the charts."""
         at = self.at(head.time)
-        healths = [self.health_of(account, at) for account in self.economy]
-        known = [each for each in healths if each is not None]
+        equity, mm = self.panel.healths(at)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.where(mm > 0, equity / mm, np.nan)
         fund = self.health_of(self.insurance, at)
         return Frame(
             time=head.time,
@@ -407,10 +430,10 @@ class Watch:
             nav=self.nav(at) / WAD,
             insurance=(fund.equity if fund else 0) / WAD,
             deficit=deficit / WAD,
-            equity=sum(each.equity for each in known) / WAD,
-            under=sum(each.under_mm for each in known),
-            ratios=tuple(_ratio(each) for each in healths),
-            vols={self._symbols[market]: feed.v_slow / 10_000 for market, feed in at.feeds.items()},
+            equity=float(equity.sum()),
+            under=int((ratios < 1).sum()),
+            ratios=tuple(ratios.tolist()),
+            vols={self._symbols[market]: feed.v_slow / V_ONE for market, feed in at.feeds.items()},
         )
 
     async def compare(self) -> list[str]:
@@ -435,23 +458,6 @@ def mm_rates(account: Account, at: Snapshot, symbols: Mapping[int, str]) -> dict
         symbol = symbols[leg.market]
         found[symbol] = min(rate, found.get(symbol, rate))
     return found
-
-
-def gross(account: Account, at: Snapshot) -> int:
-    """Return the notional of all legs [WAD]."""
-    return sum(abs(leg.size) * at.feeds[leg.market].price for leg in account.legs)
-
-
-def unrealised(account: Account, at: Snapshot) -> int:
-    """Return quote and profit of all legs [WAD]."""
-    legs = (leg_terms(at.feeds[leg.market], leg.size, account.house)[0] for leg in account.legs)
-    return account.quote + sum(legs)
-
-
-def _ratio(found: Health | None) -> float:
-    if found is None or found.mm == 0:
-        return math.nan
-    return found.equity / found.mm
 
 
 def _cost(receipt: Mapping[str, Any]) -> tuple[str, int, int, bool]:

@@ -115,7 +115,7 @@ async def _stage(
     node: Node, made: World, clock: Clock, crew: Crew, record: Record, rpc: Rpc
 ) -> Stage:
     reader = Reader(rpc, made.deployment)
-    watch = Watch(reader, record, [])
+    watch = Watch(reader, record)
     await watch.start()
     return Stage(node, made, clock, watch, crew, record, reader, time.perf_counter())
 
@@ -251,7 +251,6 @@ async def _opening_tick(stage: Stage) -> None:
 async def _introduce(stage: Stage, opening: Opening) -> None:
     """Note every account as it stands before the first price moves."""
     watch, record = stage.watch, stage.record
-    watch.economy = opening.ids
     at = watch.at(stage.clock.now)
     for plan, account in zip(opening.economy.plans, opening.ids, strict=True):
         found = watch.health_of(account, at)
@@ -272,6 +271,7 @@ async def _introduce(stage: Stage, opening: Opening) -> None:
                 end_equity=found.equity,
             )
         )
+    watch.introduce(opening.ids)
     record.pool_start = watch.nav(at)
     record.insurance_start = _equity(watch, watch.insurance)
     await _prove(stage, "before the crash")
@@ -330,7 +330,6 @@ async def _price(stage: Stage, at: int) -> bool:
     """Mine the block that tells the time, then the one that holds its price; whether it came."""
     clock = stage.clock
     await clock.mine(at)
-    await _follow(stage)
     deadline = time.perf_counter() + PRICE_WAIT_S
     while time.perf_counter() < deadline:
         await clock.arrival(deadline - time.perf_counter())
@@ -396,11 +395,9 @@ async def _follow(stage: Stage) -> list[Seen]:
     """Let the yardstick read every block that it has not seen."""
     watch = stage.watch
     first = stage.clock.block if watch.head is None else watch.head.number + 1
-    seen = []
-    for block in range(first, stage.clock.block + 1):
-        found = await watch.look(block, stage.wall_ms())
-        _note_orders(stage, found)
-        seen.append(found)
+    seen = await watch.look(range(first, stage.clock.block + 1), stage.wall_ms())
+    for block in seen:
+        _note_orders(stage, block)
     return seen
 
 

@@ -17,35 +17,46 @@ from keepers.errors import BadInput
 class Board:
     """Reports by signer, each with a valid signature; readers may wait for the next change."""
 
-    def __init__(self, separator: bytes, signers: tuple[str, ...], keep: int = 8) -> None:
-        """Accept reports of these signers for this EIP-712 domain."""
+    def __init__(
+        self,
+        separator: bytes,
+        signers: tuple[str, ...],
+        keep: int = 8,
+        own: int | None = None,
+    ) -> None:
+        """Accept reports of these signers for this EIP-712 domain; `own` is this publisher's."""
         self._separator = separator
         self._signers = tuple(signer.lower() for signer in signers)
         self._keep = keep
-        self._reports: dict[int, deque[SignedReport]] = {}
+        self._own = own
+        self._reports: dict[int, deque[tuple[int, SignedReport]]] = {}  # with their versions
+        self._claimed_at: dict[int, int] = {}  # version of each claim
         self.claims: dict[int, int] = {}  # publish time by signer that says it has submitted
         self.version = 0
+        self.own_version = 0  # the version at which something of its own changed last
         self._changed = asyncio.Event()
 
     def add(self, signed: SignedReport) -> bool:
         """Keep a report if it is signed by its signer and newer than what is known of it."""
         newest = self._reports.get(signed.signer)
-        if newest and newest[-1].report.publish_time >= signed.report.publish_time:
+        if newest and newest[-1][1].report.publish_time >= signed.report.publish_time:
             return False
         if signed.signer >= len(self._signers):
             return False
         found = recover(signed, self._separator)
         if found is None or found.lower() != self._signers[signed.signer]:
             return False
-        self._reports.setdefault(signed.signer, deque(maxlen=self._keep)).append(signed)
-        self._bump()
+        kept = self._reports.setdefault(signed.signer, deque(maxlen=self._keep))
+        kept.append((self.version + 1, signed))
+        self._bump(signed.signer)
         return True
 
     def claim(self, claim: Claim) -> None:
         """Note a publisher's word that it has submitted."""
         if claim.publish_time > self.claims.get(claim.signer, 0):
             self.claims[claim.signer] = claim.publish_time
-            self._bump()
+            self._claimed_at[claim.signer] = self.version + 1
+            self._bump(claim.signer)
 
     def claimed(self, publish_time: int, but: int) -> bool:
         """Return whether a publisher other than `but` says that it submitted this time or later."""
@@ -54,32 +65,48 @@ class Board:
     def reports(self) -> Iterator[SignedReport]:
         """Yield every report that is kept."""
         for kept in self._reports.values():
-            yield from kept
+            yield from (each for _, each in kept)
 
-    def _bump(self) -> None:
+    def _bump(self, signer: int) -> None:
         self.version += 1
+        if signer == self._own:
+            self.own_version = self.version
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def changed(self, after: int, wait_s: float) -> None:
-        """Return when the version is above `after`, or when the time is over."""
-        if self.version > after:
-            return
+    async def changed(self, after: int, wait_s: float, *, own: bool = False) -> None:
+        """Return when the version (of its own things) is above `after`, or the time is over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await self._changed.wait()
+                while (self.own_version if own else self.version) <= after:
+                    await self._changed.wait()
 
-    def as_json(self, signer: int | None = None) -> dict[str, Any]:
-        """Return what GET /reports answers; one signer's alone when given."""
+    def as_json(self, signer: int | None = None, after: int = -1) -> dict[str, Any]:
+        """Return what GET /reports answers.
+
+        Args:
+            signer: this one's alone.
+            after: what is newer than this version alone.
+        """
+        chosen = self._reports if signer is None else {signer: self._reports.get(signer, ())}
         return {
             "version": self.version,
-            "reports": [to_json(each) for each in self.reports() if signer in (None, each.signer)],
+            "reports": [
+                to_json(report)
+                for kept in chosen.values()
+                for version, report in kept
+                if version > after
+            ],
             "claims": [
                 {"signer": each, "publish_time": time}
                 for each, time in self.claims.items()
-                if signer in (None, each)
+                if signer in (None, each) and self._claimed_at[each] > after
             ],
         }
+
+    def own_json(self, after: int = -1) -> dict[str, Any]:
+        """Return what is its own and newer than a version: what its peers want."""
+        return self.as_json(-1 if self._own is None else self._own, after)
 
     def merge(self, answer: Any) -> int:
         """Take a peer's answer; return its version. Whatever is malformed or forged is left out."""

@@ -1,8 +1,9 @@
-"""Other publishers' reports over HTTP: one patient request per peer at a time."""
+"""Other publishers' reports over HTTP: one open stream per peer."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Final
 
 import aiohttp
@@ -26,25 +27,31 @@ def reports_url(peer: str) -> str:
     return peer.rstrip("/") + "/reports"
 
 
-async def follow(peer: str, board: Board, metrics: Metrics) -> None:
-    """Keep the board up to date with one peer; an absent peer is asked again and again."""
-    url, after, delay, absent = reports_url(peer), 0, RETRY_S, False
-    timeout = aiohttp.ClientTimeout(total=2 * WAIT_S, connect=2.0)
+async def follow(peer: str, board: Board, metrics: Metrics, *, own: bool = False) -> None:
+    """Keep the board up to date with one peer; an absent peer is asked again and again.
+
+    Args:
+        peer: its HTTP address.
+        board: where its reports go.
+        metrics: where failures are counted.
+        own: ask for the peer's own reports alone; for those who follow every publisher.
+    """
+    url, delay, absent = reports_url(peer) + "/stream", RETRY_S, False
+    timeout = aiohttp.ClientTimeout(total=None, connect=2.0, sock_read=2 * WAIT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         while True:
-            query = {"after": str(after), "wait": str(WAIT_S)}
             try:
-                async with session.get(url, params=query) as response:
+                async with session.get(url, params={"own": str(int(own))}) as response:
                     response.raise_for_status()
-                    version = board.merge(await response.json())
+                    async for line in response.content:
+                        board.merge(json.loads(line))
+                        delay, absent = RETRY_S, False
+                        metrics.reports.labels("peer").inc()
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError, BadInput) as error:
                 if not absent:
                     log.warning("peer is absent", peer=peer, error=type(error).__name__)
                 metrics.failures.labels("peer").inc()
-                after, absent = 0, True
-                await asyncio.sleep(delay)
-                delay = min(RETRY_MAX_S, 2 * delay)
-                continue
-            # A peer that started again counts from zero.
-            after, delay, absent = version, RETRY_S, False
-            metrics.reports.labels("peer").inc()
+                absent = True
+            # Also after a stream that ended in order: the peer has stopped.
+            await asyncio.sleep(delay)
+            delay = min(RETRY_MAX_S, 2 * delay)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI, Query, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from keepers.errors import BadInput
 from keepers.web.board import Board
 from keepers.web.metrics import Metrics
 
 MAX_WAIT_S: Final = 10.0
+LIFE_S: Final = 5.0  # a stream says at least this often that it is alive
 
 
 def application(metrics: Metrics, ready: Callable[[], str], board: Board | None = None) -> FastAPI:
@@ -50,11 +53,27 @@ def application(metrics: Metrics, ready: Callable[[], str], board: Board | None 
 def _serve_reports(app: FastAPI, board: Board) -> None:
     @app.get("/reports")
     async def reports(
-        after: int = -1, wait: float = Query(0.0, ge=0.0, le=MAX_WAIT_S), signer: int | None = None
-    ) -> dict[str, Any]:
+        after: int = -1,
+        wait: float = Query(0.0, ge=0.0, le=MAX_WAIT_S),
+        signer: int | None = None,
+        own: bool = False,
+    ) -> JSONResponse:
         if wait:
-            await board.changed(after, wait)
-        return board.as_json(signer)
+            await board.changed(after, wait, own=own)
+        return JSONResponse(board.own_json(after) if own else board.as_json(signer, after))
+
+    @app.get("/reports/stream")
+    async def stream(after: int = -1, own: bool = False) -> StreamingResponse:
+        return StreamingResponse(_changes(board, after, own), media_type="application/x-ndjson")
+
+
+async def _changes(board: Board, after: int, own: bool) -> AsyncIterator[bytes]:
+    """Yield one line of JSON whenever something is new, and one now and then without any."""
+    while True:
+        answer = board.own_json(after) if own else board.as_json(None, after)
+        yield json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+        after = int(answer["version"])
+        await board.changed(after, LIFE_S, own=own)
 
 
 class _Server(uvicorn.Server):

@@ -20,11 +20,11 @@ _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 class BoaExecutor:
     """One sender on titanoboa's chain."""
 
-    def __init__(self, sender: str, env: Any = None) -> None:
-        """Send from `sender` on `env`, the current environment by default."""
+    def __init__(self, sender: str, chain_id: int = CHAIN_ID) -> None:
+        """Send from `sender` in the current environment."""
         self._sender = to_checksum_address(sender)
-        self.env = env or boa.env
-        self.env.evm.patch.chain_id = CHAIN_ID
+        self.env = boa.env
+        self.env.evm.patch.chain_id = chain_id
 
     @property
     def sender(self) -> str:

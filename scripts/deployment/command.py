@@ -74,7 +74,7 @@ def _rehearsed_gas(site: Site, steps: Sequence[Step]) -> dict[str, int]:
     parameters = replace(site.parameters, tokens={})
     made = artifacts.load(*contract_names(parameters))
     with boa.swap_env(boa.Env()):
-        executor = BoaExecutor(site.executor.sender)
+        executor = BoaExecutor(site.executor.sender, parameters.chain_id)
         record = Record(executor.chain_id(), executor.sender)
         scratch = Site(executor, parameters, made, record)
         wanted = {step.name for step in steps}

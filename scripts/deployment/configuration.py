@@ -91,7 +91,7 @@ def _flat(values: Any) -> list[Any]:
 
 
 def _token_info(site: Site, token: TokenParams) -> Any:
-    address = site.record.tokens[token.symbol]["address"]
+    address = site.record.token(token.symbol)
     return site.contract("Clearinghouse").read("token_info", address)
 
 
@@ -100,7 +100,7 @@ def _collateral(token: TokenParams) -> Step:
         return bool(_token_info(site, token)[5])
 
     def run(site: Site) -> None:
-        address = site.record.tokens[token.symbol]["address"]
+        address = site.record.token(token.symbol)
         haircuts = (token.haircut_im, token.haircut_mm)
         caps = (token.hard_cap, token.soft_cap)
         clearinghouse = site.contract("Clearinghouse")
@@ -117,14 +117,19 @@ def _caps(token: TokenParams) -> Step:
         return tuple(_token_info(site, token)[3:5]) == (token.hard_cap, soft)
 
     def run(site: Site) -> None:
-        address = site.record.tokens[token.symbol]["address"]
+        address = site.record.token(token.symbol)
         site.send(site.contract("Clearinghouse"), "set_caps", address, token.hard_cap, soft)
 
     return Step(f"caps of {token.symbol}", done, run)
 
 
+def small_markets(parameters: Parameters) -> int:
+    """Return the markets that open from 500 USD, bit m for market m."""
+    return sum(1 << m.id for m in parameters.markets.values() if m.min_leg == SMALL_LEG)
+
+
 def _venue(parameters: Parameters) -> Step:
-    small = sum(1 << m.id for m in parameters.markets.values() if m.min_leg == SMALL_LEG)
+    small = small_markets(parameters)
 
     def done(site: Site) -> bool:
         pool = site.record.address("LiquidityPool")

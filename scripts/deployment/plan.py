@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from scripts.deployment.configuration import configure_plan
+from scripts.deployment.configuration import configure_plan, small_markets
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import created_address
 from scripts.deployment.models import Parameters, TokenParams
@@ -104,7 +104,7 @@ def _create_clearinghouse(site: Site) -> None:
     token = site.parameters.settlement
     site.deploy(
         "Clearinghouse",
-        site.record.tokens[token.symbol]["address"],
+        site.record.token(token.symbol),
         token.hard_cap,
         site.record.address("Markets"),
         site.record.predicted["InsuranceFund"],
@@ -140,7 +140,8 @@ def _create_liquidator(site: Site) -> None:
 
 def _create_lens(site: Site) -> None:
     address = site.record.address
-    site.deploy("Lens", address("Clearinghouse"), address("LiquidityPool"), address("Liquidator"))
+    neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("Liquidator"))
+    site.deploy("Lens", *neighbours, small_markets(site.parameters))
 
 
 # ---- the circle --------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def _check_balance(site: Site) -> None:
 
 def _check_tokens(site: Site) -> None:
     if not site.parameters.tokens:
-        if site.parameters.chain_id != ranges.TEST_CHAIN:
+        if site.parameters.chain_id not in ranges.TEST_CHAINS:
             raise DeploymentError("tokens: mock tokens are for test chains; give their addresses")
         return
     for token in site.parameters.all_tokens:

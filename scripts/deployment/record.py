@@ -43,6 +43,16 @@ class Record:
             raise DeploymentError(f"{name} is not deployed on chain {self.chain_id}")
         return str(self.contracts[name]["address"])
 
+    def token(self, symbol: str) -> str:
+        """Return where a token stands.
+
+        Raises:
+            DeploymentError: it has not been noted.
+        """
+        if symbol not in self.tokens:
+            raise DeploymentError(f"token {symbol} is not deployed on chain {self.chain_id}")
+        return str(self.tokens[symbol]["address"])
+
     def add(self, name: str, receipt: Receipt) -> None:
         """Note a new contract; the first one's block is where its history starts."""
         self.contracts[name] = {

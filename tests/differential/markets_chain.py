@@ -9,8 +9,7 @@ from typing import Any
 from tests.reference import units, words
 from tests.reference.facts import Account, Collateral, FeedParams, MarginParams, Market
 from tests.stateful.compiled import compiled
-from tests.stateful.evm import Evm, deploy
-from tests.stateful.house import created
+from tests.stateful.evm import Evm, created, deploy
 
 OWNER = 0x0101
 CLEARINGHOUSE = 0x0202
@@ -55,7 +54,17 @@ class MarketsChain:
 
     def __init__(self) -> None:
         self.evm = Evm()
-        self.contract = deploy(self.evm, OWNER, "Markets", CLEARINGHOUSE, TIMING, CHARGES, 3)
+        self.configurator = deploy(self.evm, OWNER, "RiskConfigurator", created(OWNER, 1))
+        self.contract = deploy(
+            self.evm,
+            OWNER,
+            "Markets",
+            self.configurator.address,
+            CLEARINGHOUSE,
+            TIMING,
+            CHARGES,
+            3,
+        )
         self._slots = {
             name: slots(name)
             for name in ("prices", "states", "samplers", "pendings", "collaterals")
@@ -64,7 +73,7 @@ class MarketsChain:
     def list_market(self, market: int, m: Market) -> None:
         """List a market with the parameters of `m`; its words follow by write()."""
         price = m.feed.min_price * units.TICK_WAD
-        self.contract.send(
+        self.configurator.send(
             OWNER,
             "list_market",
             market,
@@ -75,7 +84,7 @@ class MarketsChain:
         )
 
     def set_feed(self, market: int, m: Market) -> None:
-        self.contract.send(OWNER, "set_feed_params", market, feed_tuple(m.feed))
+        self.configurator.send(OWNER, "set_feed_params", market, feed_tuple(m.feed))
 
     def write(self, market: int, m: Market) -> None:
         """Write the words of a market."""

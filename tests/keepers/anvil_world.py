@@ -70,7 +70,14 @@ def deployed_node() -> Iterator[Node]:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         command = [str(find_anvil()), "--quiet", "--port", str(port), "--accounts", "20"]
-        command += ["--chain-id", str(CHAIN_ID), "--timestamp", str(START), "--gas-limit", "60000000"]
+        command += [
+            "--chain-id",
+            str(CHAIN_ID),
+            "--timestamp",
+            str(START),
+            "--gas-limit",
+            "60000000",
+        ]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=folder)
         try:
             http = f"http://127.0.0.1:{port}"
@@ -142,7 +149,9 @@ class World:
                     return receipt
                 await asyncio.sleep(0.005)
 
-    async def act(self, actor: int, contract: str, name: str, *arguments: Any, value: int = 0) -> str:
+    async def act(
+        self, actor: int, contract: str, name: str, *arguments: Any, value: int = 0
+    ) -> str:
         """Call an entry point as an actor."""
         data = interface(contract).encode(name, *arguments)
         return await self.send(actor, self.deployment.address(contract), data, value)
@@ -209,6 +218,15 @@ class World:
         self.prices |= usd
         await self.act(DEPLOYER, "Markets", "update", self.blob(await self.now()))
 
+    async def publish_next(self, **usd: float) -> None:
+        """Bring prices in a block, and leave it to the test to mine the ones after it."""
+        self.prices |= usd
+        data = interface("Markets").encode("update", self.blob(await self.now()))
+        await self.rpc.request("evm_setAutomine", False)
+        hash_ = await self.send(DEPLOYER, self.deployment.address("Markets"), data, wait=False)
+        await self.rpc.request("evm_mine")
+        await self.landed(hash_)
+
     async def move(self, symbol: str, usd: float, steps_percent: float = 2.0) -> None:
         """Walk a price to where it shall be, in steps that no guard holds up."""
         while self.prices[symbol] != usd:
@@ -221,7 +239,9 @@ class World:
 
     # ---- positions
 
-    def order(self, account: int, symbol: str, units: float, now: int, **changed: Any) -> tuple[Any, ...]:
+    def order(
+        self, account: int, symbol: str, units: float, now: int, **changed: Any
+    ) -> tuple[Any, ...]:
         """Return an order at any price."""
         self.salt += 1
         size = round(units * LOTS_PER_UNIT)

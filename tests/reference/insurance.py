@@ -39,18 +39,24 @@ def room_of(world: World, market: int) -> int:
     return max(0, min(by_day, by_market))
 
 
-def draw(world: World, asked: Cover) -> Cover:
-    """Return what the fund pays now of what is asked, counted and settled."""
+def offer(world: World, asked: Cover) -> Cover:
+    """Return what the fund would pay now of what is asked."""
     cash = cash_of(world)
     deficit = min(asked.deficit, cash)
     bonus = min(asked.bonus, room_of(world, asked.market), cash - deficit)
-    day, start, spent = today(world)
-    world.fund_epoch = (day, start, spent + bonus)
-    if bonus:
-        key = (day, asked.market)
-        world.fund_spent[key] = world.fund_spent.get(key, 0) + bonus
-    ledger.settle(world, world.setup.insurance_account)
     return Cover(asked.market, deficit, bonus)
+
+
+def draw(world: World, asked: Cover) -> Cover:
+    """Return what the fund pays now of what is asked, counted and settled."""
+    paid = offer(world, asked)
+    day, start, spent = today(world)
+    world.fund_epoch = (day, start, spent + paid.bonus)
+    if paid.bonus:
+        key = (day, asked.market)
+        world.fund_spent[key] = world.fund_spent.get(key, 0) + paid.bonus
+    ledger.settle(world, world.setup.insurance_account)
+    return paid
 
 
 def fund(world: World, payer: int, amount: int) -> None:

@@ -151,15 +151,21 @@ def withdraw(
     move_wallet(world, to, token, amount)
 
 
+def on_hand(world: World) -> int:
+    """Return the settlement token that backs neither insurance nor fees [WAD]."""
+    setup = world.setup
+    held_back = (setup.insurance_account, setup.fee_account)
+    protected = sum(world.account(other).cash for other in held_back)
+    return world.tokens[SETTLEMENT].tracked * setup.scale - protected
+
+
 def _free(world: World, account_id: int, token: int) -> int:
     """Return what a withdrawal may take at most [atoms]."""
     setup = world.setup
-    tracked = world.tokens[token].tracked
     held_back = (setup.insurance_account, setup.fee_account)
     if token != SETTLEMENT or account_id in held_back:
-        return tracked
-    protected = sum(world.account(other).cash for other in held_back)
-    return max(0, (tracked * setup.scale - protected) // setup.scale)
+        return world.tokens[token].tracked
+    return max(0, on_hand(world) // setup.scale)
 
 
 def transfer(
@@ -436,7 +442,7 @@ def _require_posted(world: World, p: Post, before: Health) -> Posted:
     other = world.health(p.counterparty)
     emptied = world.account(p.account).empty
     require(emptied or improves(before, after), "seizure: health fell")
-    require(before.equity < 0 or after.equity >= 0, "seizure: made insolvent")
+    require(after.equity >= min(before.equity, 0), "seizure: made insolvent")
     house = world.account(p.counterparty).house
     bound = other.mm if house else other.im
     require(other.equity >= bound, "ledger: margin")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
-from tests.reference import insurance, ledger, margin, pool
+from tests.reference import closing, insurance, ledger, margin, pool
+from tests.reference.closing import Close
 from tests.reference.facts import Account, Health, Holding, Leg
-from tests.reference.fixed import ceil_div, floor_div, mul_up, trunc_div
-from tests.reference.markets import funding_now
+from tests.reference.fixed import ceil_div, floor_div, trunc_div
 from tests.reference.refused import require
-from tests.reference.state import World, owner_of, with_leg
+from tests.reference.state import World, owner_of
 from tests.reference.units import (
     AGE_MM,
     CLOCK_MEMORY,
     CLOCK_STEP,
     DUST,
-    KAPPA_FLAT,
     T_SLOW,
     WAD,
 )
@@ -24,8 +24,6 @@ from tests.reference.words import market_of
 
 # the reward curve: seconds of live time, share of MM
 CURVE = ((0, 0), (300, WAD // 2), (1_800, 3 * WAD // 2))
-MAX_STEPS = 24
-ROOM_STEPS = 24
 TOLERANCE = WAD // 1_000
 CUSHION = 3 * WAD // 10_000
 GRID = WAD // 1_000_000
@@ -51,12 +49,6 @@ def live_at(world: World, account_id: int, health: Health) -> int:
     return live + min(CLOCK_STEP, max(0, world.now - max(last, health.resume)))
 
 
-def _advance(world: World, account_id: int, live: int, running: bool, cured: bool) -> None:
-    """Count a call that found E < MM; one that cures an account without a clock writes nothing."""
-    if live != 0 or running or not cured:
-        world.clocks[account_id] = (live, world.now)
-
-
 def _require_liquidatable(world: World, account_id: int, health: Health) -> None:
     require(health.equity < health.mm, "liquidator: not below mm")
     require(margin.liquidation_open(health), "liquidator: closed")
@@ -78,199 +70,30 @@ def flag(world: World, account_id: int, reports: ledger.Reports) -> int:
         return 0
     _require_liquidatable(world, account_id, health)
     live = live_at(world, account_id, health)
-    _advance(world, account_id, live, running, cured=False)
+    world.clocks[account_id] = (live, world.now)
     ledger.set_auction(world, account_id, True)
     return live
 
 
-# ---- the pool's room -----------------------------------------------------------------------------
+# ---- reduce --------------------------------------------------------------------------------
 
 
-def _pool_stands(world: World, instrument: int, size: int) -> bool:
-    """Return whether the pool keeps E >= MM after a forced fill; a closed leg stays, of size 0."""
-    market = world.markets[market_of(instrument)]
-    account = world.account(world.setup.pool_account)
-    before = account.size(instrument)
-    params = world.pool_params[market_of(instrument)]
-    price = pool.price_of(market, params, -before, size, params.spread_min)
-    gained = size * (price - funding_now(market, world.now))
-    legs = tuple(
-        Leg(leg.instrument, before - size) if leg.instrument == instrument else leg
-        for leg in account.legs
-    )
-    if all(leg.instrument != instrument for leg in legs):
-        legs = (*legs, Leg(instrument, -size))
-    after = replace(account, legs=legs, quote=account.quote + gained)
-    health = margin.check(after, world.markets, world.collaterals, world.now)
-    return health.equity >= health.mm
-
-
-def liquidation_room(world: World, instrument: int, size: int) -> int:
-    """Return how many lots of a forced fill of `size` (taker's side) the pool stands by."""
-    market_id = market_of(instrument)
-    venue = world.setup.pool_account
-    account = world.account(venue)
-    worth = pool.nav(world.health(venue).equity, account, world.markets, world.pool_params)
-    lambda_ = world.pool_params[market_id].lambda_
-    cap = lambda_ * worth // (world.markets[market_id].price * WAD)
-    sign = 1 if size > 0 else -1
-    along = -sign * account.size(instrument)
-    high = min(abs(size), max(0, cap - along, -2 * along))
-    low, middle = 0, high
-    for _ in range(ROOM_STEPS):
-        if low == high:
-            break
-        if _pool_stands(world, instrument, sign * middle):
-            low = middle
-        else:
-            high = middle - 1
-        middle = (low + high + 1) // 2
-    return low
-
-
-# ---- reduce: search ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """A close on paper: after fill and fees, before pay; gap = h, after the whole pay."""
-
-    lots: int
-    taker: int
-    price: int
-    fee: int
-    liquidation_fee: int
-    keeper_part: int
-    tilt: int
-    quote: int
-    after: Account
-    gap: int
-
-
-def close_of(world: World, account_id: int, instrument: int, lots: int) -> Close:
-    """Close `lots` of a leg against the pool, on paper."""
-    account = world.account(account_id)
-    market = world.markets[market_of(instrument)]
-    params = world.pool_params[market_of(instrument)]
-    taker = -lots if account.size(instrument) > 0 else lots
-    venue = world.account(world.setup.pool_account).size(instrument)
-    price = pool.price_of(market, params, -venue, taker, params.spread_min)
-    fee = mul_up(params.fee, lots * price)
-    liquidation_fee = mul_up(params.liquidation_fee, lots * price)
-    keeper_part = params.keeper_rate * (lots * market.price) // WAD
-    quote = taker * (price - funding_now(market, world.now))
-    after = with_leg(account, instrument, taker)
-    after = replace(after, quote=after.quote - quote - fee - liquidation_fee)
-    paid = replace(after, quote=after.quote - KAPPA_FLAT - keeper_part)
-    health = margin.check(paid, world.markets, world.collaterals, world.now)
-    return Close(
-        lots,
-        taker,
-        price,
-        fee,
-        liquidation_fee,
-        keeper_part,
-        pool.tilt_of(market, params, taker - venue),
-        quote,
-        after,
-        health.equity - health.le,
-    )
-
-
-def _term_slope(rate: int, tiered: bool) -> int:
-    return rate * 3 // 2 if tiered and rate < WAD else rate
-
-
-def gap_slope(world: World, account_id: int, instrument: int, lots: int) -> int:
-    """Return h' at `lots`, rounded up [WAD per lot]."""
-    market = world.markets[market_of(instrument)]
-    params = world.pool_params[market_of(instrument)]
-    held = world.account(account_id).size(instrument)
-    skew = -world.account(world.setup.pool_account).size(instrument) * market.price
-    toward = skew if held > 0 else -skew
-    curve = trunc_div((toward - lots * market.price) * WAD, params.scale)
-    costs = params.spread_min + params.fee + params.liquidation_fee + params.keeper_rate
-    left = (abs(held) - lots) * market.price
-    rates = margin.leg_rates(market, left, False, 0)
-    tiered = left > market.margin.tier_start
-    slopes = _term_slope(rates.mm, tiered) + _term_slope(rates.ims, tiered)
-    slope = curve - costs + slopes // 2 + 1
-    return max(1, trunc_div(slope * market.price, WAD) + 1)
-
-
-def search(world: World, account_id: int, instrument: int, start: int, limit: int) -> Close:
-    """Return the close that the contract's Newton in whole lots finds up to `limit`."""
-    found = close_of(world, account_id, instrument, start)
-    for _ in range(MAX_STEPS):
-        slope = gap_slope(world, account_id, instrument, found.lots)
-        if found.gap < 0:
-            if found.lots == limit:
-                break
-            lots = min(limit, found.lots + ceil_div(-found.gap, slope))
-        else:
-            lots = found.lots - min(found.lots, found.gap // slope)
-            if lots == found.lots:
-                break
-        found = close_of(world, account_id, instrument, lots)
-    return found
-
-
-def bounded(world: World, account_id: int, instrument: int, start: int, limit: int) -> Close:
-    """Return the search's close, widened or narrowed so that no dust of the leg remains."""
-    found = search(world, account_id, instrument, start, limit)
-    held = abs(world.account(account_id).size(instrument))
-    mark = world.markets[market_of(instrument)].price
-    rest = (held - found.lots) * mark
-    if rest == 0 or rest >= DUST:
-        return found
-    if limit == held:
-        return close_of(world, account_id, instrument, held)
-    return close_of(world, account_id, instrument, max(0, held - ceil_div(DUST, mark)))
-
-
-def need(health: Health) -> int:
-    """Return what is missing to LE [WAD]."""
-    return max(0, health.le - health.equity)
-
-
-def pay_of(world: World, account_id: int, found: Close) -> int:
-    """Return what the keeper has earned with a close [WAD]."""
-    if found.gap >= 0:
-        return KAPPA_FLAT + found.keeper_part
-    before = need(world.health(account_id))
-    left = need(margin.check(found.after, world.markets, world.collaterals, world.now))
-    return KAPPA_FLAT * (before - min(before, left)) // before + found.keeper_part
-
-
-def capacity_left(world: World, market: int) -> int:
-    """Return the lots that this block may still close of a market."""
-    p = world.pool_params[market]
-    left = p.mu * (2 * p.spread_min + p.fee) // WAD * p.scale // WAD
-    block, used = world.capacity_used.get(market, (0, 0))
-    if block == world.block:
-        left -= min(left, used)
-    return left // world.markets[market].price
-
-
-# ---- reduce: call --------------------------------------------------------------------------------
-
-
-def planned(world: World, account_id: int, instrument: int, size: int) -> Close:
+def planned(world: World, account_id: int, instrument: int, before: Health, size: int) -> Close:
     """Return the close that a call with `size` makes."""
+    _require_liquidatable(world, account_id, before)
     held = world.account(account_id).size(instrument)
     require(held != 0, "liquidator: no such leg")
-    require(not _sheltered(world, account_id), "liquidator: house")
     market = world.markets[market_of(instrument)]
     require(world.now <= market.publish + AGE_MM, "liquidator: stale price")
-    most = min(abs(held), capacity_left(world, market_of(instrument)))
+    most = min(abs(held), closing.capacity_left(world, market_of(instrument)))
     require(most != 0, "liquidator: no capacity")
-    limit = min(size, most)
-    found = bounded(world, account_id, instrument, limit, limit)
+    desk = closing.desk_of(world, account_id, instrument, before)
+    found = closing.bounded(desk, min(size, most), most)
+    require(found.lots != 0, "liquidator: too small")
     if found.gap < 0 and size < most:
         taker = -most if held > 0 else most
-        room = liquidation_room(world, instrument, taker)
+        room = closing.liquidation_room(world, instrument, taker)
         require(size >= room, "liquidator: too small")
-    require(found.lots != 0, "liquidator: too small")
     return found
 
 
@@ -322,29 +145,22 @@ def reduce(
     require(not own, "liquidator: own account")
     ledger.update(world, reports)
     account = world.account(account_id)
-    found = planned(world, account_id, instrument, size)
-    pay = pay_of(world, account_id, found)
+    before = world.health(account_id)
+    found = planned(world, account_id, instrument, before, size)
+    pay = closing.pay_of(world, before, found)
     require(pay >= min_pay, "liquidator: pay too low")
 
     held = account.size(instrument)
-    ask = pool.Ask(
-        instrument,
-        found.taker,
-        held,
-        world.account(venue).size(instrument),
-        liquidation=True,
-    )
-    live = live_at(world, account_id, world.health(account_id))
+    venue_size = world.account(venue).size(instrument)
+    live = live_at(world, account_id, before)
     post = _post_of_close(world, account_id, keeper, instrument, found, pay)
     posted = ledger.post(world, post)
     market = market_of(instrument)
     _require_reduced(posted, world.markets[market].price, closed=found.lots == abs(held))
-    ledger.confirm(world, ask)
-    block, used = world.capacity_used.get(market, (0, 0))
-    spent = found.lots * world.markets[market].price
-    used = used if block == world.block else 0
-    world.capacity_used[market] = (world.block, used + spent)
-    _advance(world, account_id, live, account.in_auction, cured=found.gap >= 0)
+    ledger.confirm(world, pool.Ask(instrument, found.taker, held, venue_size, liquidation=True))
+    closing.use_capacity(world, market, found.lots)
+    if account.in_auction or found.gap < 0:
+        world.clocks[account_id] = (live, world.now)
     return Reduced(found, pay, posted)
 
 
@@ -493,6 +309,43 @@ def planned_fraction(world: World, case: Case) -> int:
     return least if least < WAD < fraction + TOLERANCE else fraction
 
 
+class TakePlan(NamedTuple):
+    """As ILiquidator.TakePlan."""
+
+    status: int
+    fraction: int = 0
+    smallest: int = 0
+    reward: int = 0
+    payment: int = 0
+    insurance: int = 0
+    live_time: int = 0
+
+
+def plan_take(world: World, account_id: int) -> TakePlan:
+    """Return what the view plans for an account in this block."""
+    case = case_of(world, account_id)
+    if case.account.empty:
+        return TakePlan(closing.NO_LEG)
+    if case.health.equity >= case.health.mm:
+        return TakePlan(closing.NOT_BELOW_MM)
+    if case.account.house or not margin.liquidation_open(case.health):
+        return TakePlan(closing.CLOSED)
+    fraction = planned_fraction(world, case)
+    covered = 0
+    if fraction == WAD:
+        offered = insurance.offer(world, asked(world, case))
+        covered = offered.deficit + offered.bonus
+    return TakePlan(
+        0,
+        fraction,
+        smallest(world, case),
+        case.reward,
+        payment_of(case, fraction),
+        covered,
+        case.live,
+    )
+
+
 # ---- take: call ----------------------------------------------------------------------------------
 
 
@@ -561,7 +414,8 @@ def take(
     posted = ledger.post(world, _post_of_take(account_id, buyer, deal, paid, short))
     if fraction != WAD:
         _require_rest(world, case, deal.rest, posted.after)
-    _advance(world, account_id, case.live, case.account.in_auction, cured=True)
+    if case.account.in_auction:
+        world.clocks[account_id] = (case.live, world.now)
     deficit = ledger.write_off(world, account_id, 0) if short else 0
     return Taken(deal, case, paid, deficit, posted)
 

@@ -117,7 +117,7 @@ def payable(world: World, queued: int, worth: int) -> tuple[int, int]:
     health = world.health(world.setup.pool_account)
     cash = world.account(world.setup.pool_account).cash
     owed = pool.to_assets_down(queued, world.supply, worth)
-    now = min(owed, max(0, min(cash, health.equity - health.im)))
+    now = min(owed, max(0, min(cash, health.equity - health.im, ledger.on_hand(world))))
     paid = now // world.setup.scale
     require(paid > 0, "pool: nothing payable")
     if now == owed:

@@ -38,6 +38,12 @@ class Log:
     data: bytes
 
 
+def created(sender: int, nonce: int) -> int:
+    """Return the address of the contract that `sender` creates with `nonce` < 128."""
+    body = b"\x94" + sender.to_bytes(20, "big") + (bytes([nonce]) if nonce else b"\x80")
+    return int.from_bytes(keccak(bytes([0xC0 + len(body)]) + body)[12:], "big")
+
+
 def address_text(address: int) -> str:
     return f"0x{address:040x}"
 

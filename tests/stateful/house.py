@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from functools import cached_property
 
-from eth_utils.crypto import keccak
-
 from tests.reference import units
 from tests.reference.facts import (
     Account,
@@ -20,7 +18,7 @@ from tests.reference.facts import (
 from tests.reference.liquidation import CURVE
 from tests.reference.state import Setup, World
 from tests.reference.units import ACTIVE, HOUSE, LISTED, TICK_WAD
-from tests.stateful.evm import CHAIN_ID, Contract, Evm, deploy
+from tests.stateful.evm import CHAIN_ID, Contract, Evm, created, deploy
 from tests.support.signing import SIGNERS, Desk, source_address
 
 OWNER = 0xA11
@@ -88,12 +86,6 @@ class Terms:
     collaterals: tuple[CollateralTerms, ...]
 
 
-def created(sender: int, nonce: int) -> int:
-    """Return the address of the contract that `sender` creates with `nonce` < 128."""
-    body = b"\x94" + sender.to_bytes(20, "big") + (bytes([nonce]) if nonce else b"\x80")
-    return int.from_bytes(keccak(bytes([0xC0 + len(body)]) + body)[12:], "big")
-
-
 class House:
     """The contracts of one deployment."""
 
@@ -113,9 +105,18 @@ class House:
 
     def _deploy_core(self) -> None:
         first = len(self.tokens)
-        clearinghouse = created(OWNER, first + 1)
-        fund = created(OWNER, first + 2)
-        self.markets = deploy(self.evm, OWNER, "Markets", clearinghouse, TIMING, CHARGES, QUORUM)
+        markets, clearinghouse, fund = (created(OWNER, first + n) for n in (1, 2, 3))
+        self.configurator = deploy(self.evm, OWNER, "RiskConfigurator", markets)
+        self.markets = deploy(
+            self.evm,
+            OWNER,
+            "Markets",
+            self.configurator.address,
+            clearinghouse,
+            TIMING,
+            CHARGES,
+            QUORUM,
+        )
         self.clearinghouse = deploy(
             self.evm,
             OWNER,
@@ -156,11 +157,11 @@ class House:
 
     def _configure(self) -> None:
         for index in range(SIGNERS):
-            self.markets.send(OWNER, "set_signer", index, source_address(index))
+            self.configurator.send(OWNER, "set_signer", index, source_address(index))
         for key, m in self._numbered():
             feed = list(astuple(m.feed))
             feed[0], feed[1] = feed[0] * TICK_WAD, feed[1] * TICK_WAD
-            self.markets.send(
+            self.configurator.send(
                 OWNER,
                 "list_market",
                 key,

@@ -361,14 +361,12 @@ def closed_coalition(step: Step) -> None:
         assert _equity_change(step, step.after.setup.insurance_account) >= 0
     if step.op.name == "take":
         case = liquidation.case_of(step.start, step.subject)
-        together = _equity_change(step, step.subject) + _equity_change(step, step.op.args[1])
-        deficit = step.after.deficit - step.before.deficit
-        assert together <= max(0, case.reward - max(case.health.equity, 0)) + max(
-            0, -case.health.equity
-        )
-        if case.live == 0:
-            assert together <= max(0, -case.health.equity)
-        assert deficit <= max(0, -case.health.equity)
+        worth = max(case.health.equity, 0)
+        kept = max(step.after.health(step.subject).equity, 0)
+        gained = _equity_change(step, step.op.args[1]) + kept - worth
+        # joining two amounts of a collateral may lift one floor
+        assert gained <= max(0, case.reward - worth) + len(case.account.collateral)
+        assert step.after.deficit - step.before.deficit <= max(0, -case.health.equity)
     if step.op.name not in (*LIQUIDATIONS, "write_off"):
         assert _fund_spent(step) <= 0
 

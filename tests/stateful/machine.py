@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from tests.reference import words
+from tests.reference import closing, liquidation, words
 from tests.reference.facts import Account
 from tests.reference.orders import Order
 from tests.reference.refused import Refused
@@ -21,7 +21,7 @@ from tests.stateful.ops import Op, perform, send
 from tests.stateful.rules import Actors
 from tests.stateful.terms import DEPLOYMENTS
 
-FULL_EVERY = 40
+FULL_EVERY = 25
 
 
 class Diverged(AssertionError):
@@ -230,9 +230,24 @@ class Machine:
             self._same("commit", time, self.house.orders.view("commit_time", self._id(order)))
         for key, clock in world.clocks.items():
             self._same(f"clock {key:x}", clock, tuple(self.house.liquidator.view("clock", key)))
+        self._compare_plans()
         for key, account in world.accounts.items():
             answer = self.house.clearinghouse.view("health", key)
             self._same(f"health {key:x} {account}", world.health(key).answer(), tuple(answer))
+
+    def _compare_plans(self) -> None:
+        """Compare what the Liquidator's views plan for every account that is not healthy."""
+        desk = self.house.liquidator
+        for key, account in self.world.accounts.items():
+            health = self.world.health(key)
+            if health.equity >= health.mm and not account.in_auction:
+                continue
+            taken = liquidation.plan_take(self.world, key)
+            self._same(f"take plan {key:x}", tuple(taken), desk.view("plan_take", key))
+            for leg in account.legs:
+                plan = closing.plan_reduce(self.world, key, leg.instrument)
+                told = desk.view("plan_reduce", key, leg.instrument)
+                self._same(f"reduce plan {key:x}", tuple(plan), told)
 
     def _id(self, order: Order) -> bytes:
         if order not in self._order_ids:

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.reference import liquidation, margin
+from tests.reference import closing, liquidation, margin
 from tests.reference.facts import Account, Health, Market
 from tests.reference.oracle import Quote, Report
 from tests.reference.orders import Order
-from tests.reference.state import SETTLEMENT, World, min_amount, owner_of
+from tests.reference.refused import Refused
+from tests.reference.state import SETTLEMENT, World, min_amount, owner_of, with_leg
 from tests.reference.units import (
     COMMIT_DELAY,
     COOLDOWN,
     DAY,
     LOT_WAD,
+    PENDING,
     REQUEST_DELAY,
     TICK_WAD,
     TICKS_PER_USD,
@@ -52,6 +54,8 @@ class Actors:
         # what the market thinks; reports follow it, guards or not
         self.truth = {key: market.price for key, market in world.markets.items()}
         self.salt = 0
+        # how many of the next ops are likely to be liquidations
+        self.hunted = 0
         self.venue = owner_of(world.setup.pool_account)
         self.rules = self._rules()
 
@@ -69,7 +73,7 @@ class Actors:
             amount = self._atoms(SETTLEMENT, self.rng.choice((2_000, 20_000, 60_000)))
             ops.append(Op("deposit", owner, (account_id(owner), SETTLEMENT, amount)))
         for owner in BUYERS:
-            amount = self._atoms(SETTLEMENT, 1_000_000)
+            amount = self._atoms(SETTLEMENT, 4_000_000)
             ops.append(Op("deposit", owner, (account_id(owner), SETTLEMENT, amount)))
         return ops
 
@@ -78,8 +82,13 @@ class Actors:
     def next_op(self, world: World) -> tuple[str, Op]:
         """Return the next rule that applies, and its op."""
         self.world = world
+        weights = [rule.weight for rule in self.rules]
         while True:
-            rule = self.rng.choices(self.rules, [rule.weight for rule in self.rules])[0]
+            rule = self.rng.choices(self.rules, weights)[0]
+            if self.hunted and self.rng.random() < 0.7:
+                name = self.rng.choice(("flag", "reduce", "reduce", "reduce", "take"))
+                rule = next(rule for rule in self.rules if rule.name == name)
+            self.hunted = max(0, self.hunted - 1)
             op = rule.make()
             if op is not None:
                 return rule.name, op
@@ -88,7 +97,7 @@ class Actors:
         return [
             Rule("walk", 10, self.walk),
             Rule("steer", 9, self.steer),
-            Rule("crash", 0.5, self.crash),
+            Rule("crash", 0.8, self.crash),
             Rule("outage", 0.4, self.outage),
             Rule("deposit", 5, self.deposit),
             Rule("withdraw", 5, self.withdraw),
@@ -174,24 +183,41 @@ class Actors:
 
     def steer(self) -> Op | None:
         """Move one price to where an account crosses MM, LE or IM."""
-        accounts = self._with_legs()
-        if not accounts:
+        self.hunted = 5
+        if any(market.flags & PENDING for market in self.world.markets.values()):
+            # the jump of an earlier move waits to be confirmed
+            return self._update(self.rng.choice((6, 8, 31)))
+        bound = self.rng.choice(("mm", "mm", "mm", "mm", "le", "im", "zero"))
+        found = self._nearest(bound)
+        if found is None:
             return None
-        key = self.rng.choice(accounts)
-        account = self.world.account(key)
-        market = market_of(self.rng.choice(account.legs).instrument)
-        bound = self.rng.choice(("mm", "mm", "mm", "le", "im", "zero"))
-        price = self._threshold(account, market, bound)
-        if price is None:
-            return None
-        self._move(market, price * self.rng.randint(9_980, 10_020) // 10_000)
+        market, price = found
+        # a little beyond, so that few accounts jump over the whole of their margin
+        toward = 1 if price > self.world.markets[market].price else -1
+        self._move(market, price * (10_000 + toward * self.rng.randint(-5, 25)) // 10_000)
         return self._update(self.rng.choice((5, 8, 12, 20)))
+
+    def _nearest(self, bound: str) -> tuple[int, int] | None:
+        """Return the market and price at which one of a few accounts crosses its bound first."""
+        accounts = self._with_legs()
+        best: tuple[int, int, int] | None = None
+        for key in self.rng.sample(accounts, min(4, len(accounts))):
+            account = self.world.account(key)
+            market = market_of(self.rng.choice(account.legs).instrument)
+            price = self._threshold(account, market, bound)
+            if price is None:
+                continue
+            last = self.world.markets[market].price
+            distance = abs(price - last) * WAD // last
+            if best is None or distance < best[0]:
+                best = (distance, market, price)
+        return None if best is None else best[1:]
 
     def _threshold(self, account: Account, market: int, bound: str) -> int | None:
         """Return the price at which E crosses a requirement, by halving."""
         last = self.world.markets[market].price
         low, high = last, None
-        for factor in (97, 93, 85, 70, 103, 107, 115, 130):
+        for factor in (98, 102, 95, 105, 90, 110, 80, 120):
             if (
                 self._slack(account, market, bound, last * factor // 100)
                 * self._slack(account, market, bound, last)
@@ -311,32 +337,52 @@ class Actors:
 
     def commit(self) -> Op | None:
         key = self._any_user()
+        sunk = [k for k, h in self._below() if h.equity < 0 and self.world.account(k).legs]
+        if sunk and self.rng.random() < 0.2:
+            key = self.rng.choice(sunk)
         health = self.world.health(key)
         account = self.world.account(key)
         market = self.rng.choice(list(self.world.pool_params))
-        closing = account.legs and self.rng.random() < 0.45
+        closing = account.legs and (key in sunk or self.rng.random() < 0.45)
         if closing:
             leg = self.rng.choice(account.legs)
             market = market_of(leg.instrument)
-            part = self.rng.choice((100, 100, 50, 20, 99))
+            part = 100 if key in sunk else self.rng.choice((100, 100, 50, 20, 99))
             lots = -leg.size * part // 100 or -leg.size
         elif health.equity <= 100 * USD:
             return None
         else:
-            lots = self._opening(health, market)
+            lots = self._opening(account, health, market)
         if lots == 0:
             return None
         reduce_only = bool(closing) and self.rng.random() < 0.5
         return self._op("commit", owner_of(key), self._order(key, market, lots, reduce_only))
 
-    def _opening(self, health: Health, market: int) -> int:
+    def _opening(self, account: Account, health: Health, market: int) -> int:
         """Return lots that use some part of the room to IM, sometimes too many."""
         m = self.world.markets[market]
         room = max(0, health.equity - health.im)
         most = WAD * 85 // 100 * WAD // m.margin.base // WAD
-        leverage = self.rng.choice((2, most // 3, most * 2 // 3, most * 8 // 10, most, most + 2))
+        leverage = self.rng.choice((2, most // 2, most, most))
         notional = min(room * leverage, 400_000 * USD) * self.rng.randint(50, 100) // 100
-        return notional // m.price * self.rng.choice((1, -1))
+        lots = notional // m.price * self.rng.choice((1, -1))
+        for _ in range(6):
+            if self._fits(account, market, lots) or self.rng.random() < 0.05:
+                break
+            lots = lots * 7 // 10
+        return lots
+
+    def _fits(self, account: Account, market: int, lots: int) -> bool:
+        """Return whether the account keeps E >= IM with these lots more, and a margin for fees."""
+        m = self.world.markets[market]
+        cost = abs(lots) * m.price // 500
+        quote = account.quote - lots * (m.price - m.funding) - cost
+        try:
+            after = replace(with_leg(account, instrument_of(market), lots), quote=quote)
+        except Refused:
+            return False
+        health = margin.check(after, self.world.markets, self.world.collaterals, self.world.now)
+        return health.equity >= health.im
 
     def _order(self, key: int, market: int, lots: int, reduce_only: bool) -> Order:
         price = self.truth[market]
@@ -451,14 +497,18 @@ class Actors:
 
     def flag(self) -> Op | None:
         found = self._victim()
-        running = [key for key in self._users() if self.world.account(key).in_auction]
-        if running and (found is None or self.rng.random() < 0.3):
-            key = self.rng.choice(running)
-        elif found is None:
-            return None
-        else:
+        cured = [key for key in self._users() if self._cured(key)]
+        if cured and self.rng.random() < 0.6:
+            key = self.rng.choice(cured)
+        elif found is not None:
             key = found[0]
+        else:
+            return None
         return self._op("flag", self.rng.choice(KEEPERS), key, lead=0.2)
+
+    def _cured(self, key: int) -> bool:
+        health = self.world.health(key)
+        return self.world.account(key).in_auction and health.equity >= health.le
 
     def reduce(self) -> Op | None:
         found = self._victim()
@@ -467,8 +517,10 @@ class Actors:
         key = found[0]
         leg = self.rng.choice(self.world.account(key).legs)
         held = abs(leg.size)
-        planned = liquidation.search(self.world, key, leg.instrument, 0, held).lots
-        sizes = (held, held, held + 5, planned + planned // 1_000 + 1, planned, held // 20 + 1)
+        planned = closing.plan_reduce(self.world, key, leg.instrument)
+        if planned.status != 0 and self.rng.random() < 0.8:
+            return None
+        sizes = (held, held + 5, planned.target, planned.size, planned.size, held // 20 + 1)
         size = self.rng.choice(sizes)
         keeper = account_id(self.rng.choice(KEEPERS))
         op = self._op(
@@ -498,7 +550,7 @@ class Actors:
         fraction = WAD
         if case.health.equity < case.health.mm and self.rng.random() < 0.9:
             fraction = liquidation.planned_fraction(ahead, case)
-        buyer = account_id(self.rng.choice(BUYERS), self.rng.choice((0, 0, 1)))
+        buyer = account_id(self.rng.choice(BUYERS), self.rng.choice((0, 0, 0, 0, 1)))
         generous = 10**30
         args = (key, buyer, fraction, generous, 0, self.world.now + 20)
         return Op("take", owner_of(buyer), args, (), seconds, blocks)

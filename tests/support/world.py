@@ -123,11 +123,11 @@ class World:
         for address in roles.values():
             boa.env.set_balance(address, 10**24)
         executor = BoaExecutor(roles["owner"])
-        names = _present(contract_names(parameters))
+        names = contract_names(parameters)
         artifacts = load_artifacts(*names)
         record = Record(chain_id=executor.chain_id(), deployer=executor.sender)
         site = Site(executor, parameters, artifacts, record)
-        run(site, [s for s in full_plan(parameters) if _possible(s.name, names)])
+        run(site, full_plan(parameters))
         contracts = {
             name: _at(artifacts[name], record.address(name))
             for name in names
@@ -400,26 +400,3 @@ def _at(artifact: Artifact, address: str) -> Any:
         return deployer_of(artifact.source).at(address)
     factory = ABIContractFactory.from_abi_dict(artifact.abi, name=artifact.name)
     return factory.at(address)
-
-
-# while contracts are still being written, the world is built from those that compile
-def _present(names: Sequence[str]) -> list[str]:
-    from scripts.deployment.errors import DeploymentError
-
-    found = []
-    for name in names:
-        try:
-            load_artifacts(name)
-            found.append(name)
-        except DeploymentError as error:
-            print(f"world without {name}: {error}")
-    return found
-
-
-def _possible(step: str, names: Sequence[str]) -> bool:
-    needs = {"insurance": "InsuranceFund"}
-    wanted = [n for n in ("InsuranceFund", "Liquidator", "Lens") if n in step]
-    wanted += [name for word, name in needs.items() if word in step]
-    if "Liquidator" in step or "Lens" in step:
-        wanted.append("InsuranceFund")
-    return all(name in names for name in wanted)

@@ -147,9 +147,13 @@ class PoolChain:
 
     def list_market(self, market: int, params: PoolParams) -> None:
         """Set the parameters of a market, its margin parameters first."""
-        self.stub.set_margin(market, astuple(MARGIN))
+        self.set_margin(market, MARGIN)
         self.pool.set_params(market, astuple(params), sender=self.owner)
         self.params[market] = params
+
+    def set_margin(self, market: int, margin: MarginParams) -> None:
+        """Store a state word with these margin parameters."""
+        self.stub.set_state(market, words.state_word(replace(market_at(1), margin=margin)))
 
     def set_market(self, market: int, facts: Market) -> None:
         """Store a price word."""

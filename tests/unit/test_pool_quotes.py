@@ -272,7 +272,7 @@ def test_set_params__at_and_past_each_bound__allowed_and_refused(
     chain: PoolChain, name: str, value: int, allowed: bool
 ) -> None:
     # a margin of 50 % x 80 % / 2 = 20 %, so that the listing assert stays out of the way
-    chain.stub.set_margin(ETH, astuple(replace(MARGIN, base=WAD // 2, mm_ratio=WAD * 8 // 10)))
+    chain.set_margin(ETH, replace(MARGIN, base=WAD // 2, mm_ratio=WAD * 8 // 10))
     new = with_(**({"max_skew": 100_000 * WAD} | {name: value}))
     if allowed:
         chain.pool.set_params(ETH, new, sender=chain.owner)

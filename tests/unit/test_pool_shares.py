@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.reference import pool as reference
 from tests.reference.facts import Account
 from tests.reference.units import HOUSE, WAD
-from tests.reference.words import price_word
+from tests.reference.words import account_word, encode_account, price_word
 from tests.unit.pool_chain import (
     ATOM,
     BTC,
@@ -381,6 +381,21 @@ def test_execute_redeem__margin_short__pays_down_to_im(chain: PoolChain) -> None
     free = MILLION - lots(5_000) * usd(3_000) * IM_RATE // WAD
     assert chain.execute_redeem(request) == free // ATOM
     assert chain.stub.cash(chain.account) == MILLION - free // ATOM * ATOM
+
+
+def test_execute_redeem__cash_not_on_hand__pays_what_is(chain: PoolChain) -> None:
+    # losers who stand on other collateral owe the cash; insurance and fees back their own
+    shares = chain.deposit(DEPOSIT)
+    request = chain.request_redeem(shares)
+    _, legs, _ = encode_account(Account())
+    chain.stub.set_account(1, account_word(Account(cash=100_000 * WAD)), legs)
+    chain.stub.set_account(2, account_word(Account(cash=50_000 * WAD)), legs)
+    chain.stub.set_tracked(400_000 * USDC)
+    assert chain.execute_redeem(request) == 250_000 * USDC
+    assert chain.pool.request(request)[0] == chain.depositor
+    chain.stub.set_tracked(150_000 * USDC)
+    with boa.reverts("pool: nothing payable"):
+        chain.pool.execute_redeem(request, sender=chain.keeper)
 
 
 def test_execute_redeem__nothing_free__refused_and_kept(chain: PoolChain) -> None:

@@ -1,0 +1,310 @@
+"""The liquidator on a real node: reduces, takes, races, cuts, reorgs, stuck transactions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from keepers.bots.liquidate import Liquidate
+from keepers.bots.runtime import Runtime
+from keepers.chain.abi import interface
+from keepers.chain.proving import prove, require
+from keepers.chain.sender import Flight
+from keepers.domain.words import account_id
+from keepers.settings import LiquidateSettings, make
+from tests.keepers.anvil_world import LIQUIDATOR, OTHER_TRADER, RIVAL, TRADER, Node, World, key
+from tests.keepers.bot_runs import Proxy, options, running, until, world
+
+pytestmark = pytest.mark.anvil
+
+
+def settings(node: Node, number: int = LIQUIDATOR, **given: object) -> LiquidateSettings:
+    return make(LiquidateSettings, **{**options(node, number), **given})
+
+
+def bot(chosen: LiquidateSettings) -> Callable[[Runtime], Liquidate]:
+    return lambda runtime: Liquidate(runtime, chosen)
+
+
+async def weak_trader(on: World, actor: int = TRADER, units: float = 40) -> int:
+    """Open a long that falls under maintenance below 2,925 USD or so."""
+    account = await on.deposit(actor, 6_300)
+    await on.open(actor, "ETH", units)
+    return account
+
+
+async def crash(on: World) -> None:
+    """Move ETH from 3,000 to where the weak traders are under maintenance."""
+    await on.pass_time(10)
+    await on.publish(ETH=2_940)
+    await on.pass_time(10)
+    await on.publish(ETH=2_885)
+
+
+def cured(on: World, account: int) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        _, found = await on.health(account)
+        return found.equity >= found.mm
+
+    return look
+
+
+async def books_hold(on: World) -> None:
+    _, lines = await prove(on.rpc, on.deployment)
+    require(lines)
+
+
+def test_liquidate__price_falls__reduces_to_le_and_earns(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as liquidator:
+                await crash(on)
+                await until(cured(on, account))
+                found, health = await on.health(account)
+                assert found.legs  # partly closed, not whole
+                assert health.equity >= health.le
+                await on.pass_time(1)
+                await until(lambda: booked(liquidator))
+                totals = liquidator.runtime.store.totals()
+                assert totals.profit > 0
+                assert totals.gas_wei > 0
+                earned, _ = await on.health(account_id(key(LIQUIDATOR).address))
+                assert earned.quote == totals.profit
+            await books_hold(on)
+
+    asyncio.run(scenario())
+
+
+async def booked(liquidator: Liquidate) -> bool:
+    totals = liquidator.runtime.store.totals()
+    return totals.events >= 1 and totals.included >= 1
+
+
+def test_liquidate__two_at_once__one_wins_and_the_other_backs_off(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            first, second = settings(node), settings(node, RIVAL)
+            async with (
+                running(first, bot(first)) as winner,
+                running(second, bot(second)) as loser,
+            ):
+                await on.pass_time(10)
+                await on.publish(ETH=2_940)
+                await on.pass_time(10)
+                # both see the price in one block and send into the next one
+                await on.publish_next(ETH=2_885)
+                await until(lambda: all_sent(winner, loser))
+                await on.rpc.request("evm_mine")
+                await on.rpc.request("evm_setAutomine", True)
+                await until(cured(on, account))
+                await until(lambda: one_each(winner, loser))
+                for each in (winner, loser):
+                    assert len(each.runtime.sender.flights) <= 1
+                failed = [each.runtime.store.totals().failed for each in (winner, loser)]
+                assert sorted(failed) == [0, 1]
+            await books_hold(on)
+
+    asyncio.run(scenario())
+
+
+async def all_sent(*bots: Liquidate) -> bool:
+    return all(each.runtime.sender.flights for each in bots)
+
+
+async def one_each(*bots: Liquidate) -> bool:
+    totals = [each.runtime.store.totals() for each in bots]
+    return sum(each.included for each in totals) == 1 and sum(each.failed for each in totals) == 1
+
+
+def test_liquidate__websocket_cut__acts_on_what_it_missed(node: Node) -> None:
+    async def scenario() -> None:
+        proxy = Proxy(node.ws)
+        async with world(node) as on, proxy.serve() as address:
+            account = await weak_trader(on)
+            chosen = settings(node, ws=address)
+            async with running(chosen, bot(chosen)) as liquidator:
+                proxy.refusing = True
+                proxy.cut()
+                await until(lambda: cut_off(liquidator))
+                other = await weak_trader(on, OTHER_TRADER)  # an account it has never heard of
+                await crash(on)
+                proxy.refusing = False
+                await until(cured(on, account))
+                await until(cured(on, other))
+                assert proxy.connections >= 2
+                assert len(liquidator.mirror.book.accounts) >= 2
+
+    asyncio.run(scenario())
+
+
+async def cut_off(liquidator: Liquidate) -> bool:
+    return not liquidator.stream.alive
+
+
+def test_liquidate__reorg_drops_it__liquidates_again(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node, confirmations=20)
+            async with running(chosen, bot(chosen)) as liquidator:
+                await on.pass_time(10)
+                await on.publish(ETH=2_940)
+                await on.pass_time(10)
+                await on.publish(ETH=2_885)
+                await until(cured(on, account))
+                await until(lambda: booked(liquidator))
+                first = (await on.rpc.head()).number
+                # the block with the liquidation is replaced by an empty one
+                await on.rpc.request("anvil_reorg", 1, [])
+                assert not await cured(on, account)()
+                await on.pass_time(1)
+                await until(cured(on, account))
+                assert (await on.rpc.head()).number > first
+                await until(lambda: booked(liquidator))
+                assert liquidator.runtime.metrics.rewinds._value.get() >= 1
+            await books_hold(on)
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__nobody_mines_it__replaces_at_the_same_nonce(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as liquidator:
+                await on.pass_time(10)
+                await on.publish(ETH=2_940)
+                await on.pass_time(10)
+                await on.publish_next(ETH=2_885)
+                await until(lambda: all_sent(liquidator))
+                flight = next(iter(liquidator.runtime.sender.flights.values()))
+                await until(lambda: replaced(flight))
+                for old, new in pairwise(flight.versions):
+                    assert new.nonce == old.nonce
+                    assert new.fees.max_fee * 10 >= old.fees.max_fee * 11
+                    assert new.fees.tip * 10 >= old.fees.tip * 11
+                await on.rpc.request("evm_mine")
+                await until(cured(on, account))
+                await until(lambda: booked(liquidator))
+                assert flight.outcome.result().hash == flight.versions[-1].hash
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__pool_drops_it__sends_again(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as liquidator:
+                await on.pass_time(10)
+                await on.publish(ETH=2_940)
+                await on.pass_time(10)
+                await on.publish_next(ETH=2_885)
+                await until(lambda: all_sent(liquidator))
+                flight = next(iter(liquidator.runtime.sender.flights.values()))
+                await on.rpc.request("anvil_dropTransaction", flight.versions[-1].hash)
+                await until(lambda: handed_back(flight))
+                await on.rpc.request("evm_setAutomine", True)
+                await on.pass_time(1)
+                await until(cured(on, account))
+
+    asyncio.run(scenario())
+
+
+async def replaced(flight: Flight) -> bool:
+    return len(flight.versions) >= 2
+
+
+async def handed_back(flight: Flight) -> bool:
+    return flight.outcome.done()
+
+
+def test_liquidate__debt_against_collateral__takes_a_slice_over(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            buyer = await on.deposit(LIQUIDATOR, 200_000)
+            account = await indebted(on)
+            chosen = settings(node, min_profit_usd=-1_000)
+            async with running(chosen, bot(chosen)) as liquidator:
+                await on.move("ETH", 1_310)
+                await until(cured(on, account))
+                await on.pass_time(1)
+                await until(lambda: booked(liquidator))
+                held, health = await on.health(buyer)
+                assert held.holdings
+                assert health.equity >= health.im
+            await books_hold(on)
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__capital_too_small__flags_and_waits(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await indebted(on)
+            chosen = settings(node, take=False, min_profit_usd=-1_000)
+            async with running(chosen, bot(chosen)):
+                await on.move("ETH", 1_310)
+
+                async def flagged() -> bool:
+                    found, _ = await on.health(account)
+                    return found.in_auction
+
+                await until(flagged)
+                assert not await cured(on, account)()
+
+    asyncio.run(scenario())
+
+
+async def indebted(on: World) -> int:
+    """Leave a trader with ether and a debt in cash, its positions closed at a loss."""
+    account = await on.deposit(TRADER, 0, ether=3)
+    await on.open(TRADER, "ETH", 25)
+    await on.move("ETH", 2_860)
+    await on.open(TRADER, "ETH", -25)
+    await on.act(TRADER, "Clearinghouse", "settle", account)
+    found, health = await on.health(account)
+    assert (found.legs, found.cash < 0, health.equity > health.mm) == ((), True, True)
+    return account
+
+
+def test_liquidate__inventory__is_offered_to_the_pool(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await on.deposit(LIQUIDATOR, 20_000)
+            await on.open(LIQUIDATOR, "ETH", 2)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)):
+                await on.pass_time(1)
+                await on.publish()
+                found = await committed(on)
+                assert (found["account"], found["size"], found["reduce_only"]) == (
+                    account,
+                    -2 * 10**18,
+                    True,
+                )
+
+    asyncio.run(scenario())
+
+
+async def committed(on: World) -> dict[str, Any]:
+    """Return the newest committed order, as soon as there is one that reduces."""
+    orders = interface("Orders").events["Committed"]
+    async with asyncio.timeout(10):
+        while True:
+            last = (await on.rpc.head()).number
+            logs = await on.rpc.logs([on.deployment.address("Orders")], 0, last, [orders.topic])
+            said = [orders.decode(each.topics, each.data)["order"] for each in logs]
+            if said and said[-1]["reduce_only"]:
+                made: dict[str, Any] = said[-1]
+                return made
+            await asyncio.sleep(0.02)
