@@ -15,6 +15,7 @@ from scripts.deployment.artifacts import ROOT
 
 GAS = ROOT / "bench" / "gas.json"
 SIZES = ROOT / "bench" / "sizes.json"
+LATENCY = ROOT / "bench" / "latency.json"
 ACCOUNT = "docs/spec/gas.md"
 
 Gas = Mapping[str, Mapping[str, int]]
@@ -49,6 +50,24 @@ def show(gas: Gas, recorded: Gas, sizes: Mapping[str, int], console: Console) ->
     console.print(bytes_table)
 
 
+def show_latency(figures: Mapping[str, float], console: Console) -> None:
+    """Print the keeper's speed beside a poller's and the floor, all of the same run."""
+    event, bare = figures["event_to_tx_p50_ms"], figures["bare_sign_and_send_p50_ms"]
+    table = Table("from an event to the node's answer", "p50 ms", title="keeper")
+    color = "green" if event <= 2 * bare else "red"
+    table.add_row("event_to_tx_p50_ms", f"[{color}]{event:.1f}[/]")
+    table.add_row("the same, polling every 0.25 s", f"{figures['poller_250ms_p50_ms']:.1f}")
+    table.add_row("bare sign-and-send; reach: twice this", f"{bare:.1f}")
+    console.print(table)
+
+
+def complain(problems: list[str], console: Console) -> int:
+    """Print each problem in its sentence and return the exit code."""
+    for problem in problems:
+        console.print(f"bench: {problem}", style="red")
+    return 1 if problems else 0
+
+
 def _row(key: str, figures: Mapping[str, int], before: Mapping[str, int] | None) -> list[str]:
     target = TARGETS[key]
     cells = [f"{figures['execution']:,}", f"{figures['whole']:,}"]
@@ -62,15 +81,31 @@ def _row(key: str, figures: Mapping[str, int], before: Mapping[str, int] | None)
     return [*cells, *limits, change]
 
 
-def grown(gas: Gas, recorded: Gas) -> list[str]:
+def baseline(root: Path = ROOT) -> dict[str, dict[str, int]]:
+    """Return the figures that the last commit but the present change had."""
+    text = _git(root, "show", f"{_before(root)}:bench/gas.json")
+    stored: dict[str, dict[str, int]] = json.loads(text) if text else {}
+    return stored
+
+
+def grown(gas: Gas, before: Gas, percent: int = GROWTH_PERCENT) -> list[str]:
     """Return one sentence for each figure that grew by more than may pass unexplained."""
     sentences = []
     for key, figures in gas.items():
         for kind, now in figures.items():
-            then = recorded.get(key, {}).get(kind, now)
-            if now * 100 > then * (100 + GROWTH_PERCENT):
-                sentences.append(f"{key} {kind}: {now:,} gas, {then:,} stand recorded")
+            then = before.get(key, {}).get(kind, now)
+            if now * 100 > then * (100 + percent):
+                text = f"{key} {kind} grew from {then:,} to {now:,} gas without a word in {ACCOUNT}"
+                sentences.append(text)
     return sentences
+
+
+def out_of_date(gas: Gas, recorded: Gas) -> list[str]:
+    """Return one sentence for each figure that is recorded lower than it is now."""
+    return [
+        f"{key} is recorded with {recorded.get(key, {}).get('whole', 0):,} gas; run make bench"
+        for key in {name.split()[0] for name in grown(gas, recorded)}
+    ]
 
 
 def oversized(sizes: Mapping[str, int]) -> list[str]:
@@ -83,14 +118,13 @@ def oversized(sizes: Mapping[str, int]) -> list[str]:
 
 
 def explained(root: Path = ROOT) -> bool:
-    """Return whether the account of the figures changed together with what is measured.
+    """Return whether the account of the figures changed together with what is measured."""
+    return ACCOUNT in _git(root, "diff", "--name-only", _before(root)).splitlines()
 
-    Compares with the last commit while there are changes, and otherwise the last commit with the
-    one before it, so that it holds in a working tree and on a fresh checkout alike.
-    """
-    dirty = _git(root, "diff", "--name-only", "HEAD")
-    names = dirty or _git(root, "diff", "--name-only", "HEAD~1", "HEAD")
-    return ACCOUNT in names.splitlines()
+
+def _before(root: Path) -> str:
+    """Return the commit to compare with: the last one while files differ from it, else its parent."""
+    return "HEAD" if _git(root, "diff", "--name-only", "HEAD") else "HEAD~1"
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -102,21 +102,21 @@ def reduce(
 ):
     """
     @notice Close just enough of a leg against the pool to bring an account under MM up to LE.
-    @param size [lots] planned size: where the search begins, and all but the most that is closed
+    @param size [lots] `size` of plan_reduce: where the search begins, and but for 1/1,000 the most
+           that is closed; 0 for any
     @param min_pay [USD WAD] least pay that the caller accepts
     @param keeper account credited with the pay
     @param deadline [unix s]
     @param reports signed prices to take in first, may be empty
     @custom:rounding price and fees against the account as in any fill, pay down in its favour
-    @custom:reverts "liquidator: expired", "liquidator: own account",
-            "liquidator: not below mm", "liquidator: closed", "liquidator: house",
+    @custom:reverts "liquidator: expired", "liquidator: keeper", "liquidator: not below mm", "liquidator: closed", "liquidator: house",
             "liquidator: no such leg", "liquidator: stale price", "liquidator: no capacity",
             "liquidator: too small", "liquidator: pay too low", "liquidator: overshoot",
             "liquidator: cost", and the reasons of the Clearinghouse and the pool
     """
     self._require_time(deadline)
     if packing._same_owner(keeper, account) or keeper == desk.POOL_ACCOUNT:
-        errors._fail("liquidator: own account")
+        errors._fail("liquidator: keeper")
     desk._update(reports)
 
     books: account_words.Books = desk._books(account)
@@ -255,18 +255,17 @@ def take(
     @param deadline [unix s]
     @param reports signed prices to take in first, may be empty
     @custom:rounding the slice is worth floor(fraction E), the payment is rounded up
-    @custom:reverts "liquidator: expired", "liquidator: not your account",
-            "liquidator: own account", "liquidator: not below mm", "liquidator: closed",
+    @custom:reverts "liquidator: expired", "liquidator: buyer", "liquidator: not below mm",
+            "liquidator: closed",
             "liquidator: house", "liquidator: nothing to take", "liquidator: fraction",
             "liquidator: take all", "liquidator: too small", "liquidator: overshoot",
             "liquidator: dust", "liquidator: payment too high", "liquidator: insurance too low",
             and the reasons of the Clearinghouse
     """
     self._require_time(deadline)
-    if not packing._same_owner(buyer, packing._account_of(msg.sender, 0)):
-        errors._fail("liquidator: not your account")
-    if packing._same_owner(buyer, account):
-        errors._fail("liquidator: own account")
+    caller: uint256 = packing._account_of(msg.sender, 0)
+    if not packing._same_owner(buyer, caller) or packing._same_owner(buyer, account):
+        errors._fail("liquidator: buyer")
     desk._update(reports)
 
     case: take_planner.Case = take_planner._case(account)

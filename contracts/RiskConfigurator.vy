@@ -13,9 +13,11 @@
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
+from interfaces import ILiquidityPool
 from interfaces import IMarkets
 from interfaces import IRiskConfigurator
 from libs import errors
+from libs import fixed_point
 from libs import market_params
 from libs import packing
 from libs import units as u
@@ -33,6 +35,8 @@ exports: (
 )
 
 MARKETS: immutable(IMarkets)
+# whose forced fills must stay within the maintenance margin; none until the owner names it
+pool: public(address)
 
 
 @deploy
@@ -90,9 +94,11 @@ def list_market(
 def set_margin_params(market: uint256, params: IRiskConfigurator.MarginParams):
     """
     @notice A rise of base, mm_ratio or k takes effect at once: the owner's timelock is to ramp it.
-    @custom:reverts "markets: unknown market", "markets: out of range", "markets: off the grid"
+    @custom:reverts "markets: unknown market", "markets: out of range", "markets: off the grid",
+                    "markets: pool listing assert"
     """
     ownable._check_owner()
+    self._require_pool_margin(market, params)
 
     margin: uint256 = market_params._pack_margin(params)
 
@@ -114,6 +120,17 @@ def set_feed_params(market: uint256, params: IRiskConfigurator.FeedParams):
 
     log IRiskConfigurator.FeedParamsSet(market=market, old=self._feed_params(market), new=params)
     extcall MARKETS.set_tuning(market, tuning)
+
+
+@external
+def set_pool(pool: address):
+    """
+    @notice Name the pool whose listing assert every later change of a margin has to keep.
+    """
+    ownable._check_owner()
+
+    log IRiskConfigurator.PoolSet(old=self.pool, new=pool)
+    self.pool = pool
 
 
 @external
@@ -153,6 +170,25 @@ def feed_params(market: uint256) -> IRiskConfigurator.FeedParams:
     @custom:reverts "markets: unknown market"
     """
     return self._feed_params(market)
+
+
+@internal
+@view
+def _require_pool_margin(market: uint256, margin: IRiskConfigurator.MarginParams):
+    """
+    @notice Rules R7, the other way round: what the pool's forced fills may cost stays within half
+            of the new maintenance margin.
+    @custom:rounding the cost up
+    """
+    if self.pool == empty(address):
+        return
+    p: ILiquidityPool.PoolParams = staticcall ILiquidityPool(self.pool).params(market)
+    if p.scale == 0:
+        return
+    cost: uint256 = fixed_point._ceil_div(p.max_skew * u.WAD, p.scale)
+    cost += p.spread_min + p.fee + p.liquidation_fee + p.keeper_rate
+    if 2 * cost * u.WAD > margin.mm_ratio * margin.base:
+        errors._fail("markets: pool listing assert")
 
 
 @internal

@@ -58,12 +58,12 @@ def _with_leg(books: Books, position: uint256, instrument: uint256, size: int256
 
 @internal
 @pure
-def _with_money(word: uint256, cash: int256, quote: int256) -> uint256:
+def _less(word: uint256, cash: int256, quote: int256) -> uint256:
     """
-    @return the account word with `cash` and `quote` added [WAD]
+    @return the account word with `cash` and `quote` taken off [WAD]
     """
     return packing._account_word(
-        packing._cash(word) + cash, packing._quote(word) + quote, packing._meta(word)
+        packing._cash(word) - cash, packing._quote(word) - quote, packing._meta(word)
     )
 
 

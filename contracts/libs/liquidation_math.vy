@@ -42,7 +42,7 @@ struct Rest:
     tier: uint256           # USD WAD
     mm_ratio: uint256       # WAD
     v_slow: uint256         # 1e-4
-    costs: uint256          # half spread, fees and keeper's rate, WAD
+    fees: uint256           # of the pool and to insurance, WAD
 
 
 # a close of some lots of the target
@@ -85,10 +85,7 @@ def _rest(
         state // packing.MM_RATIO_AT & packing.MASK_7, margin_math.RATIO_GRID
     )
     rest.v_slow = packing._v_slow(target.price_word)
-    rest.costs = unsafe_add(
-        unsafe_add(target.params.spread_min, target.params.fee),
-        unsafe_add(target.params.liquidation_fee, target.params.keeper_rate),
-    )
+    rest.fees = unsafe_add(target.params.fee, target.params.liquidation_fee)
 
     mm_own: uint256 = 0
     ims_own: uint256 = 0
@@ -180,18 +177,25 @@ def _gap_slope(target: Target, rest: Rest, close: Close) -> uint256:
     @return [USD WAD per lot] at least 1
     @custom:rounding up, so that a step from the left stays left of the root
     """
-    # skew and close over the scale: the curve's own slope
+    # |along| and lots < 2^64, mark < 2^64, WAD < 2^60; rates below 2^65
     along: int256 = -target.venue_size
     if target.size < 0:
         along = target.venue_size
-    # |along| and lots < 2^64, mark < 2^64, WAD < 2^60; rates below 2^65
     mark: int256 = convert(target.mark, int256)
     moved: int256 = unsafe_mul(unsafe_sub(along, convert(close.lots, int256)), mark)
-    slope: int256 = unsafe_mul(moved, u.IWAD) // convert(target.params.scale, int256)
-    slope = unsafe_add(slope, convert(close.le_slope, int256))
-    slope = unsafe_mul(unsafe_sub(slope, convert(rest.costs, int256)), mark)
+    # what the last lot gains against the mark: the curve's own slope less half a spread
+    gain: int256 = unsafe_mul(moved, u.IWAD) // convert(target.params.scale, int256)
+    gain = unsafe_sub(gain, convert(target.params.spread_min, int256))
+    # fees are taken on the price of the fill: a seller's gain raises it, a buyer's lowers it
+    price: int256 = unsafe_add(u.IWAD, gain)
+    if target.size < 0:
+        price = unsafe_sub(u.IWAD, gain)
+    fees: int256 = unsafe_div(unsafe_mul(convert(rest.fees, int256), price), u.IWAD)
+    slope: int256 = unsafe_add(gain, convert(close.le_slope, int256))
+    slope = unsafe_sub(slope, unsafe_add(fees, convert(target.params.keeper_rate, int256)))
+    slope = unsafe_add(unsafe_div(unsafe_mul(slope, mark), u.IWAD), 1)
     # positive by the pool's listing assert; a later change of base must not stop the search
-    return convert(max(1, unsafe_add(unsafe_div(slope, u.IWAD), 1)), uint256)
+    return convert(max(1, slope), uint256)
 
 
 @internal
@@ -219,8 +223,8 @@ def _after(
         books, target.position, target.instrument, target.size + taker
     )
     paid: uint256 = close.fee + close.liquidation_fee + pay
-    quote: int256 = -taker * (convert(close.price, int256) - target.funding)
-    after.word = account_words._with_money(after.word, 0, quote - convert(paid, int256))
+    quote: int256 = taker * (convert(close.price, int256) - target.funding)
+    after.word = account_words._less(after.word, 0, quote + convert(paid, int256))
     return after
 
 

@@ -76,7 +76,7 @@ def withdraw(
     """
     @notice Settle the caller's account, take `amount` atoms out of it and send them to `to`.
     @param reports a price update to begin with (docs/spec/oracle.md#blob), or nothing
-    @custom:reverts "custody: not the owner", "custody: not enough cash", "custody: margin", ...
+    @custom:reverts "custody: not the owner", "custody: not enough cash", "ledger: margin", ...
     """
     self._require_owner(account)
     ledger._update(reports)
@@ -161,8 +161,9 @@ def _save_caps(token: address, before: uint256, hard_cap: uint256, soft_cap: uin
     """
     @notice Change what may be deposited and what counts in full [whole tokens].
     """
-    # tracked has 112 bits of atoms and never exceeds the cap under which it was let in
-    if max(hard_cap, soft_cap) * packing._token_unit(before) >= 2**112:
+    # caps have 64 bits; tracked 112, and it never exceeds the cap under which it was let in
+    most: uint256 = max(hard_cap, soft_cap)
+    if most > packing.MASK_64 or most * packing._token_unit(before) >= 2**112:
         errors._fail("custody: cap range")
     log IClearinghouse.CapsSet(
         token=token,
@@ -227,9 +228,9 @@ def _debit(account: uint256, listing: uint256, amount: uint256):
     health: IMarkets.Health = empty(IMarkets.Health)
     moved, health = ledger._settle(account)
 
-    ledger._require_initial(health)
     if listing & packing.TOKEN_ID_MASK == 0 and left + moved < 0:
         errors._fail("custody: not enough cash")
+    ledger._require_initial(health)
     # IM >= LE
     ledger._set_auction(account, False)
 

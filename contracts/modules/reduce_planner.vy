@@ -106,24 +106,24 @@ def _search(
 ) -> liquidation_math.Close:
     """
     @notice The fewest lots up to `limit` with h >= 0, or `limit`: Newton in whole lots.
-    @dev h rises and is concave between kinks: steps from the left never pass the root, a step
-         from the right lands left of it, and whatever a kink spoils the next step mends.
+    @dev h rises and is concave, its slope never underestimated: steps from the left do not pass
+         the root, a step from the right lands at or left of it. Prices move in ticks, so h is
+         known to a tick times the lots: the first h >= 0 after one below 0 ends the search.
     @param start, limit [lots], start <= limit <= |leg|
     """
     close: liquidation_math.Close = self._close(books, target, rest, start)
+    was_short: bool = False
     for _: uint256 in range(MAX_STEPS):
         lots: uint256 = close.lots
         slope: uint256 = liquidation_math._gap_slope(target, rest, close)
         distance: uint256 = account_words._magnitude(close.gap)
         if close.gap < 0:
-            if lots == limit:
-                break
+            was_short = True
             lots = min(limit, lots + fixed_point._ceil_div(distance, slope))
-        else:
-            step: uint256 = min(lots, distance // slope)
-            if step == 0:
-                break
-            lots -= step
+        elif not was_short:
+            lots -= min(lots, distance // slope)
+        if lots == close.lots:
+            break
         close = self._close(books, target, rest, lots)
     return close
 
@@ -140,16 +140,18 @@ def _bounded(
     """
     @notice c*, where it lies within `most` and not far over `size`; else `size`. No remnant of
             the leg that is worth less than DUST: the whole leg goes, or enough of it stays.
-    @param size, most [lots] size <= most <= |leg|
+    @param size [lots] <= most; 0 stands for any
+    @param most [lots] <= |leg|
     """
     rest: liquidation_math.Rest = liquidation_math._rest(
         target, before.equity, before.mm, before.le, desk.KAPPA_FLAT
     )
-    close: liquidation_math.Close = self._search(
-        books, target, rest, size, self._limit(size, most)
-    )
+    limit: uint256 = most
+    if size != 0:
+        limit = self._limit(size, most)
+    close: liquidation_math.Close = self._search(books, target, rest, size, limit)
     lots: uint256 = close.lots
-    if close.gap < 0:
+    if close.gap < 0 and size != 0:
         lots = size
     left_wad: uint256 = (target.held - lots) * target.mark
     if left_wad != 0 and left_wad < desk.DUST:
@@ -159,21 +161,6 @@ def _bounded(
     if lots != close.lots:
         return self._close(books, target, rest, lots)
     return close
-
-
-@internal
-@view
-def _from_zero(
-    books: account_words.Books, target: liquidation_math.Target, before: IMarkets.Health
-) -> uint256:
-    """
-    @notice The search without a size to begin with.
-    @return [lots]
-    """
-    rest: liquidation_math.Rest = liquidation_math._rest(
-        target, before.equity, before.mm, before.le, desk.KAPPA_FLAT
-    )
-    return self._search(books, target, rest, 0, target.held).lots
 
 
 @internal
@@ -232,9 +219,12 @@ def _overshoots(
     target: liquidation_math.Target, lots: uint256, after: IMarkets.Health
 ) -> bool:
     """
-    @notice Whether more than the lot that reached LE was closed; a leg closed whole may.
+    @notice Whether more than the lot that reached LE was closed, give or take the tick to which
+            the two last prices of the search were rounded; a leg closed whole may.
     """
-    return lots != target.held and after.equity > convert(after.le + target.mark, int256)
+    # one lot at the mark, a tick on every lot
+    slack: uint256 = target.mark + 2 * lots
+    return lots != target.held and after.equity > convert(after.le + slack, int256)
 
 
 @internal
@@ -247,7 +237,7 @@ def _require_size(
     @param most [lots] of the leg that the block's capacity allows
     @custom:reverts "liquidator: too small" unless the pool has no room for more
     """
-    if close.lots != 0 and (close.gap >= 0 or size >= most):
+    if close.lots != 0 and (close.gap >= 0 or size == 0 or size >= most):
         return
     if close.lots == 0 or size < self._room(target, most):
         errors._fail("liquidator: too small")
@@ -306,9 +296,7 @@ def _sized(
     @notice Find c*, then what capacity and room leave of it.
     """
     plan: ILiquidator.ReducePlan = known
-    close: liquidation_math.Close = self._bounded(
-        books, target, before, self._from_zero(books, target, before), target.held
-    )
+    close: liquidation_math.Close = self._bounded(books, target, before, 0, target.held)
     plan.target = close.lots
     plan.limit = self._limit(close.lots, target.held)
 
@@ -318,9 +306,11 @@ def _sized(
         return plan
     bound = self._room(target, bound)
     if bound < plan.target:
-        close = self._bounded(books, target, before, bound, bound)
-        plan.limit = close.lots
-    if close.lots == 0:
+        if bound != 0:
+            close = self._bounded(books, target, before, bound, bound)
+            bound = close.lots
+        plan.limit = bound
+    if bound == 0:
         plan.status = NO_ROOM
         return plan
     return self._priced(plan, books, target, before, close)

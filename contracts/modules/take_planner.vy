@@ -88,9 +88,7 @@ def _deal(case: Case, fraction: uint256) -> Deal:
     deal.payment = liquidation_math._payment(case.health.equity, case.reward, fraction)
     deal.post.cash -= convert(deal.payment, int256)
     deal.rest = cut.rest
-    deal.rest.word = account_words._with_money(
-        case.books.word, -deal.post.cash, -deal.post.quote
-    )
+    deal.rest.word = account_words._less(case.books.word, deal.post.cash, deal.post.quote)
     return deal
 
 

@@ -25,6 +25,8 @@ from keepers.store.ledger import FAILED, INCLUDED
 
 log = structlog.get_logger()
 
+ROUNDS = 8  # batches of accounts on one price
+
 
 @dataclass(slots=True)
 class Block:
@@ -92,11 +94,17 @@ class Liquidate(Bot):
         self._learn()
         if self.new_price:
             self.new_price = False
-            await self._act()
+            await self._act_on_all()
         await self.mirror.refresh()
         self.runtime.metrics.accounts.set(len(self.mirror.book))
-        await self._act()
+        await self._act_on_all()
         await self._unwind()
+
+    async def _act_on_all(self) -> None:
+        """Go on with the next batch of accounts as long as a full one led to anything."""
+        for _ in range(ROUNDS):
+            if not await self._act():
+                return
 
     async def _unwind(self) -> None:
         """Offer the pool what was taken over."""
@@ -107,12 +115,12 @@ class Liquidate(Bot):
             await self.runtime.sender.send(draft)
             log.info("unwinding", what=draft.key)
 
-    async def _act(self) -> None:
-        """Scan, plan, decide, simulate, send."""
+    async def _act(self) -> bool:
+        """Scan, plan, decide, simulate, send; whether there may be more to do in this block."""
         seen = self.seen_at
         candidates = self._candidates()
         if not candidates:
-            return
+            return False
         at = self.mirror.snapshot()
         cases = await self.planner.cases(candidates)
         buyer = await self.planner.buyer() if any(case.take for case in cases) else None
@@ -120,8 +128,10 @@ class Liquidate(Bot):
         decided = [decide(case, buyer, at, self.limits, gas) for case in cases]
         actions = [action for action in decided if action is not None]
         actions = within_capacity(actions, self.planner.capacity, self._this_block())
-        for action in await self._passing(actions):
+        passing = await self._passing(actions)
+        for action in passing:
             await self._send(action, seen)
+        return bool(passing) and len(candidates) == self.settings.batch
 
     def _candidates(self) -> list[Candidate]:
         """Return who is under maintenance at usable prices, not on its way and not backed off."""

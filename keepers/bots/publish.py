@@ -64,7 +64,7 @@ class Publish(Bot):
         self.rhythm = Rhythm(settings.heartbeat_s, settings.deviation_bp, settings.confirm_delay_s)
         self.last = 0
         self.last_prices: dict[int, int] = {}
-        self.pending = 0
+        self.pending: dict[int, int] = {}  # publish time of a jump that waits, by market
         self.stored = 0
         self.submitted = 0
         self.held: tuple[int, float, int] = (0, 0.0, 0)  # publish time, since, block
@@ -85,6 +85,7 @@ class Publish(Bot):
             self.wake.set()
         elif isinstance(message, Rewound):
             self.stored = self.submitted = 0
+            self.pending.clear()
         else:
             self._stored(message)
 
@@ -96,7 +97,10 @@ class Publish(Bot):
         pending = event.name == "PricePending"
         when = said["publish_time"] if pending else decode_price(said["word"]).publish_time
         self.stored = max(self.stored, when)
-        self.pending = when if pending else 0
+        if pending:
+            self.pending[said["market"]] = when
+        else:
+            self.pending.pop(said["market"], None)
 
     def now(self) -> int:
         """Return chain time."""
@@ -125,7 +129,8 @@ class Publish(Bot):
             return
         quotes = await self.source(now)
         prices = {quote.feed: quote.price for quote in quotes}
-        when = due(self.rhythm, now, self.last, self.pending, prices, self.last_prices)
+        jump = max(self.pending.values(), default=0)
+        when = due(self.rhythm, now, self.last, jump, prices, self.last_prices)
         if when is None or not quotes:
             return
         if when != now:

@@ -361,8 +361,16 @@ class Watch:
                 self._close(account, "missed", head, wall_ms)
 
     def candidates(self, at: Snapshot) -> list[Candidate]:
-        """Return who is under maintenance and may be liquidated, worst first."""
-        return [each for each in self.book.scan(at) if each.account.id not in self._house]
+        """Return who is under maintenance and may be liquidated, worst first.
+
+        An account that holds nothing and owes nothing only waits for somebody to settle it.
+        """
+        return [
+            each
+            for each in self.book.scan(at)
+            if each.account.id not in self._house
+            and (each.account.legs or each.account.holdings or each.health.equity < 0)
+        ]
 
     def urgent(self) -> int:
         """Return how many accounts wait for a liquidation that no auction delays."""
@@ -392,8 +400,9 @@ class Watch:
 
     def _close(self, account: int, outcome: str, head: Head, wall_ms: float) -> None:
         breach = self.waiting.pop(account)
-        breach.outcome = outcome
         breach.end_block, breach.end_time, breach.end_wall_ms = head.number, head.time, wall_ms
+        late = breach.blocks > MISSED_BLOCKS and outcome != "recovered"
+        breach.outcome = "missed" if late else outcome
 
     def _follow_auctions(self, head: Head) -> None:
         """Measure auctions from the flag to their end."""

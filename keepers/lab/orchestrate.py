@@ -40,7 +40,7 @@ BLOCK_S: Final = 2  # chain time between blocks while somebody is under maintena
 BLOCKS_PER_STEP: Final = 4
 PRICE_WAIT_S: Final = 3.0  # on this machine, for a quorum to be submitted
 QUIET_S: Final = 0.1  # an opening block is cut when nothing has arrived for this long
-IDLE_S: Final = 0.25  # and one of the replay
+PAUSE_S: Final = 0.3  # and one of the replay, when the keepers have begun to act
 OPENING_ROUNDS: Final = 6
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
 PATIENCE: Final = {"PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"}
@@ -368,15 +368,16 @@ async def _answers(stage: Stage, at: int) -> None:
 async def _until_answered(stage: Stage) -> None:
     """Wait until a transaction is on its way to everybody who waits, or the block's time is over.
 
-    A block is also cut when the keepers have been idle for so long that they will not act.
+    A block is also cut when the keepers, having begun to act, have paused: they act once a block.
     """
     clock, waiting = stage.clock, set(stage.watch.waiting)
     liquidator = stage.world.deployment.address("Liquidator")
     orders = len(stage.open_orders) if _due(stage) else 0
-    end = time.perf_counter() + BLOCK_S
+    end, patience = time.perf_counter() + BLOCK_S, float(BLOCK_S)
     while (waiting or orders > 0) and time.perf_counter() < end:
-        if not await clock.arrival(IDLE_S):
+        if not await clock.arrival(min(patience, end - time.perf_counter())):
             return
+        patience = PAUSE_S
         for data in await clock.inputs(liquidator):
             waiting.discard(int.from_bytes(data[4:36], "big"))
         orders -= 1

@@ -57,6 +57,19 @@ class Swing:
 
 
 @dataclass(frozen=True, slots=True)
+class Debt:
+    """One loss beyond an account's equity."""
+
+    account: str
+    time: int
+    amount: float
+    market: str
+    move: float
+    rate: float
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything that is printed; dollars."""
 
@@ -101,6 +114,7 @@ class Summary:
     bad_inside: float
     bad_outside: float
     largest_bad_move: float
+    debts: tuple[Debt, ...]
     families: int
     avoided: int
     cross_in_families: int
@@ -173,6 +187,18 @@ def summarise(record: Record) -> Summary:
         bad_inside=usd(sum(each.amount for each in record.bad_inside)),
         bad_outside=usd(sum(each.amount for each in record.bad_debts if not each.inside)),
         largest_bad_move=max((each.move for each in record.bad_debts), default=0.0),
+        debts=tuple(
+            Debt(
+                hex(each.account),
+                each.time,
+                usd(each.amount),
+                each.market,
+                each.move,
+                each.rate,
+                each.inside,
+            )
+            for each in record.bad_debts
+        ),
         **_families(record, liquidated),
         groups=tuple(_groups(record, liquidated)),
         costs=tuple(_costs(record)),

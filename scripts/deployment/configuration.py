@@ -38,6 +38,7 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     for market in markets:
         if market.pool is not None:
             yield _pool(market, market.pool)
+    yield _named_pool()
     yield _hand("Orders", ROLE_TRADE)
     yield _hand("Liquidator", ROLE_LIQUIDATE)
     yield from _insurance(parameters)
@@ -160,6 +161,20 @@ def _hand(name: str, role: int) -> Step:
 
 def _pool(market: MarketParams, pool: PoolParams) -> Step:
     return _setter("LiquidityPool", "params", market.id, pool, market.symbol)
+
+
+def _named_pool() -> Step:
+    """Return the step that holds later margins to the pool's listing assert."""
+
+    def done(site: Site) -> bool:
+        named = str(site.contract("RiskConfigurator").read("pool"))
+        return named.lower() == site.record.address("LiquidityPool").lower()
+
+    def run(site: Site) -> None:
+        pool = site.record.address("LiquidityPool")
+        site.send(site.contract("RiskConfigurator"), "set_pool", pool)
+
+    return Step("pool of the RiskConfigurator", done, run)
 
 
 def _insurance(parameters: Parameters) -> Iterator[Step]:

@@ -53,7 +53,7 @@ def test_loss__trader_in_debt_deposits__debt_is_repaid_and_collateral_leaves(wor
     world.open_position(account, "ETH", -10 * LOTS)
     world.clearinghouse.settle(account, sender=world.role("keeper"))
     assert world.cash(account) < 0
-    with boa.reverts("custody: cash"):
+    with boa.reverts("custody: not enough cash"):
         world.withdraw(account, "USDC", 1)
 
     world.fund(account, "USDC", 1_000 * USD)

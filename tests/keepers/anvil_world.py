@@ -27,12 +27,18 @@ from keepers.chain.rpc import Rpc
 from keepers.chain.signer import Signer
 from keepers.chain.signer import test_secret as known_secret
 from keepers.domain.margin import Health, health, snapshot
-from keepers.domain.reports import Quote, domain_separator, encode_blob, make_report
-from keepers.domain.units import DAY, LOT, LOTS_PER_UNIT, TICK, TICKS_PER_USD, WAD
+from keepers.domain.reports import (
+    Quote,
+    SignedReport,
+    domain_separator,
+    encode_blob,
+    make_report,
+)
+from keepers.domain.units import DAY, LOT, LOTS_PER_UNIT, TICK, TICKS_PER_USD
 from keepers.domain.words import Account, account_id, perp
 from keepers.errors import ChainError
 from keepers.lab.chain import find_anvil, free_port
-from scripts.deployment import artifacts, params
+from scripts.deployment import params
 from scripts.deployment.command import open_site
 from scripts.deployment.plan import full_plan
 from scripts.deployment.runner import run
@@ -197,7 +203,7 @@ class World:
 
     # ---- prices
 
-    def blob(self, publish: int, signers: int = 3) -> bytes:
+    def reports(self, publish: int, signers: int = 3) -> list[SignedReport]:
         """Return signed reports of the present prices."""
         separator = domain_separator(CHAIN_ID, self.deployment.address("Markets"))
         quotes = [
@@ -206,22 +212,20 @@ class World:
         ]
         report = make_report(publish, quotes)
         ordered = [self.deployment.signers.index(key(each).address) for each in SIGNERS]
-        return encode_blob(
-            [
-                key(number).sign_report(index, report, separator)
-                for number, index in list(zip(SIGNERS, ordered, strict=True))[:signers]
-            ]
-        )
+        return [
+            key(number).sign_report(index, report, separator)
+            for number, index in list(zip(SIGNERS, ordered, strict=True))[:signers]
+        ]
 
     async def publish(self, **usd: float) -> None:
         """Bring prices of the latest block's time on the chain."""
         self.prices |= usd
-        await self.act(DEPLOYER, "Markets", "update", self.blob(await self.now()))
+        await self.act(DEPLOYER, "Markets", "update", encode_blob(self.reports(await self.now())))
 
     async def publish_next(self, **usd: float) -> None:
         """Bring prices in a block, and leave it to the test to mine the ones after it."""
         self.prices |= usd
-        data = interface("Markets").encode("update", self.blob(await self.now()))
+        data = interface("Markets").encode("update", encode_blob(self.reports(await self.now())))
         await self.rpc.request("evm_setAutomine", False)
         hash_ = await self.send(DEPLOYER, self.deployment.address("Markets"), data, wait=False)
         await self.rpc.request("evm_mine")
@@ -292,13 +296,3 @@ class World:
         """Return the health that the contracts answer."""
         answer = await self.reader.one("Clearinghouse", "health", account)
         return tuple(answer[0])
-
-
-def usd(wad: int) -> float:
-    """Return WAD as dollars, to show."""
-    return wad / WAD
-
-
-def known_artifacts() -> list[str]:
-    """Return the contracts that there are."""
-    return sorted(artifacts.load())

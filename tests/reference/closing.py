@@ -167,8 +167,11 @@ def gap_slope(d: Desk, lots: int) -> int:
     if left > d.market.margin.tier_start:
         slope = slope * 3 // 2
     p = d.params
-    total = trunc_div((along - lots) * mark * WAD, p.scale) + slope // 2 + 1
-    total -= p.spread_min + p.fee + p.liquidation_fee + p.keeper_rate
+    curve = trunc_div((along - lots) * mark * WAD, p.scale)
+    # the fees are taken on the fill price, which is that far from the mark: never too flat
+    fees = p.fee + p.liquidation_fee
+    total = curve + slope // 2 + 1 + mul_down(fees, abs(curve - p.spread_min)) + 1
+    total -= p.spread_min + fees + p.keeper_rate
     return max(1, trunc_div(total * mark, WAD) + 1)
 
 
@@ -183,24 +186,25 @@ def limit_of(size: int, most: int) -> int:
 def search(d: Desk, start: int, limit: int) -> Close:
     """Return the close that Newton in whole lots finds up to `limit`."""
     found = close_of(d, start)
+    was_short = False
     for _ in range(MAX_STEPS):
         slope = gap_slope(d, found.lots)
+        lots = found.lots
         if found.gap < 0:
-            if found.lots == limit:
-                break
-            lots = min(limit, found.lots + ceil_div(-found.gap, slope))
-        else:
-            lots = found.lots - min(found.lots, found.gap // slope)
-            if lots == found.lots:
-                break
+            was_short = True
+            lots = min(limit, lots + ceil_div(-found.gap, slope))
+        elif not was_short:
+            lots -= min(lots, found.gap // slope)
+        if lots == found.lots:
+            break
         found = close_of(d, lots)
     return found
 
 
 def bounded(d: Desk, size: int, most: int) -> Close:
-    """Return c* where it lies near `size`, else `size`; no dust of the leg remains."""
-    found = search(d, size, limit_of(size, most))
-    lots = found.lots if found.gap >= 0 else size
+    """Return c* where it lies near `size` (0: anywhere), else `size`; no dust of it remains."""
+    found = search(d, size, limit_of(size, most) if size else most)
+    lots = found.lots if found.gap >= 0 or size == 0 else size
     held = abs(d.held)
     rest = (held - lots) * d.market.price
     if 0 < rest < DUST:
@@ -247,7 +251,7 @@ def plan_reduce(world: World, account_id: int, instrument: int) -> ReducePlan:
 def _sized(d: Desk, position: int) -> ReducePlan:
     """Find c*, then what capacity and room leave of it."""
     held = abs(d.held)
-    found = bounded(d, search(d, 0, held).lots, held)
+    found = bounded(d, 0, held)
     target = found.lots
     limit = limit_of(target, held)
     known = ReducePlan(0, position, d.instrument, target=target, limit=limit)
@@ -256,9 +260,11 @@ def _sized(d: Desk, position: int) -> ReducePlan:
         return known._replace(status=NO_CAPACITY)
     bound = liquidation_room(d.world, d.instrument, -bound if d.held > 0 else bound)
     if bound < target:
-        found = bounded(d, bound, bound)
-        known = known._replace(limit=found.lots)
-    if found.lots == 0:
+        if bound:
+            found = bounded(d, bound, bound)
+            bound = found.lots
+        known = known._replace(limit=bound)
+    if bound == 0:
         return known._replace(status=NO_ROOM)
     pay = pay_of(d.world, d.before, found)
     paid = replace(found.after, quote=found.after.quote - pay)

@@ -98,8 +98,8 @@ def _debit_token(world: World, account_id: int, token: int, amount: int) -> None
         store(world, account_id, account)
     # an exit that ends below IM is refused, so the loss needs no look at E before it
     _collect(world, account_id, world.health(account_id).unsettled)
-    _require_exit(world, account_id)
     require(token != SETTLEMENT or world.account(account_id).cash >= 0, "custody: not enough cash")
+    _require_exit(world, account_id)
     store(world, account_id, with_flag(world.account(account_id), IN_AUCTION, False))
 
 
@@ -453,7 +453,7 @@ def write_off(world: World, account_id: int, covered: int) -> int:
     """Clear the debt of an emptied account; return the deficit booked [WAD]."""
     account = world.account(account_id)
     debt = -account.cash - account.quote
-    require(account.empty, "seizure: not empty")
+    require(account.empty, "seizure: no such debt")
     require(debt > 0 and covered <= debt, "seizure: no such debt")
     require(world.pot >= account.quote, "ledger: pot")
     world.pot -= account.quote

@@ -90,7 +90,7 @@ def planned(world: World, account_id: int, instrument: int, before: Health, size
     desk = closing.desk_of(world, account_id, instrument, before)
     found = closing.bounded(desk, min(size, most), most)
     require(found.lots != 0, "liquidator: too small")
-    if found.gap < 0 and size < most:
+    if found.gap < 0 and 0 < size < most:
         taker = -most if held > 0 else most
         room = closing.liquidation_room(world, instrument, taker)
         require(size >= room, "liquidator: too small")
@@ -142,7 +142,7 @@ def reduce(
     venue = world.setup.pool_account
     require(world.now <= deadline, "liquidator: expired")
     own = owner_of(keeper) == owner_of(account_id) or keeper == venue
-    require(not own, "liquidator: own account")
+    require(not own, "liquidator: keeper")
     ledger.update(world, reports)
     account = world.account(account_id)
     before = world.health(account_id)
@@ -156,7 +156,8 @@ def reduce(
     post = _post_of_close(world, account_id, keeper, instrument, found, pay)
     posted = ledger.post(world, post)
     market = market_of(instrument)
-    _require_reduced(posted, world.markets[market].price, closed=found.lots == abs(held))
+    slack = world.markets[market].price + 2 * found.lots
+    _require_reduced(posted, slack, closed=found.lots == abs(held))
     ledger.confirm(world, pool.Ask(instrument, found.taker, held, venue_size, liquidation=True))
     closing.use_capacity(world, market, found.lots)
     if account.in_auction or found.gap < 0:
@@ -164,9 +165,9 @@ def reduce(
     return Reduced(found, pay, posted)
 
 
-def _require_reduced(posted: ledger.Posted, one_lot: int, closed: bool) -> None:
+def _require_reduced(posted: ledger.Posted, slack: int, closed: bool) -> None:
     before, after = posted.before, posted.after
-    require(closed or after.equity <= after.le + one_lot, "liquidator: overshoot")
+    require(closed or after.equity <= after.le + slack, "liquidator: overshoot")
     cheap = 2 * (before.equity - after.equity) <= before.mm - after.mm
     require(cheap, "liquidator: cost")
 
@@ -398,8 +399,8 @@ def take(
 ) -> Taken:
     """Take over a fraction of everything, at its equity less the reward of the clock."""
     require(world.now <= deadline, "liquidator: expired")
-    require(owner_of(buyer) == caller, "liquidator: not your account")
-    require(owner_of(buyer) != owner_of(account_id), "liquidator: own account")
+    stranger = owner_of(buyer) == caller and owner_of(buyer) != owner_of(account_id)
+    require(stranger, "liquidator: buyer")
     ledger.update(world, reports)
     case = case_of(world, account_id)
     _require_liquidatable(world, account_id, case.health)

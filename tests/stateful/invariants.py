@@ -337,15 +337,18 @@ def fills_help(step: Step) -> None:
 
 @invariant("C3")
 def no_more_than_needed(step: Step) -> None:
-    """A liquidation stops at LE, but for one lot, a thousandth, or dust."""
+    """A liquidation stops at LE, but for one lot, a tick a lot, a thousandth, or dust."""
     if step.op.name not in LIQUIDATIONS:
         return
     old, new = step.healths(step.subject)
     account = step.after.account(step.subject)
     if step.op.name == "reduce":
         market = step.after.markets[market_of(step.op.args[1])]
+        lots = abs(
+            account.size(step.op.args[1]) - step.start.account(step.subject).size(step.op.args[1])
+        )
         closed = account.size(step.op.args[1]) == 0
-        assert closed or new.equity <= new.le + market.price
+        assert closed or new.equity <= new.le + market.price + 2 * lots
     elif not account.empty:
         assert new.le <= new.equity <= new.le + liquidation.TOLERANCE * old.le // WAD
 

@@ -520,7 +520,7 @@ class Actors:
         planned = closing.plan_reduce(self.world, key, leg.instrument)
         if planned.status != 0 and self.rng.random() < 0.8:
             return None
-        sizes = (held, held + 5, planned.target, planned.size, planned.size, held // 20 + 1)
+        sizes = (held, held + 5, 0, planned.target, planned.size, planned.size, held // 20 + 1)
         size = self.rng.choice(sizes)
         keeper = account_id(self.rng.choice(KEEPERS))
         op = self._op(

@@ -8,6 +8,8 @@ for IM and 90 % for MM.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ LOTS = 10**8  # lots in one unit
 TICKS = 10**10  # ticks in one USD
 USD = 10**18
 NEVER = 2**256 - 1
+GENESIS = 1_700_000_000
 KEEP_TILT = 2**255 - 1
 ZERO = "0x" + "00" * 20
 ETH, BTC = 1, 2
@@ -317,3 +320,29 @@ def new_token(kind: str, decimals: int) -> Any:
     if kind == "mocks/TestToken":
         return deployer(kind).deploy("Test", "TEST", decimals)
     return deployer(kind).deploy(decimals)
+
+
+# ---- fixtures ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def deployed(decimals: int = 6, settlement: str = "mocks/TestToken") -> Iterator[Books]:
+    """Deploy in an environment of its own."""
+    with boa.swap_env(boa.Env()):
+        boa.env.evm.patch.timestamp = GENESIS
+        yield Books.deploy(decimals, settlement)
+
+
+@contextmanager
+def anchored(books: Books) -> Iterator[Books]:
+    """Put everything back afterwards; what changed must have kept the books exact."""
+    tokens = dict(books.tokens)
+    with boa.env.anchor():
+        yield books
+        books.assert_conserved()
+    books.tokens = tokens
+
+
+def logs(contract: Any, name: str) -> list[Any]:
+    """Return the events of this name in a contract's last call."""
+    return [event for event in contract.get_logs() if type(event).__name__ == name]

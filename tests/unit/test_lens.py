@@ -25,20 +25,20 @@ def trader(world: World) -> Iterator[int]:
 
 def test_health__open_account__equals_the_clearinghouse(world: World, trader: int) -> None:
     world.open_position(trader, "ETH", 10 * LOTS)
-    told = world.Lens.health(trader)
+    told = world.lens.health(trader)
     health = world.health(trader)
     assert (told[0], told[1], told[2], told[3]) == (health.equity, health.im, health.le, health.mm)
     assert (told[5], told[6]) == (health.unsettled, health.status)
 
 
 def test_health__never_opened__answers_zeros(world: World) -> None:
-    assert tuple(world.Lens.health(world.account("attacker", 7)))[:4] == (0, 0, 0, 0)
+    assert tuple(world.lens.health(world.account("attacker", 7)))[:4] == (0, 0, 0, 0)
 
 
 def test_health_many__several_accounts__same_as_one_by_one(world: World, trader: int) -> None:
     world.open_position(trader, "ETH", 5 * LOTS)
     accounts = [trader, world.account("attacker", 9), *world.all_accounts()]
-    columns = world.Lens.health_many(accounts)
+    columns = world.lens.health_many(accounts)
     for index, account in enumerate(accounts):
         health = world.health(account)
         found = tuple(column[index] for column in columns)
@@ -64,15 +64,15 @@ def test_unhealthy__one_account_under_mm__finds_it_and_goes_on(world: World, tra
     assert health.equity < health.mm
 
     found, next_index = [], 0
-    while next_index < world.Clearinghouse.account_count():
-        accounts, equities, mms, _, next_index = world.Lens.unhealthy(next_index, 2)
+    while next_index < world.clearinghouse.account_count():
+        accounts, equities, mms, _, next_index = world.lens.unhealthy(next_index, 2)
         found += list(zip(accounts, equities, mms, strict=True))
     assert found == [(trader, health.equity, health.mm)]
 
 
 def test_unhealthy__beyond_the_list__is_empty(world: World) -> None:
-    count = world.Clearinghouse.account_count()
-    assert world.Lens.unhealthy(count + 5, 10) == ([], [], [], [], count)
+    count = world.clearinghouse.account_count()
+    assert world.lens.unhealthy(count + 5, 10) == ([], [], [], [], count)
 
 
 @pytest.mark.parametrize("lots", [3 * LOTS, -3 * LOTS, LOTS // 2])
@@ -83,7 +83,7 @@ def test_preview_order__would_fill__is_what_the_fill_leaves(
     order = world.order(trader, "ETH", lots)
     world.commit(order)
     world.next_price()
-    preview = world.Lens.preview_order(trader, perp(ETH), lots * LOT)
+    preview = world.lens.preview_order(trader, perp(ETH), lots * LOT)
     world.execute(order)
     health = world.health(trader)
     assert preview[0] == FILLS
@@ -91,7 +91,7 @@ def test_preview_order__would_fill__is_what_the_fill_leaves(
 
 
 def test_preview_order__codes__name_what_is_wrong(world: World, trader: int) -> None:
-    lens = world.Lens
+    lens = world.lens
     assert lens.preview_order(trader, perp(ETH), 1)[0] == ODD_LOT
     assert lens.preview_order(trader, perp(ETH), 0)[0] == ODD_LOT
     assert lens.preview_order(trader, perp(9), WAD)[0] == NO_MARKET
@@ -105,7 +105,7 @@ def test_preview_order__richer_than_the_pool__is_refused_by_the_pool(world: Worl
     world.next_price()
     notional = 8_000_000 * TICKS  # over half of lambda of the pool's 10M
     lots = notional * LOTS // world.prices["ETH"]
-    assert world.Lens.preview_order(rich, perp(ETH), lots * LOT)[0] == POOL_REFUSES
+    assert world.lens.preview_order(rich, perp(ETH), lots * LOT)[0] == POOL_REFUSES
 
 
 @pytest.mark.parametrize("is_buy", [True, False])
@@ -113,16 +113,16 @@ def test_max_open__margin_bound__one_lot_more_does_not_fill(
     world: World, trader: int, is_buy: bool
 ) -> None:
     world.open_position(trader, "BTC", LOTS // 10)
-    most = world.Lens.max_open(trader, perp(ETH), is_buy)
+    most = world.lens.max_open(trader, perp(ETH), is_buy)
     sign = 1 if is_buy else -1
     assert most > 0
-    assert world.Lens.preview_order(trader, perp(ETH), sign * most)[0] == FILLS
-    assert world.Lens.preview_order(trader, perp(ETH), sign * (most + LOT))[0] != FILLS
+    assert world.lens.preview_order(trader, perp(ETH), sign * most)[0] == FILLS
+    assert world.lens.preview_order(trader, perp(ETH), sign * (most + LOT))[0] != FILLS
 
 
 def test_max_open__no_collateral__is_zero(world: World) -> None:
     world.next_price()
-    assert world.Lens.max_open(world.account("attacker"), perp(ETH), True) == 0
+    assert world.lens.max_open(world.account("attacker"), perp(ETH), True) == 0
 
 
 def test_max_withdraw__with_a_position__leaves_at_the_limit_and_not_beyond(
@@ -130,12 +130,12 @@ def test_max_withdraw__with_a_position__leaves_at_the_limit_and_not_beyond(
 ) -> None:
     world.open_position(trader, "ETH", 60 * LOTS)
     world.next_price()
-    most = world.Lens.max_withdraw(trader, world.tokens["USDC"].address)
+    most = world.lens.max_withdraw(trader, world.tokens["USDC"].address)
     assert 0 < most < 20_000 * USD
     with boa.env.anchor(), pytest.raises(boa.BoaError):
         world.withdraw(trader, "USDC", most + 1)
     world.withdraw(trader, "USDC", most)
-    assert world.Lens.max_withdraw(trader, world.tokens["USDC"].address) == 0
+    assert world.lens.max_withdraw(trader, world.tokens["USDC"].address) == 0
 
 
 def test_max_withdraw__collateral__leaves_at_the_limit_and_not_beyond(
@@ -143,7 +143,7 @@ def test_max_withdraw__collateral__leaves_at_the_limit_and_not_beyond(
 ) -> None:
     world.open_position(trader, "ETH", 140 * LOTS)
     world.next_price()
-    most = world.Lens.max_withdraw(trader, world.tokens["WETH"].address)
+    most = world.lens.max_withdraw(trader, world.tokens["WETH"].address)
     assert 0 < most < 2 * WAD
     with boa.env.anchor(), pytest.raises(boa.BoaError):
         world.withdraw(trader, "WETH", most + 10**6)
@@ -151,17 +151,17 @@ def test_max_withdraw__collateral__leaves_at_the_limit_and_not_beyond(
 
 
 def test_max_withdraw__no_legs__is_everything(world: World, trader: int) -> None:
-    lens = world.Lens
+    lens = world.lens
     assert lens.max_withdraw(trader, world.tokens["USDC"].address) == 20_000 * USD
     assert lens.max_withdraw(trader, world.tokens["WETH"].address) == 2 * WAD
     assert lens.max_withdraw(trader, world.tokens["WBTC"].address) == 0
-    assert lens.max_withdraw(trader, world.Markets.address) == 0
+    assert lens.max_withdraw(trader, world.markets.address) == 0
 
 
 def test_liquidation_prices__long__health_crosses_there(world: World, trader: int) -> None:
     """Below the mark lie both; above it only IM, whose stable-price charge grows with a rise."""
     world.open_position(trader, "ETH", 60 * LOTS)
-    prices = world.Lens.liquidation_prices(trader, ETH)
+    prices = world.lens.liquidation_prices(trader, ETH)
     mark = world.prices["ETH"] * TICK
     im_below, im_above, mm_below, mm_above, told_mark = prices
     assert told_mark == mark
@@ -172,8 +172,8 @@ def test_liquidation_prices__long__health_crosses_there(world: World, trader: in
 
 def test_liquidation_prices__stored_there__mm_is_met_or_not(world: World, trader: int) -> None:
     world.open_position(trader, "ETH", 60 * LOTS)
-    below = world.Lens.liquidation_prices(trader, ETH)[2] // TICK
-    slots = world.Markets.market_words(ETH)[0]
+    below = world.lens.liquidation_prices(trader, ETH)[2] // TICK
+    slots = world.markets.market_words(ETH)[0]
     for price, healthy in ((below, False), (below + 1, True)):
         word = (slots & (2**192 - 1)) | price << 192
         with boa.env.anchor():
@@ -184,8 +184,8 @@ def test_liquidation_prices__stored_there__mm_is_met_or_not(world: World, trader
 
 def _store_price(world: World, market: int, word: int) -> None:
     """Write a market's price word where the layout has it."""
-    markets = world.Markets.address
-    stored = world.Markets.market_words(market)[0]
+    markets = world.markets.address
+    stored = world.markets.market_words(market)[0]
     slot = next(
         slot for slot in range(2_000) if boa.env.get_storage(markets, slot) == stored
     )
@@ -194,7 +194,7 @@ def _store_price(world: World, market: int, word: int) -> None:
 
 def test_liquidation_prices__short__crosses_above(world: World, trader: int) -> None:
     world.open_position(trader, "BTC", -2 * LOTS)
-    im_below, im_above, mm_below, mm_above, mark = world.Lens.liquidation_prices(trader, BTC)
+    im_below, im_above, mm_below, mm_above, mark = world.lens.liquidation_prices(trader, BTC)
     assert mark < im_above < mm_above
     assert (im_below, mm_below) == (0, 0)
 
@@ -203,17 +203,17 @@ def test_liquidation_prices__hedged__has_none(world: World) -> None:
     """Two WETH held and two short: a fall gains what the collateral loses."""
     account = world.open_account("trader", 3, USDC=20_000 * USD, WETH=2 * WAD)
     world.open_position(account, "ETH", -2 * LOTS)
-    prices = world.Lens.liquidation_prices(account, ETH)
+    prices = world.lens.liquidation_prices(account, ETH)
     assert prices[0] == prices[2] == 0
 
 
 def test_liquidation_prices__nothing_held_there__has_none(world: World, trader: int) -> None:
     world.open_position(trader, "BTC", LOTS // 10)
-    assert tuple(world.Lens.liquidation_prices(trader, 3))[:4] == (0, 0, 0, 0)
-    assert tuple(world.Lens.liquidation_prices(trader, 99)) == (0, 0, 0, 0, 0)
+    assert tuple(world.lens.liquidation_prices(trader, 3))[:4] == (0, 0, 0, 0)
+    assert tuple(world.lens.liquidation_prices(trader, 99)) == (0, 0, 0, 0, 0)
 
 
 def test_preview_reduce__healthy__says_not_below_mm(world: World, trader: int) -> None:
     world.open_position(trader, "ETH", 5 * LOTS)
-    assert world.Lens.preview_reduce(trader, perp(ETH))[0] == 1
-    assert world.Lens.preview_take(trader)[0] == 1
+    assert world.lens.preview_reduce(trader, perp(ETH))[0] == 1
+    assert world.lens.preview_take(trader)[0] == 1

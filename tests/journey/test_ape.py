@@ -1,0 +1,113 @@
+"""Deploy, configure, verify, deposit, trade, crash, liquidate, prove: through Ape, on its own test
+node and on anvil, and the scripts from the command line."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.node import fresh_chain
+from scripts.deployment import record as records
+from scripts.deployment.configuration import configure_plan
+from scripts.deployment.errors import DeploymentError
+from scripts.deployment.plan import CONTRACTS, full_plan
+from scripts.deployment.runner import run
+from scripts.deployment.verification import verify
+from tests.journey.ape_chain import ApeChain
+from tests.support.scene import LOTS, Scene, deploy
+
+pytestmark = pytest.mark.ape
+USD = 10**6
+
+
+@contextmanager
+def ape_test_node():
+    import ape
+
+    with ape.networks.ethereum.local.use_provider("test") as provider:
+        yield ApeChain(ape, provider), "test"
+
+
+@contextmanager
+def ape_on_anvil():
+    import ape
+
+    with fresh_chain() as chain:
+        settings = {"host": chain.web3.provider.endpoint_uri}
+        network = ape.networks.ethereum.local
+        with network.use_provider("foundry", provider_settings=settings) as provider:
+            yield ApeChain(ape, provider), "local"
+
+
+@pytest.fixture(params=[ape_test_node, pytest.param(ape_on_anvil, marks=pytest.mark.anvil)])
+def connected(request):
+    with request.param() as found:
+        yield found
+
+
+def _weaken(scene, account):
+    ledger = scene.contract("Clearinghouse")
+    while (health := ledger.read("health", account)).equity >= health.mm:
+        scene.publish(20, ETH=scene.prices["ETH"] * 985 // 1_000)
+
+
+def test_journey__crash__account_is_liquidated_and_the_books_balance(connected, tmp_path):
+    chain, network = connected
+    site = deploy(chain, network, tmp_path / "chain.json")
+    assert all(finding.ok for finding in verify(site)), verify(site)
+    assert all(outcome.already for outcome in run(site, configure_plan(site.parameters)))
+    assert set(CONTRACTS) <= set(records.load(tmp_path / "chain.json").contracts)
+
+    scene = Scene(chain, site, dict(site.parameters.prices))
+    scene.publish(1)
+    scene.seed_pool(10_000_000 * USD)
+    account = scene.fund("trader", USDC=32_000 * USD, WETH=10**18)
+    keeper = scene.fund("keeper", USDC=USD)
+    scene.trade("trader", "ETH", 200 * LOTS)
+    _weaken(scene, account)
+    liquidator, eth = scene.contract("Liquidator"), scene.market("ETH") << 56
+    plan = liquidator.read("plan_reduce", account, eth)
+    scene.by("keeper", liquidator).send(
+        "reduce", account, eth, plan.size, 0, keeper, scene.now + 600
+    )
+
+    health = scene.contract("Clearinghouse").read("health", account)
+    assert health.equity >= health.le
+    assert not any(scene.books().values()), scene.books()
+
+
+@pytest.mark.anvil
+def test_scripts__from_the_command_line__deploy_repeat_and_verify(tmp_path):
+    with fresh_chain() as chain:
+        url = chain.web3.provider.endpoint_uri
+        path = tmp_path / "31337.json"
+
+        rehearsed = _ape_run("deploy", url, path, "--dry-run")
+        assert "dry run: nothing was sent" in rehearsed.stdout
+        assert chain.web3.eth.block_number == 0
+        assert f"0 of {_steps()} steps run" not in _ape_run("deploy", url, path).stdout
+        assert f"0 of {_steps()} steps run" in _ape_run("deploy", url, path).stdout
+        assert "comparisons hold" in _ape_run("verify", url, path).stdout
+
+        refused = _ape_run("deploy", url, tmp_path / "1337.json", "--params", "test", check=False)
+        assert refused.returncode != 0
+        assert "the node is on chain 31337, and test.yaml is for 1337" in refused.stderr
+
+
+def _steps():
+    from scripts.deployment import params
+
+    return len(full_plan(params.load("local")))
+
+
+def _ape_run(script, url, path, *options, check=True):
+    ape = Path(sys.executable).with_name("ape")
+    command = [ape, "run", script, "--network", "ethereum:local:foundry", "--file", path, *options]
+    environment = {**os.environ, "APE_FOUNDRY_HOST": url}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if check and done.returncode != 0:
+        raise DeploymentError(done.stdout + done.stderr)
+    return done
