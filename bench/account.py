@@ -41,7 +41,7 @@ class Names:
     """Names of contracts and of their storage."""
 
     def __init__(self, contracts: Mapping[str, str], layouts: Mapping[str, Any]) -> None:
-        """Take contract names by address and storage layouts by contract name."""
+        """Take addresses and storage layouts by contract name."""
         self._contracts = {address.lower(): name for name, address in contracts.items()}
         self._bases = {name: dict(_flatten(layout)) for name, layout in layouts.items()}
         self._hashed: dict[int, str] = {}

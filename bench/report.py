@@ -123,7 +123,7 @@ def explained(root: Path = ROOT) -> bool:
 
 
 def _before(root: Path) -> str:
-    """Return the commit to compare with: the last one while files differ from it, else its parent."""
+    """Return the commit to compare with: the last, or its parent where no file differs from it."""
     return "HEAD" if _git(root, "diff", "--name-only", "HEAD") else "HEAD~1"
 
 

@@ -13,7 +13,7 @@
 
 from interfaces import IMarkets
 from libs import errors
-from libs import market_params
+from libs import feed_math
 from libs import packing
 from libs import units as u
 from modules import market_prices
@@ -31,11 +31,14 @@ exports: standard_margin.check
 implements: IMarkets
 
 MAX_FEEDS: constant(uint256) = 16
+MAX_REPORTS: constant(uint256) = 8
+# of a blob: counts and the head of the first report come before its first quote
+FIRST_QUOTE: constant(uint256) = 7
+QUOTE_BYTES: constant(uint256) = 11
+LAST_OF_FEED: constant(uint256) = packing.QUOTE_FEED_AT - 1
 
 CLEARINGHOUSE: immutable(address)
 CONFIGURATOR: immutable(address)
-TIMING: immutable(IMarkets.Timing)
-CHARGES: immutable(IMarkets.Charges)
 
 
 @deploy
@@ -60,8 +63,6 @@ def __init__(
     standard_margin.__init__(timing_, charges_)
     CONFIGURATOR = configurator_
     CLEARINGHOUSE = clearinghouse_
-    TIMING = timing_
-    CHARGES = charges_
 
 
 # ---- keepers -------------------------------------------------------------------------------------
@@ -77,13 +78,36 @@ def update(reports: Bytes[2048]) -> uint256:
     @custom:reverts "oracle: …" for a blob that no honest quorum signed
     """
     publish: uint256 = 0
-    medians: DynArray[uint256, MAX_FEEDS] = []
-    publish, medians = price_reports._verified(reports)
+    count: uint256 = 0
+    feeds: uint256 = 0
+    stride: uint256 = 0
+    publish, count, feeds, stride = price_reports._verified(reports)
+    if count == 0:
+        return 0
 
     stored: uint256 = 0
-    for quote: uint256 in medians:
-        if market_prices._offer(quote, publish):
-            stored += 1
+    next_feed: uint256 = 0
+    at: uint256 = FIRST_QUOTE
+    for _: uint256 in range(feeds, bound=MAX_FEEDS):
+        quote: uint256 = 0
+        if count == 3:
+            # places in a blob below 2^12 bytes, here and below
+            quote = feed_math._median_of_three(
+                extract32(reports, at, output_type=uint256),
+                extract32(reports, unsafe_add(at, stride), output_type=uint256),
+                extract32(reports, unsafe_add(at, unsafe_mul(stride, 2)), output_type=uint256),
+            )
+        else:
+            raws: uint256[MAX_REPORTS] = empty(uint256[MAX_REPORTS])
+            for i: uint256 in range(count, bound=MAX_REPORTS):
+                raws[i] = extract32(reports, at + i * stride, output_type=uint256)
+            quote = feed_math._median(raws, count)
+        if quote < next_feed:
+            errors._fail("oracle: feed order")
+        # the feed stands above 80 bits of price and confidence
+        next_feed = (quote | LAST_OF_FEED) + 1
+        stored += market_prices._offer(quote, publish)
+        at = unsafe_add(at, QUOTE_BYTES)
     return stored
 
 
@@ -144,11 +168,7 @@ def open_market(margin: uint256, tuning: uint256, price: uint256, variance: uint
     """
     self._check_configurator()
 
-    market: uint256 = market_state._open_market(margin, tuning, price, variance)
-
-    log IMarkets.MarketOpened(market=market, price=price)
-    log IMarkets.ParametersSet(market=market, margin=margin, tuning=tuning)
-    return market
+    return market_state._open_market(margin, tuning, price, variance)
 
 
 @external
@@ -160,8 +180,6 @@ def set_margin(market: uint256, margin: uint256):
     market_state._require_listed(market)
 
     market_state._set_margin(market, margin)
-
-    log IMarkets.ParametersSet(market=market, margin=margin, tuning=market_state._tuning(market))
 
 
 @external
@@ -175,17 +193,13 @@ def set_tuning(market: uint256, tuning: uint256):
 
     market_state._write_tuning(market, tuning)
 
-    margin: uint256 = packing._margin(market_state.states[market])
-    log IMarkets.ParametersSet(market=market, margin=margin, tuning=tuning)
-
 
 @external
 def set_signer(index: uint256, signer: address):
     """
     @param index 0 .. 7
-    @param signer zero empties the place
-    @custom:reverts "markets: not the configurator", "oracle: unknown signer",
-                    "oracle: signer listed twice"
+    @param signer zero empties the place; the configurator has seen that nobody sits twice
+    @custom:reverts "markets: not the configurator", "oracle: unknown signer"
     """
     self._check_configurator()
 
@@ -273,17 +287,18 @@ def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint25
     soft: uint256 = 0
     feed, decimals, im, mm, soft = packing._collateral_fields(market_state._collateral(collateral))
     return (
-        feed, decimals, im * market_params.HAIRCUT_GRID, mm * market_params.HAIRCUT_GRID, soft
+        feed, decimals, im * market_state.HAIRCUT_GRID, mm * market_state.HAIRCUT_GRID, soft
     )
 
 
 @external
 @view
-def signer(index: uint256) -> (address, uint256):
+def signer(index: uint256) -> (uint256, uint256):
     """
-    @return address (0: none) and the newest publish time taken from it
+    @return low 128 bits of the address (0: none) and the newest publish time taken from it
     """
-    return price_reports.signers[index], packing._signer_time(price_reports.times, index)
+    tail: uint256 = packing._half(price_reports.tails[index // 2], index)
+    return tail, packing._signer_time(price_reports.times, index)
 
 
 @external
@@ -311,14 +326,27 @@ def quorum() -> uint256:
 @view
 @reentrant
 def timing() -> IMarkets.Timing:
-    return TIMING
+    return IMarkets.Timing(
+        age_im=standard_margin.AGE_IM,
+        age_mm=standard_margin.AGE_MM,
+        dead_after=standard_margin.DEAD_AFTER,
+        grace_max=market_prices.GRACE_MAX,
+        window=price_reports.WINDOW,
+        variance_tau=market_prices.VARIANCE_TAU,
+    )
 
 
 @external
 @view
 @reentrant
 def charges() -> IMarkets.Charges:
-    return CHARGES
+    return IMarkets.Charges(
+        kappa_flat=standard_margin.KAPPA_FLAT,
+        kappa_leg=standard_margin.KAPPA_LEG,
+        kappa_collateral=standard_margin.KAPPA_COLLATERAL,
+        funding_velocity=convert(market_state.VELOCITY, uint256),
+        funding_rate_max=market_state.RATE_MAX,
+    )
 
 
 @external

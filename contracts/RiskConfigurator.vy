@@ -34,9 +34,13 @@ exports: (
     ownable_2step.accept_ownership,
 )
 
+MAX_SIGNERS: constant(uint256) = 8
+
 MARKETS: immutable(IMarkets)
 # whose forced fills must stay within the maintenance margin; none until the owner names it
 pool: public(address)
+# of price reports, in full; Markets keeps their low 128 bits, two a slot
+signers: public(address[MAX_SIGNERS])
 
 
 @deploy
@@ -141,7 +145,14 @@ def set_signer(index: uint256, signer: address):
     @custom:reverts "oracle: unknown signer", "oracle: signer listed twice"
     """
     ownable._check_owner()
+    if index >= MAX_SIGNERS:
+        errors._fail("oracle: unknown signer")
+    for i: uint256 in range(MAX_SIGNERS):
+        if signer != empty(address) and self.signers[i] == signer:
+            errors._fail("oracle: signer listed twice")
 
+    log IRiskConfigurator.SignerSet(index=index, old=self.signers[index], new=signer)
+    self.signers[index] = signer
     extcall MARKETS.set_signer(index, signer)
 
 

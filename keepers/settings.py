@@ -88,6 +88,7 @@ class LiquidateSettings(Settings):
     max_take_usd: int = Field(default=250_000, ge=0)  # gross value of one slice
     max_inventory_usd: int = Field(default=1_000_000, ge=0)  # gross value held after it
     min_profit_usd: float = 0.0
+    dash: bool = True  # the first try after a price goes out on the mirror's word
     unwind: bool = True  # commit reduce-only orders for what was taken
     batch: int = Field(default=32, ge=1)  # accounts looked at per price
     gas_reduce: int = Field(default=1_500_000, ge=100_000)

@@ -68,10 +68,12 @@ def _one_minus_exp(dt: uint256, tau: uint256) -> uint256:
     @return [WAD]
     @custom:source docs/spec/oracle.md#expm
     """
-    x: uint256 = dt * u.WAD // tau
-    # x <= WAD / 5 by the callers' bounds on dt and tau, so the products stay below 2^120 and the
-    # falling terms keep every difference positive
+    # dt is below 2^32 and tau not zero; x <= WAD / 5 by the callers' bounds, so products stay
+    # below 2^120, and the falling terms keep every difference positive
+    x: uint256 = unsafe_div(unsafe_mul(dt, u.WAD), tau)
     x2: uint256 = unsafe_div(unsafe_mul(x, x), u.WAD)
     x3: uint256 = unsafe_div(unsafe_mul(x2, x), u.WAD)
     x4: uint256 = unsafe_div(unsafe_mul(x3, x), u.WAD)
-    return x - unsafe_div(x2, 2) + unsafe_div(x3, 6) - unsafe_div(x4, 24)
+    return unsafe_sub(
+        unsafe_add(unsafe_sub(x, unsafe_div(x2, 2)), unsafe_div(x3, 6)), unsafe_div(x4, 24)
+    )

@@ -72,14 +72,14 @@ def _bounded_area(before: uint256, dt: uint256, slope: int256, rate_max: uint256
     """
     @notice Twice the area under a rate that reaches its bound on the way.
     """
-    rate: int256 = convert(convert(before, bytes32), int256)
     bound: int256 = convert(rate_max, int256)
     if slope < 0:
         bound = -bound
-    missed: int256 = bound - rate
-    # a bound is only crossed when the slope is not zero
-    twice_area: int256 = 2 * bound * convert(dt, int256) - missed * missed // slope
-    return convert(convert(twice_area, bytes32), uint256)
+    # |rate| and |bound| are below 2^47, dt 33 bits; a bound is only crossed when slope is not zero
+    missed: int256 = unsafe_sub(bound, convert(convert(before, bytes32), int256))
+    whole: int256 = unsafe_mul(unsafe_mul(bound, 2), convert(dt, int256))
+    lost: int256 = unsafe_div(unsafe_mul(missed, missed), slope)
+    return convert(convert(unsafe_sub(whole, lost), bytes32), uint256)
 
 
 @internal
@@ -89,14 +89,18 @@ def _rate_now(price_word: uint256, state: uint256, velocity: int256, rate_max: u
     @return the rate at min(now, publish + an hour) [1e-14 / s]
     @custom:rounding toward zero
     """
-    rate: int256 = packing._rate(state) * u.RATE_TO_WAD
+    # 31 bits times 2^14, 74 bits: as in _index
+    rate: int256 = unsafe_mul(packing._rate(state), u.RATE_TO_WAD)
     until: uint256 = min(block.timestamp, packing._publish_time(price_word) + ACCRUAL_MAX)
     since: uint256 = packing._accrual_time(state)
     if until > since:
+        elapsed: int256 = convert(unsafe_sub(until, since), int256)
+        rate = unsafe_add(rate, unsafe_mul(self._slope(state, velocity), elapsed))
         bound: int256 = convert(rate_max, int256)
-        rate += self._slope(state, velocity) * convert(until - since, int256)
-        rate = max(-bound, min(bound, rate))
-    return rate // u.RATE_TO_WAD
+        if abs(rate) > bound:
+            rate = bound if rate > 0 else -bound
+    # the divisor is neither 0 nor -1
+    return unsafe_div(rate, u.RATE_TO_WAD)
 
 
 @internal
@@ -105,8 +109,8 @@ def _slope(state: uint256, velocity: int256) -> int256:
     """
     @return [1e-18 / s^2], toward zero
     """
+    # 16-bit two's complement becomes 256-bit
     tilt: uint256 = unsafe_sub(
-        # 16-bit two's complement becomes 256-bit
         (state // packing.TILT_AT & packing.MASK_16) ^ packing.SIGN_16,
         packing.SIGN_16,
     )

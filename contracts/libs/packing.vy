@@ -59,6 +59,36 @@ TIER_AT: constant(uint256) = 2**23
 OI_MAX_AT: constant(uint256) = 2**12
 OI_LO_AT: constant(uint256) = 2**8
 CAP_AT: constant(uint256) = 2**4
+# below the publish time: v, v_slow, flags and the sample's time; an accepted price clears the
+# flags PENDING and UNTRUSTED of them
+GAP_AT: constant(uint256) = 2**104
+KEPT_BITS: constant(uint256) = 2**72 - 1 - 5 * 2**32
+KEPT_FLAGS: constant(uint256) = 250 * 2**32
+PENDING_BIT: constant(uint256) = 2**32
+UNTRUSTED_BIT: constant(uint256) = 2**34
+ACTIVE_BIT: constant(uint256) = 2**35
+JUMP_AT: constant(uint256) = 2**58
+JUMP_RATE_AT: constant(uint256) = 2**53
+DELAY_AT: constant(uint256) = 2**48
+CONF_CAP_AT: constant(uint256) = 2**43
+GROWTH_AT: constant(uint256) = 2**37
+TAU_AT: constant(uint256) = 2**31
+SIGMA_AT: constant(uint256) = 2**26
+V_MAX_AT: constant(uint256) = 2**23
+V_STEP_AT: constant(uint256) = 2**18
+MIN_MANTISSA_AT: constant(uint256) = 2**14
+MIN_AT: constant(uint256) = 2**9
+MAX_MANTISSA_AT: constant(uint256) = 2**5
+# of a report: its first 32 bytes `signer 8 | publish 32 | ...`, of a quote `feed 8 | price 64
+# | conf 16 | ...`, and what is left of a quote after QUOTE_AT
+SIGNER_AT: constant(uint256) = 2**248
+REPORT_TIME_AT: constant(uint256) = 2**216
+QUOTE_AT: constant(uint256) = 2**168
+QUOTE_FEED_AT: constant(uint256) = 2**80
+QUOTE_PRICE_AT: constant(uint256) = 2**16
+# of a blob: its first 32 bytes `reports 8 | feeds 8 | ...`
+COUNT_AT: constant(uint256) = 2**248
+FEEDS_AT: constant(uint256) = 2**240
 LEGS_AT: constant(uint256) = 2**57
 COLLATERALS_AT: constant(uint256) = 2**53
 HOUSE_BIT: constant(uint256) = 2**50
@@ -902,54 +932,6 @@ def _with_signer_time(times: uint256, index: uint256, publish: uint256) -> uint2
     return (times & ~(MASK_32 << offset)) | (publish << offset)
 
 
-@internal
-@pure
-def _blob_counts(raw: uint256) -> (uint256, uint256):
-    """
-    @return reports and feeds, from the first 32 bytes of a blob
-    """
-    return raw >> 248, (raw >> 240) & MASK_8
-
-
-@internal
-@pure
-def _report_head(raw: uint256) -> (uint256, uint256):
-    """
-    @return signer and publish time, from the first 32 bytes of a report
-    """
-    return raw >> 248, (raw >> 216) & MASK_32
-
-
-@internal
-@pure
-def _last_byte(raw: uint256) -> uint256:
-    return raw & MASK_8
-
-
-@internal
-@pure
-def _quote_bits(raw: uint256) -> uint256:
-    """
-    @return a quote, `feed 8 @80 | price 64 @16 | conf 16 @0`, from the 32 bytes it begins
-    """
-    return raw >> 168
-
-
-@internal
-@pure
-def _quote_fields(quote: uint256) -> (uint256, uint256, uint256):
-    """
-    @return feed, price, confidence
-    """
-    return quote >> 80, (quote >> 16) & MASK_64, quote & MASK_16
-
-
-@internal
-@pure
-def _quote_of(feed: uint256, price: uint256, conf: uint256) -> uint256:
-    return (feed << 80) | (price << 16) | conf
-
-
 # ---- liquidation clock: live 32 @32 | last 32 @0; usage of a block: block 64 @192 | used 192 @0 ---
 
 
@@ -1062,3 +1044,12 @@ def _same_owner(a: uint256, b: uint256) -> bool:
     @return whether two accounts belong to one address
     """
     return a >> 96 == b >> 96
+
+
+@internal
+@pure
+def _kept_bits(v: uint256, v_slow: uint256, flags: uint256, sample_time: uint256) -> uint256:
+    """
+    @notice The low 72 bits of a price word; `flags` stand in their place.
+    """
+    return (v << 56) | (v_slow << 40) | flags | sample_time

@@ -3,20 +3,22 @@
 """
 @title From a median to a stored price: bounds, jump confirmation, grace, variance
 @license AGPL-3.0-only
-@notice docs/spec/oracle.md, steps 3-6 of #update and #accept.
+@notice docs/spec/oracle.md, steps 3-6 of #update and #accept. Fields are read in place, as in
+        standard_margin: four feeds in a transaction pass through here.
 @custom:kill not deployable
 """
 
 from interfaces import IMarkets
 from libs import errors
 from libs import feed_math
-from libs import market_params
 from libs import packing
 from libs import units as u
 from modules import market_state
 
 uses: market_state
 
+# the jump band grows for at most so long [s]
+JUMP_TIME: constant(uint256) = 300
 # first sampler's grid and the longest step of v_slow [s]
 SAMPLE_A: constant(uint256) = 300
 # second sampler's grid [s]
@@ -27,7 +29,13 @@ MAX_GAP: constant(uint256) = 255
 # the exponential of a step of 3,600 s is good to 3e-6 from here on
 MIN_TAU: constant(uint256) = 18_000
 MAX_TAU: constant(uint256) = 30 * u.DAY
+# grids of the tuning word, libs/market_params.vy
+JUMP_GRID: constant(uint256) = u.WAD // 200
+JUMP_RATE_GRID: constant(uint256) = u.WAD // 10_000
+CONF_GRID: constant(uint256) = u.CONF_ONE // 1_000
+SIGMA_GRID: constant(uint256) = u.WAD // 10
 V_GRID: constant(uint256) = u.V_ONE // 2
+STEP_GRID: constant(uint256) = u.V_ONE // 50
 
 AGE_MM: immutable(uint256)
 GRACE_MAX: immutable(uint256)
@@ -39,7 +47,7 @@ def __init__(age_mm: uint256, grace_max: uint256, variance_tau: uint256):
     """
     @custom:reverts "markets: out of range"
     """
-    if grace_max > u.HOUR or variance_tau < MIN_TAU or variance_tau > MAX_TAU:
+    if age_mm > MAX_GAP or grace_max > u.HOUR or variance_tau < MIN_TAU or variance_tau > MAX_TAU:
         errors._fail("markets: out of range")
     AGE_MM = age_mm
     GRACE_MAX = grace_max
@@ -47,83 +55,51 @@ def __init__(age_mm: uint256, grace_max: uint256, variance_tau: uint256):
 
 
 @internal
-def _offer(quote: uint256, publish: uint256) -> bool:
+def _offer(quote: uint256, publish: uint256) -> uint256:
     """
     @notice Offer a median to its market.
-    @return whether it was stored
+    @return 1 if it was stored, else 0
     """
-    market: uint256 = 0
-    price: uint256 = 0
-    conf: uint256 = 0
-    market, price, conf = packing._quote_fields(quote)
+    market: uint256 = quote // packing.QUOTE_FEED_AT
     word: uint256 = market_state.prices[market]
-    last_publish: uint256 = 0
-    flags: uint256 = 0
-    last_publish, flags = packing._price_clock(word)
-    if flags & packing.ACTIVE == 0 or publish <= last_publish:
-        return False
+    last: uint256 = word // packing.PUBLISH_AT & packing.MASK_32
+    if word & packing.ACTIVE_BIT == 0:
+        return 0
+    if publish <= last:
+        return 0
 
+    # 4 bits times 10^31 at most
+    price: uint256 = quote // packing.QUOTE_PRICE_AT & packing.MASK_64
     tuning: uint256 = market_state._tuning(market)
-    within: bool = False
-    limit: uint256 = 0
-    delay: uint256 = 0
-    conf_cap: uint256 = 0
-    # publish > last_publish
-    dt: uint256 = unsafe_sub(publish, last_publish)
-    within, limit, delay, conf_cap = self._guards(tuning, price, dt)
-    if not within:
-        market_state.prices[market] = packing._with_price_flags(word, flags | packing.UNTRUSTED)
+    low: uint256 = pow_mod256(10, tuning // packing.MIN_AT & packing.MASK_5)
+    high: uint256 = pow_mod256(10, tuning & packing.MASK_5)
+    low = unsafe_mul(tuning // packing.MIN_MANTISSA_AT & packing.MASK_4, low)
+    high = unsafe_mul(tuning // packing.MAX_MANTISSA_AT & packing.MASK_4, high)
+    if price < low or price > high:
+        market_state.prices[market] = word | packing.UNTRUSTED_BIT
         log IMarkets.PriceRefused(market=market, price=price, publish_time=publish)
-        return False
+        return 0
 
-    if feed_math._outside(price, packing._price(word), limit):
-        if not self._confirmed(market, word, flags, price, publish, delay):
-            return False
-    flags = flags & ~(packing.PENDING | packing.UNTRUSTED)
-    if conf > conf_cap:
-        flags = flags | packing.UNTRUSTED
-    flags = self._graced(market, flags, dt)
-    self._accept(market, word, price, conf, publish, flags, tuning)
-    return True
-
-
-@internal
-@pure
-def _guards(
-    tuning: uint256, price: uint256, dt: uint256
-) -> (bool, uint256, uint256, uint256):
-    """
-    @return within the absolute bounds, jump limit [WAD], delay of a confirmation [s], cap of the
-            confidence [1e-5]
-    """
-    jump_0: uint256 = 0
-    jump_rate: uint256 = 0
-    delay: uint256 = 0
-    conf_cap: uint256 = 0
-    low: uint256 = 0
-    low_exponent: uint256 = 0
-    high: uint256 = 0
-    high_exponent: uint256 = 0
-    jump_0, jump_rate, delay, conf_cap, low, low_exponent, high, high_exponent = (
-        packing._guard_fields(tuning)
-    )
-    # 6 and 5 bits of grids below 2^53, 300 s; bounds are 64-bit ticks by the setter
-    limit: uint256 = unsafe_add(
-        unsafe_mul(jump_0, market_params.JUMP_GRID),
-        unsafe_mul(
-            unsafe_mul(jump_rate, market_params.JUMP_RATE_GRID), min(dt, feed_math.JUMP_TIME)
-        ),
-    )
-    within: bool = price >= unsafe_mul(low, 10**low_exponent) and price <= unsafe_mul(
-        high, 10**high_exponent
-    )
-    # 5 bits times 100
-    return within, limit, delay, unsafe_mul(conf_cap, u.CONF_ONE // 1_000)
+    # publish > last; 6 and 5 bits of grids below 2^53, 300 s, 64-bit prices: below 2^136
+    dt: uint256 = unsafe_sub(publish, last)
+    limit: uint256 = unsafe_mul(tuning // packing.JUMP_RATE_AT & packing.MASK_5, JUMP_RATE_GRID)
+    limit = unsafe_mul(limit, min(dt, JUMP_TIME))
+    limit = unsafe_add(limit, unsafe_mul(tuning // packing.JUMP_AT, JUMP_GRID))
+    stored: uint256 = word // packing.P_AT
+    distance: uint256 = unsafe_sub(price, stored)
+    if price < stored:
+        distance = unsafe_sub(stored, price)
+    if unsafe_mul(distance, u.WAD) > unsafe_mul(limit, stored):
+        if not self._confirmed(market, word, price, publish, tuning):
+            return 0
+    conf: uint256 = quote & packing.MASK_16
+    self._accept(market, word, price, conf, publish, dt, tuning)
+    return 1
 
 
 @internal
 def _confirmed(
-    market: uint256, word: uint256, flags: uint256, price: uint256, publish: uint256, delay: uint256
+    market: uint256, word: uint256, price: uint256, publish: uint256, tuning: uint256
 ) -> bool:
     """
     @notice A price outside the band: it confirms the pending one, is ignored, or waits itself.
@@ -133,51 +109,22 @@ def _confirmed(
     since: uint256 = 0
     grace_until: uint256 = 0
     waiting, since, grace_until = packing._pending_fields(market_state.pendings[market])
-    if flags & packing.PENDING != 0:
-        if publish < since + delay:
+    if word & packing.PENDING_BIT != 0:
+        # 32 bits and 5
+        if publish < unsafe_add(since, tuning // packing.DELAY_AT & packing.MASK_5):
             return False
-        if self._same_jump(price, waiting, packing._price(word)):
+        # larger minus smaller of 64 bits
+        last: uint256 = word // packing.P_AT
+        jump: uint256 = unsafe_sub(max(waiting, last), min(waiting, last))
+        move: uint256 = unsafe_sub(max(price, last), min(price, last))
+        if (price > last) == (waiting > last) and unsafe_mul(2, move) >= jump:
             return True
 
     market_state.pendings[market] = packing._pending_word(price, publish, grace_until)
-    if flags & packing.PENDING == 0:
-        market_state.prices[market] = packing._with_price_flags(word, flags | packing.PENDING)
+    market_state.prices[market] = word | packing.PENDING_BIT
 
     log IMarkets.PricePending(market=market, price=price, publish_time=publish)
     return False
-
-
-@internal
-@pure
-def _same_jump(price: uint256, waiting: uint256, last: uint256) -> bool:
-    """
-    @return whether price is on the side of the waiting one by at least half of its jump
-    """
-    if (price > last) != (waiting > last):
-        return False
-    jump: uint256 = max(waiting, last) - min(waiting, last)
-    return 2 * (max(price, last) - min(price, last)) >= jump
-
-
-@internal
-def _graced(market: uint256, flags: uint256, dt: uint256) -> uint256:
-    """
-    @notice After an outage liquidations wait for as long as it lasted, at most GRACE_MAX.
-    @return the flags after it
-    """
-    if dt > AGE_MM:
-        market_state.pendings[market] = packing._pending_word(
-            0, 0, block.timestamp + min(dt, GRACE_MAX)
-        )
-        return flags | packing.GRACE
-    if flags & packing.GRACE != 0:
-        waiting: uint256 = 0
-        since: uint256 = 0
-        grace_until: uint256 = 0
-        waiting, since, grace_until = packing._pending_fields(market_state.pendings[market])
-        if block.timestamp > grace_until + GRACE_TAIL:
-            return flags & ~packing.GRACE
-    return flags
 
 
 @internal
@@ -187,62 +134,63 @@ def _accept(
     price: uint256,
     conf: uint256,
     publish: uint256,
-    flags: uint256,
+    dt: uint256,
     tuning: uint256,
 ):
     """
     @notice Store an accepted price; at a sampling instant funding and variance move first.
     """
-    growth: uint256 = 0
-    tau: uint256 = 0
-    sigma_ref: uint256 = 0
-    v_max: uint256 = 0
-    v_step: uint256 = 0
-    growth, tau, sigma_ref, v_max, v_step = packing._drift_fields(tuning)
-    # publish > the last one, by _offer
-    dt: uint256 = unsafe_sub(publish, packing._publish_time(word))
-    v: uint256 = packing._v(word)
-    v_slow: uint256 = packing._v_slow(word)
-    sampled: uint256 = packing._sample_time(word)
+    # v, v_slow, flags and the sample's time stand below the publish time
+    kept: uint256 = word & packing.KEPT_BITS
     # publish > the last publish >= the last sample
-    elapsed: uint256 = unsafe_sub(publish, sampled)
-    if elapsed >= SAMPLE_A:
-        market_state._accrue(market, word)
-        sigma: uint256 = sigma_ref * market_params.SIGMA_GRID
-        v_new: uint256 = self._sample(market, price, publish, elapsed, sigma, (v_max + 2) * V_GRID)
-        step: uint256 = v_step * (u.V_ONE // 50) * min(elapsed, SAMPLE_A) // u.HOUR
-        v_slow = feed_math._slow_after(v_slow, v_new, v, step)
-        v = v_new
-        sampled = publish
-
-    stable: uint256 = feed_math._stable_after(
-        packing._stable_price(word),
-        price,
-        dt,
-        tau * market_params.TAU_GRID,
-        growth * market_params.RATIO_GRID,
-    )
-    new: uint256 = packing._price_word(
-        price, stable, conf, min(MAX_GAP, dt), publish, v, v_slow, flags, sampled
-    )
+    if unsafe_sub(publish, word & packing.MASK_32) >= SAMPLE_A:
+        kept = self._sampled(market, word, price, publish, tuning)
+    # 5 bits of the grid
+    if conf > unsafe_mul(tuning // packing.CONF_CAP_AT & packing.MASK_5, CONF_GRID):
+        kept |= packing.UNTRUSTED_BIT
+    gap: uint256 = dt
+    if dt > AGE_MM:
+        kept = self._graced(market, kept, dt)
+        gap = min(dt, MAX_GAP)
+    elif kept & packing.GRACE_BIT != 0:
+        kept = self._graced(market, kept, dt)
+    # AGE_MM is at most MAX_GAP, so the gap has 8 bits; price and stable price 64, conf 16, publish 32
+    new: uint256 = kept | unsafe_mul(gap, packing.GAP_AT)
+    new |= unsafe_mul(publish, packing.PUBLISH_AT)
+    new |= unsafe_mul(conf, packing.CONF_AT) | unsafe_mul(price, packing.P_AT)
+    stable: uint256 = feed_math._stable_after(word, price, dt, tuning)
+    new |= unsafe_mul(stable, packing.STABLE_AT)
     market_state.prices[market] = new
 
     log IMarkets.PriceAccepted(market=market, word=new)
 
 
 @internal
-def _sample(
-    market: uint256,
-    price: uint256,
-    publish: uint256,
-    elapsed: uint256,
-    sigma_ref: uint256,
-    v_max: uint256,
+def _graced(market: uint256, kept: uint256, dt: uint256) -> uint256:
+    """
+    @notice After an outage liquidations wait for as long as it lasted, at most GRACE_MAX.
+    @return the kept fields with the flag of it
+    """
+    if dt > AGE_MM:
+        until: uint256 = block.timestamp + min(dt, GRACE_MAX)
+        market_state.pendings[market] = packing._pending_word(0, 0, until)
+        return kept | packing.GRACE_BIT
+    if block.timestamp > market_state._grace_until(market) + GRACE_TAIL:
+        return kept & ~packing.GRACE_BIT
+    return kept
+
+
+@internal
+def _sampled(
+    market: uint256, word: uint256, price: uint256, publish: uint256, tuning: uint256
 ) -> uint256:
     """
-    @notice Move the samplers that are due.
-    @return v [1e-4]
+    @notice Accrue funding, move the samplers that are due, then v and v_slow.
+    @return the kept fields of the price word
     """
+    market_state._accrue(market, word)
+    # publish > the last publish >= the last sample
+    elapsed: uint256 = unsafe_sub(publish, word & packing.MASK_32)
     price_a: uint256 = 0
     variance_a: uint256 = 0
     price_b: uint256 = 0
@@ -263,4 +211,18 @@ def _sample(
     market_state.samplers[market] = packing._sampler_word(
         price, variance_a, price_b, variance_b, time_b
     )
-    return feed_math._scalar(max(variance_a, variance_b), sigma_ref, v_max)
+
+    v_before: uint256 = word // packing.V_AT & packing.MASK_16
+    v_slow: uint256 = word // packing.V_SLOW_AT & packing.MASK_16
+    v: uint256 = feed_math._scalar(
+        max(variance_a, variance_b),
+        # fields of at most 5 bits times their grids
+        unsafe_mul(tuning // packing.SIGMA_AT & packing.MASK_5, SIGMA_GRID),
+        unsafe_mul(unsafe_add(tuning // packing.V_MAX_AT & packing.MASK_3, 2), V_GRID),
+    )
+    # v_slow falls at once with v, rises by at most a step toward the v stored before this write;
+    # elapsed is at least SAMPLE_A here, and counts for no more
+    step: uint256 = unsafe_mul(tuning // packing.V_STEP_AT & packing.MASK_5, STEP_GRID)
+    risen: uint256 = unsafe_add(v_slow, unsafe_div(unsafe_mul(step, SAMPLE_A), u.HOUR))
+    v_slow = min(v, max(v_slow, min(risen, v_before)))
+    return packing._kept_bits(v, v_slow, word & packing.KEPT_FLAGS, publish)

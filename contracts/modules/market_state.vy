@@ -12,7 +12,6 @@ from interfaces import IMarkets
 from libs import errors
 from libs import fixed_point
 from libs import funding_math
-from libs import market_params
 from libs import packing
 from libs import units as u
 
@@ -21,13 +20,14 @@ FOURTHS: constant(uint256) = 64
 COLLATERAL_WORDS: constant(uint256) = 16
 MAX_MARKETS: constant(uint256) = 255
 MAX_COLLATERAL: constant(uint256) = 63
-MAX_OPEN_INTEREST: constant(int256) = 2**56 - 1
+MAX_OPEN_INTEREST: constant(uint256) = 2**56 - 1
 MAX_FUNDING: constant(int256) = 2**63 - 1
 # in-code bounds of the funding constants: 13 %/h per h and 36 %/h
 MAX_VELOCITY: constant(uint256) = 10**10
 MAX_RATE: constant(uint256) = 10**14
 MIN_DECIMALS: constant(uint256) = 6
 MAX_DECIMALS: constant(uint256) = 18
+HAIRCUT_GRID: constant(uint256) = u.WAD // 1_000
 LEAVE_TILT: constant(int256) = max_value(int256)
 
 VELOCITY: immutable(int256)
@@ -81,6 +81,19 @@ def _require_listed(market: uint256):
     """
     if market == 0 or market > self.market_count:
         errors._fail("markets: unknown market")
+
+
+@internal
+@view
+def _grace_until(market: uint256) -> uint256:
+    """
+    @return end of the last grace of a feed
+    """
+    waiting: uint256 = 0
+    since: uint256 = 0
+    grace_until: uint256 = 0
+    waiting, since, grace_until = packing._pending_fields(self.pendings[market])
+    return grace_until
 
 
 @internal
@@ -171,18 +184,21 @@ def _open_interest_after(price_word: uint256, state: uint256, change: int256) ->
     """
     @return [lots]
     """
-    after: int256 = convert(packing._open_interest(state), int256) + change
-    if after < 0 or after > MAX_OPEN_INTEREST:
+    # 56 bits, and any change that leaves the range wraps to something far out of it
+    after: uint256 = unsafe_add(
+        packing._open_interest(state), convert(convert(change, bytes32), uint256)
+    )
+    if after > MAX_OPEN_INTEREST:
         errors._fail("markets: open interest")
-    open_interest: uint256 = convert(after, uint256)
     if change > 0:
-        # mantissa and exponent are 4 bits
-        cap: uint256 = (
-            (state // packing.CAP_AT & packing.MASK_4) * 10 ** (state & packing.MASK_4) * u.WAD
+        # mantissa and exponent are 4 bits; 56 bits times 64
+        cap: uint256 = unsafe_mul(
+            unsafe_mul(state // packing.CAP_AT & packing.MASK_4, u.WAD),
+            pow_mod256(10, state & packing.MASK_4),
         )
-        if open_interest * packing._price(price_word) > cap:
+        if unsafe_mul(after, packing._price(price_word)) > cap:
             errors._fail("markets: open interest cap")
-    return open_interest
+    return after
 
 
 # ---- collateral ----------------------------------------------------------------------------------
@@ -194,30 +210,27 @@ def _set_collateral(
 ):
     """
     @notice Decimals are pinned by the first call; the soft factor survives the later ones.
-    @custom:reverts "markets: unknown collateral", "markets: unknown market", "markets: decimals",
-                    "markets: out of range", "markets: off the grid"
+    @custom:reverts "markets: unknown market", "markets: decimals", "markets: out of range",
+                    "markets: off the grid"
     """
-    if id == 0 or id > MAX_COLLATERAL:
-        errors._fail("markets: unknown collateral")
     self._require_listed(feed)
     old: uint256 = self._collateral(id)
-    pinned: uint256 = packing._collateral_decimals(old)
-    if decimals < MIN_DECIMALS or decimals > MAX_DECIMALS or (old != 0 and decimals != pinned):
+    soft: uint256 = u.SOFT_ONE
+    pinned: uint256 = decimals
+    if old != 0:
+        soft = packing._collateral_soft(old)
+        pinned = packing._collateral_decimals(old)
+    if decimals < MIN_DECIMALS or decimals > MAX_DECIMALS or decimals != pinned:
         errors._fail("markets: decimals")
-    if haircut_im < haircut_mm:
+    if id == 0 or id > MAX_COLLATERAL or haircut_im > u.WAD or haircut_mm > haircut_im:
         errors._fail("markets: out of range")
+    if (haircut_im % HAIRCUT_GRID) + (haircut_mm % HAIRCUT_GRID) != 0:
+        errors._fail("markets: off the grid")
 
-    soft: uint256 = packing._collateral_soft(old) if old != 0 else u.SOFT_ONE
-    self._write_collateral(
-        id,
-        packing._collateral_bits(
-            feed,
-            decimals,
-            market_params._grid(haircut_im, market_params.HAIRCUT_GRID, 0, u.WAD),
-            market_params._grid(haircut_mm, market_params.HAIRCUT_GRID, 0, u.WAD),
-            soft,
-        ),
+    entry: uint256 = packing._collateral_bits(
+        feed, decimals, haircut_im // HAIRCUT_GRID, haircut_mm // HAIRCUT_GRID, soft
     )
+    self._write_collateral(id, entry)
 
     log IMarkets.CollateralSet(
         collateral=id,

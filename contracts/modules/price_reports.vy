@@ -10,14 +10,8 @@
 @custom:kill not deployable
 """
 
-from snekmate.utils import eip712_domain_separator as domain
-
-from interfaces import IMarkets
 from libs import errors
-from libs import feed_math
 from libs import packing
-
-initializes: domain
 
 MAX_BLOB: constant(uint256) = 2048
 MAX_SIGNERS: constant(uint256) = 8
@@ -32,14 +26,18 @@ SIGNATURE_BYTES: constant(uint256) = 65
 FUTURE: constant(uint256) = 1
 MAX_WINDOW: constant(uint256) = 60
 LOCAL_CHAIN: constant(uint256) = 31_337
+DOMAIN_TYPE: constant(bytes32) = keccak256(
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
 REPORT_TYPE: constant(bytes32) = keccak256("Report(uint256 publishTime,bytes quotes)")
 
+DOMAIN: immutable(bytes32)
+CHAIN: immutable(uint256)
 QUORUM: immutable(uint256)
 WINDOW: immutable(uint256)
 
 tails: uint256[TAIL_WORDS]
 times: uint256
-signers: address[MAX_SIGNERS]
 
 
 @deploy
@@ -54,7 +52,8 @@ def __init__(quorum: uint256, window: uint256):
         errors._fail("oracle: quorum out of range")
     if window > MAX_WINDOW:
         errors._fail("markets: out of range")
-    domain.__init__("Plimsoll", "1")
+    DOMAIN = self._domain()
+    CHAIN = chain.id
     QUORUM = quorum
     WINDOW = window
 
@@ -62,80 +61,71 @@ def __init__(quorum: uint256, window: uint256):
 @internal
 def _set_signer(index: uint256, signer: address):
     """
-    @notice A newcomer starts with no publish time of his own: nothing he signed before counts
-            against him, and every feed still only moves forward.
-    @custom:reverts "oracle: unknown signer", "oracle: signer listed twice"
+    @notice Zero empties the place. A newcomer starts without a publish time: nothing he signed
+            before counts against him, and every feed still only moves forward.
+    @custom:reverts "oracle: unknown signer"
     """
     if index >= MAX_SIGNERS:
         errors._fail("oracle: unknown signer")
     tail: uint256 = packing._tail(signer)
-    for i: uint256 in range(MAX_SIGNERS):
-        if tail != 0 and packing._half(self.tails[i // 2], i) == tail:
-            errors._fail("oracle: signer listed twice")
-
-    old: address = self.signers[index]
-    self.signers[index] = signer
     self.tails[index // 2] = packing._with_half(self.tails[index // 2], index, tail)
     self.times = packing._with_signer_time(self.times, index, 0)
 
-    log IMarkets.SignerSet(index=index, old=old, new=signer)
-
 
 @internal
-def _verified(reports: Bytes[MAX_BLOB]) -> (uint256, DynArray[uint256, MAX_FEEDS]):
+def _verified(reports: Bytes[MAX_BLOB]) -> (uint256, uint256, uint256, uint256):
     """
     @notice Check order, times and signatures, remember the signers' times.
-    @return oldest publish time and the medians; no medians when a report is older than one
-            already taken from its signer
+    @return oldest publish time, count of reports, of feeds, bytes of one report; no reports when
+            one of them is older than one already taken from its signer
     """
     count: uint256 = 0
     feeds: uint256 = 0
     stride: uint256 = 0
     count, feeds, stride = self._shape(extract32(reports, 0, output_type=uint256), len(reports))
 
-    separator: bytes32 = domain._domain_separator_v4()
+    separator: bytes32 = DOMAIN
+    if chain.id != CHAIN:
+        separator = self._domain()
     times: uint256 = self.times
     new_times: uint256 = times
     oldest: uint256 = max_value(uint256)
     newest: uint256 = 0
     next_signer: uint256 = 0
-    replayed: bool = False
+    # the blob is below 2^12 bytes, so are all places in it
+    start: uint256 = COUNT_BYTES
     for i: uint256 in range(count, bound=MAX_SIGNERS):
-        start: uint256 = COUNT_BYTES + i * stride
-        signer: uint256 = 0
-        publish: uint256 = 0
-        signer, publish = packing._report_head(extract32(reports, start, output_type=uint256))
+        head: uint256 = extract32(reports, start, output_type=uint256)
+        signer: uint256 = head // packing.SIGNER_AT
+        publish: uint256 = head // packing.REPORT_TIME_AT & packing.MASK_32
         if signer < next_signer:
             errors._fail("oracle: signer order")
-        next_signer = signer + 1
+        # both are at most 2^32
+        next_signer = unsafe_add(signer, 1)
         oldest = min(oldest, publish)
         newest = max(newest, publish)
-
-        tail: uint256 = start + stride - SIGNATURE_BYTES
-        quotes: bytes32 = keccak256(slice(reports, start + HEAD_BYTES, feeds * QUOTE_BYTES))
+        quotes: bytes32 = keccak256(
+            slice(reports, unsafe_add(start, HEAD_BYTES), unsafe_mul(feeds, QUOTE_BYTES))
+        )
+        # start is at least 2 + a report
+        start = unsafe_add(start, stride)
         self._check_signature(
             signer,
             keccak256(
-                concat(
-                    x"1901",
-                    separator,
-                    keccak256(abi_encode(REPORT_TYPE, publish, quotes)),
-                )
+                concat(x"1901", separator, keccak256(abi_encode(REPORT_TYPE, publish, quotes)))
             ),
-            extract32(reports, tail, output_type=uint256),
-            extract32(reports, tail + 32, output_type=uint256),
-            packing._last_byte(extract32(reports, tail + 33, output_type=uint256)),
+            extract32(reports, unsafe_sub(start, 65), output_type=uint256),
+            extract32(reports, unsafe_sub(start, 33), output_type=uint256),
+            extract32(reports, unsafe_sub(start, 32), output_type=uint256) & packing.MASK_8,
         )
         if publish < packing._signer_time(times, signer):
-            replayed = True
+            count = 0
         new_times = packing._with_signer_time(new_times, signer, publish)
 
     self._check_times(oldest, newest)
-    if replayed:
-        return oldest, []
-    if new_times != times:
+    if count != 0 and new_times != times:
         self.times = new_times
-    return oldest, self._medians(reports, count, feeds, stride)
+    return oldest, count, feeds, stride
 
 
 @internal
@@ -145,18 +135,27 @@ def _shape(head: uint256, length: uint256) -> (uint256, uint256, uint256):
     @return reports, feeds and bytes of one report
     @custom:reverts "oracle: bad blob", "oracle: no quorum"
     """
-    count: uint256 = 0
-    feeds: uint256 = 0
-    count, feeds = packing._blob_counts(head)
+    count: uint256 = head // packing.COUNT_AT
+    feeds: uint256 = head // packing.FEEDS_AT & packing.MASK_8
     # count and feeds are single bytes
     stride: uint256 = unsafe_add(HEAD_BYTES + SIGNATURE_BYTES, unsafe_mul(feeds, QUOTE_BYTES))
-    if feeds == 0 or feeds > MAX_FEEDS or count > MAX_SIGNERS:
-        errors._fail("oracle: bad blob")
-    if length != unsafe_add(COUNT_BYTES, unsafe_mul(count, stride)):
+    expected: uint256 = unsafe_add(COUNT_BYTES, unsafe_mul(count, stride))
+    if feeds == 0 or feeds > MAX_FEEDS or count > MAX_SIGNERS or length != expected:
         errors._fail("oracle: bad blob")
     if count < QUORUM:
         errors._fail("oracle: no quorum")
     return count, feeds, stride
+
+
+@internal
+@view
+def _domain() -> bytes32:
+    """
+    @notice EIP-712 domain; after a fork of the chain reports are bound to the new id.
+    """
+    return keccak256(
+        abi_encode(DOMAIN_TYPE, keccak256("Plimsoll"), keccak256("1"), chain.id, self)
+    )
 
 
 @internal
@@ -185,56 +184,3 @@ def _check_signature(index: uint256, digest: bytes32, r: uint256, s: uint256, v:
         errors._fail("oracle: unknown signer")
     if packing._tail(ecrecover(digest, v, r, s)) != tail:
         errors._fail("oracle: bad signature")
-
-
-@internal
-@pure
-def _medians(
-    reports: Bytes[MAX_BLOB], count: uint256, feeds: uint256, stride: uint256
-) -> DynArray[uint256, MAX_FEEDS]:
-    """
-    @return one quote a feed: median price, confidence of the update
-    @custom:reverts "oracle: feeds differ", "oracle: feed order"
-    """
-    medians: DynArray[uint256, MAX_FEEDS] = []
-    next_feed: uint256 = 0
-    for k: uint256 in range(feeds, bound=MAX_FEEDS):
-        prices: uint256[MAX_SIGNERS] = empty(uint256[MAX_SIGNERS])
-        confs: uint256[MAX_SIGNERS] = empty(uint256[MAX_SIGNERS])
-        first: uint256 = 0
-        feed: uint256 = 0
-        for i: uint256 in range(count, bound=MAX_SIGNERS):
-            # all terms are below the length of the blob
-            at: uint256 = COUNT_BYTES + HEAD_BYTES + i * stride + k * QUOTE_BYTES
-            quote: uint256 = packing._quote_bits(extract32(reports, at, output_type=uint256))
-            feed, prices[i], confs[i] = packing._quote_fields(quote)
-            if i == 0:
-                first = feed
-            if feed != first:
-                errors._fail("oracle: feeds differ")
-        if first < next_feed:
-            errors._fail("oracle: feed order")
-        next_feed = first + 1
-        medians.append(self._median(first, prices, confs, count))
-    return medians
-
-
-@internal
-@pure
-def _median(
-    feed: uint256, prices: uint256[MAX_SIGNERS], confs: uint256[MAX_SIGNERS], count: uint256
-) -> uint256:
-    """
-    @return the quote of one feed: of an even count the mean of the middle prices, rounded down,
-            and the larger of the middle confidences
-    """
-    sorted_prices: uint256[MAX_SIGNERS] = feed_math._sorted(prices, count)
-    sorted_confs: uint256[MAX_SIGNERS] = feed_math._sorted(confs, count)
-    half: uint256 = count // 2
-    price: uint256 = sorted_prices[half]
-    if count % 2 == 0:
-        price = (sorted_prices[half - 1] + price) // 2
-    conf: uint256 = feed_math._confidence(
-        sorted_confs[half], sorted_prices[0], sorted_prices[count - 1], price
-    )
-    return packing._quote_of(feed, price, conf)

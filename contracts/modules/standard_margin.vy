@@ -85,7 +85,7 @@ def check(
         sums = self._with_collateral(sums, word, amounts)
     resume: uint256 = 0
     if sums.status & margin_math.HELD_UP != 0:
-        resume = self._latest_grace(word, legs, amounts)
+        resume = self._latest_grace(word, legs)
     status: uint256 = sums.status & STATUS
     if sums.status & margin_math.ALIVE == 0:
         status |= margin_math.ALL_DEAD
@@ -182,7 +182,8 @@ def _with_collateral(
     """
     sums: Sums = leg_sums
     oldest: uint256 = block.timestamp - AGE_IM
-    for i: uint256 in range(word // packing.COLLATERALS_AT & packing.MASK_4, bound=u.MAX_COLLATERALS):
+    count: uint256 = word // packing.COLLATERALS_AT & packing.MASK_4
+    for i: uint256 in range(count, bound=u.MAX_COLLATERALS):
         entry: uint256 = market_state._collateral(packing._collateral_id(word, i))
         price_word: uint256 = market_state.prices[entry & packing.MASK_8]
         decay: uint256 = 0
@@ -266,59 +267,54 @@ def _doubtful(market: uint256, price_word: uint256) -> (uint256, uint256):
     """
     @return decay [WAD], status bits (LEG_INVALID for any invalid feed)
     """
-    publish: uint256 = 0
-    flags: uint256 = 0
-    publish, flags = packing._price_clock(price_word)
-    age: uint256 = block.timestamp - min(block.timestamp, publish)
+    publish: uint256 = price_word // packing.PUBLISH_AT & packing.MASK_32
+    age: uint256 = 0
+    if block.timestamp > publish:
+        # now > publish
+        age = unsafe_sub(block.timestamp, publish)
     decay: uint256 = 0
     bits: uint256 = margin_math.ALIVE
     if age <= AGE_MM:
         bits = CLEAN
     elif age > DEAD_AFTER:
-        decay = min(u.WAD, (age - DEAD_AFTER) * u.WAD // DECAY)
+        # age is below 2^64
+        decay = min(u.WAD, unsafe_div(unsafe_mul(unsafe_sub(age, DEAD_AFTER), u.WAD), DECAY))
         bits = 0
-    if age > AGE_IM or flags & packing.UNTRUSTED != 0:
-        bits = bits | margin_math.LEG_INVALID
-    if flags & (packing.PENDING | packing.GRACE) == 0:
+    if age > AGE_IM or price_word & packing.UNTRUSTED_BIT != 0:
+        bits |= margin_math.LEG_INVALID
+    if price_word & (packing.PENDING_BIT | packing.GRACE_BIT) == 0:
         return decay, bits
 
     waiting: uint256 = 0
     since: uint256 = 0
     grace_until: uint256 = 0
     waiting, since, grace_until = packing._pending_fields(market_state.pendings[market])
-    bits = bits | margin_math.HELD_UP
-    if flags & packing.PENDING != 0 and block.timestamp <= since + PENDING_LIFE:
-        bits = bits | margin_math.PENDING | margin_math.LEG_INVALID
-    if flags & packing.GRACE != 0 and block.timestamp < grace_until:
-        bits = bits | margin_math.GRACE
+    bits |= margin_math.HELD_UP
+    if price_word & packing.PENDING_BIT != 0:
+        # 32 bits and a minute
+        if block.timestamp <= unsafe_add(since, PENDING_LIFE):
+            bits |= margin_math.PENDING | margin_math.LEG_INVALID
+    if price_word & packing.GRACE_BIT != 0 and block.timestamp < grace_until:
+        bits |= margin_math.GRACE
     return decay, bits
 
 
 @internal
 @view
-def _latest_grace(
-    word: uint256, legs: uint256[u.LEG_WORDS], amounts: uint256[u.AMOUNT_WORDS]
-) -> uint256:
+def _latest_grace(word: uint256, legs: uint256[u.LEG_WORDS]) -> uint256:
     """
     @return the largest end of grace among the held feeds that carry the flag
     """
     latest: uint256 = 0
-    for i: uint256 in range(packing._leg_count(word), bound=u.MAX_LEGS):
-        entry: uint256 = packing._half(legs[i // 2], i)
-        latest = max(latest, self._grace_until(entry // packing.LEG_MARKET_AT))
-    for i: uint256 in range(packing._collateral_count(word), bound=u.MAX_COLLATERALS):
-        entry: uint256 = market_state._collateral(packing._collateral_id(word, i))
-        latest = max(latest, self._grace_until(entry & packing.MASK_8))
+    legs_held: uint256 = packing._leg_count(word)
+    collaterals_held: uint256 = packing._collateral_count(word)
+    for i: uint256 in range(legs_held + collaterals_held, bound=u.MAX_LEGS + u.MAX_COLLATERALS):
+        market: uint256 = 0
+        if i < legs_held:
+            market = packing._half(legs[i // 2], i) // packing.LEG_MARKET_AT
+        else:
+            id: uint256 = packing._collateral_id(word, i - legs_held)
+            market = market_state._collateral(id) & packing.MASK_8
+        if market_state.prices[market] & packing.GRACE_BIT != 0:
+            latest = max(latest, market_state._grace_until(market))
     return latest
-
-
-@internal
-@view
-def _grace_until(market: uint256) -> uint256:
-    if packing._price_flags(market_state.prices[market]) & packing.GRACE == 0:
-        return 0
-    waiting: uint256 = 0
-    since: uint256 = 0
-    grace_until: uint256 = 0
-    waiting, since, grace_until = packing._pending_fields(market_state.pendings[market])
-    return grace_until

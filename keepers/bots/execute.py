@@ -175,7 +175,7 @@ class Execute(Bot):
                 log.info("refused", what=draft.key, why=reason)
                 continue
             flight = await self.runtime.sender.send(draft)
-            self.runtime.acknowledged(seen)
+            self.runtime.acknowledged(seen, flight)
             self.flights.append((flight, order.id))
             log.info("sent", what=draft.key, tx=flight.versions[0].hash)
 

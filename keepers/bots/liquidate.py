@@ -16,7 +16,10 @@ from keepers.chain.sender import Flight
 from keepers.chain.stream import Rewound
 from keepers.chain.unwinding import Unwinder
 from keepers.domain.backoff import Backoff
+from keepers.domain.caution import Caution
 from keepers.domain.liquidation import Action, Limits, Take, decide, within_capacity
+from keepers.domain.margin import Snapshot
+from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
 from keepers.domain.words import account_id
 from keepers.errors import BadInput
@@ -56,6 +59,8 @@ class Liquidate(Bot):
             min_profit=usd(settings.min_profit_usd),
         )
         self.backoff = Backoff(settings.backoff_blocks)
+        self.caution = Caution()
+        self.dashes: set[int] = set()  # accounts with a transaction sent on the mirror's word
         self.block = Block()
         self.reload = False
         self.new_price = False
@@ -92,13 +97,36 @@ class Liquidate(Bot):
         if self.reload:
             await self.load(await self.runtime.rpc.head())
         self._learn()
-        if self.new_price:
-            self.new_price = False
-            await self._act_on_all()
+        await self._dash()
         await self.mirror.refresh()
+        await self._dash()  # a price may have come meanwhile
         self.runtime.metrics.accounts.set(len(self.mirror.book))
         await self._act_on_all()
         await self._unwind()
+
+    async def _dash(self) -> None:
+        """Send at once what the mirror alone can answer for: the first try after a price.
+
+        The mirror holds the contracts' own integers, and the call verifies all of them again. What
+        it is not sure of, and everything after a failure, is planned and simulated by the chain.
+        """
+        if not self.new_price:
+            return
+        self.new_price = False
+        pool = self.planner.pool(self.mirror.book)
+        if not self.settings.dash or pool is None or not self.caution.trusts(self._number):
+            return
+        seen, at = self.seen_at, self.mirror.snapshot()
+        gas = self.runtime.gas_market(self._native_ticks())
+        planned = [
+            quick_reduce(each.account, each.health, at, pool, gas)
+            for each in self._candidates(at)
+            if each.account.id not in self.mirror.dirty
+        ]
+        worth = [each for each in planned if each and each.profit >= self.limits.min_profit]
+        for action in within_capacity(worth, self.planner.capacity, self._this_block()):
+            self.dashes.add(action.account)
+            await self._send(action, seen)
 
     async def _act_on_all(self) -> None:
         """Go on with the next batch of accounts as long as a full one led to anything."""
@@ -118,10 +146,10 @@ class Liquidate(Bot):
     async def _act(self) -> bool:
         """Scan, plan, decide, simulate, send; whether there may be more to do in this block."""
         seen = self.seen_at
-        candidates = self._candidates()
+        at = self.mirror.snapshot()
+        candidates = self._candidates(at)
         if not candidates:
             return False
-        at = self.mirror.snapshot()
         cases = await self.planner.cases(candidates)
         buyer = await self.planner.buyer() if any(case.take for case in cases) else None
         gas = self.runtime.gas_market(self._native_ticks())
@@ -133,13 +161,13 @@ class Liquidate(Bot):
             await self._send(action, seen)
         return bool(passing) and len(candidates) == self.settings.batch
 
-    def _candidates(self) -> list[Candidate]:
+    def _candidates(self, at: Snapshot) -> list[Candidate]:
         """Return who is under maintenance at usable prices, not on its way and not backed off."""
         started = time.perf_counter()
-        found = self.mirror.book.scan(self.mirror.snapshot())
+        found = self.mirror.book.scan(at)
         self.runtime.metrics.scan_ms.observe((time.perf_counter() - started) * 1_000)
         self.runtime.metrics.unhealthy.set(len(found))
-        number = self.head.number if self.head else 0
+        number = self._number
         in_flight = {account for flight, account in self.flights if flight.included is None}
         usable = [
             each
@@ -171,7 +199,7 @@ class Liquidate(Bot):
         if self.runtime.sender.busy(draft.key):
             return
         flight = await self.runtime.sender.send(draft)
-        self.runtime.acknowledged(seen)
+        self.runtime.acknowledged(seen, flight)
         self.flights.append((flight, action.account))
         log.info(
             "sent", what=draft.key, tx=flight.versions[0].hash, ms=self.runtime.latencies_ms[-1]
@@ -181,8 +209,8 @@ class Liquidate(Bot):
 
     def _learn(self) -> None:
         """Back off from accounts whose transaction failed, forget the ones that are done."""
-        number = self.head.number if self.head else 0
-        going = []
+        number = self._number
+        going: list[tuple[Flight, int]] = []
         for flight, account in self.flights:
             if not flight.outcome.done():
                 going.append((flight, account))
@@ -190,14 +218,20 @@ class Liquidate(Bot):
             state = flight.outcome.result().state
             if state == FAILED:  # somebody was faster
                 self.backoff.failed(account, number)
+                if account in self.dashes:
+                    self.caution.failed(number)
             elif state == INCLUDED:
                 self.backoff.worked(account)
+            self.dashes.discard(account)
         self.flights = going
 
+    @property
+    def _number(self) -> int:
+        return self.head.number if self.head else 0
+
     def _this_block(self) -> dict[int, int]:
-        number = self.head.number if self.head else 0
-        if number != self.block.number:
-            self.block = Block(number)
+        if self._number != self.block.number:
+            self.block = Block(self._number)
         return self.block.used
 
     def _native_ticks(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from keepers.chain import deployment as deployments
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Head, Log, Rpc
-from keepers.chain.sender import Policy, Sender
+from keepers.chain.sender import Flight, Policy, Sender
 from keepers.chain.signer import Signer, load_signer
 from keepers.chain.stream import Rewound, Stream
 from keepers.domain.economics import GasMarket
@@ -68,6 +67,7 @@ class Runtime:
     async def close(self) -> None:
         """Close node and store."""
         await self.rpc.close()
+        self.sender.save()
         self.store.close()
 
     def stream(self, *contracts: str) -> Stream:
@@ -81,9 +81,9 @@ class Runtime:
         configured = round(self.settings.native_usd * TICKS_PER_USD)
         return GasMarket(self.sender.gas_price(), configured or native_ticks)
 
-    def acknowledged(self, since: float) -> None:
+    def acknowledged(self, since: float, flight: Flight) -> None:
         """Note how long it took from an event to the node's acknowledgement."""
-        elapsed = (time.perf_counter() - since) * 1_000
+        elapsed = (flight.acknowledged - since) * 1_000
         self.latencies_ms.append(round(elapsed, 3))
         self.metrics.event_to_ack.observe(elapsed)
 

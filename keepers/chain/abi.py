@@ -56,9 +56,12 @@ class Function:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     fields: tuple[Mapping[str, Any], ...] = ()
+    flat: bool = False  # unsigned integers alone
 
     def encode(self, *arguments: Any) -> bytes:
         """Return the calldata."""
+        if self.flat:  # what is sent in a hurry has only such arguments
+            return self.selector + b"".join(int(each).to_bytes(32, "big") for each in arguments)
         return self.selector + encode(self.inputs, arguments)
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
@@ -81,12 +84,18 @@ class Event:
     indexed: tuple[tuple[str, str], ...]
     data: tuple[tuple[str, str], ...]
     fields: Mapping[str, Mapping[str, Any]]
+    flat: bool = False  # unsigned integers alone, topics apart
 
     def decode(self, topics: Sequence[str], data: bytes) -> dict[str, Any]:
         """Return the arguments by name, structs as mappings."""
         values: dict[str, Any] = {}
         for (name, kind), topic in zip(self.indexed, topics[1:], strict=True):
-            values[name] = decode([kind], bytes.fromhex(topic[2:]))[0]
+            plain = kind == "uint256"
+            values[name] = int(topic, 16) if plain else decode([kind], bytes.fromhex(topic[2:]))[0]
+        if self.flat:  # prices come this way, in a hurry
+            for place, (name, _) in enumerate(self.data):
+                values[name] = int.from_bytes(data[32 * place : 32 * place + 32], "big")
+            return values
         body = decode([kind for _, kind in self.data], data)
         for (name, _), value in zip(self.data, body, strict=True):
             values[name] = named(self.fields[name], value)
@@ -137,20 +146,22 @@ def _function(entry: Mapping[str, Any]) -> Function:
     inputs = tuple(type_of(each) for each in entry["inputs"])
     outputs = tuple(entry["outputs"])
     selector = keccak(text=f"{entry['name']}({','.join(inputs)})")[:4]
-    return Function(
-        entry["name"], selector, inputs, tuple(type_of(each) for each in outputs), outputs
-    )
+    kinds = tuple(type_of(each) for each in outputs)
+    flat = all(kind == "uint256" for kind in inputs)
+    return Function(entry["name"], selector, inputs, kinds, outputs, flat)
 
 
 def _event(entry: Mapping[str, Any]) -> Event:
     kinds = [(str(each["name"]), type_of(each)) for each in entry["inputs"]]
     flags = [bool(each["indexed"]) for each in entry["inputs"]]
     topic = keccak(text=f"{entry['name']}({','.join(kind for _, kind in kinds)})")
+    data = tuple(kind for kind, flag in zip(kinds, flags, strict=True) if not flag)
     return Event(
         name=entry["name"],
         topic="0x" + topic.hex(),
         indexed=tuple(kind for kind, flag in zip(kinds, flags, strict=True) if flag),
-        data=tuple(kind for kind, flag in zip(kinds, flags, strict=True) if not flag),
+        data=data,
+        flat=all(kind == "uint256" for _, kind in data),
         fields={str(each["name"]): each for each in entry["inputs"]},
     )
 

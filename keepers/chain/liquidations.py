@@ -21,9 +21,10 @@ from keepers.domain.liquidation import (
     WriteOff,
     plan_of,
 )
-from keepers.domain.scan import Candidate
+from keepers.domain.planning import Pool, Terms
+from keepers.domain.scan import Book, Candidate
 from keepers.domain.units import WAD
-from keepers.domain.words import Account
+from keepers.domain.words import Account, account_id
 from keepers.errors import Reverted
 from keepers.settings import LiquidateSettings
 
@@ -48,6 +49,8 @@ class Planner:
         self._plan_take = self._abi.function("plan_take")
         self._clock = self._abi.function("clock")
         self._buyer: Account | None = None
+        self._terms: dict[int, Terms] = {}
+        self._pool = account_id(deployment.address("LiquidityPool"))
 
     async def load(self, markets: Sequence[int]) -> None:
         """Read each market's capacity of a block."""
@@ -55,8 +58,16 @@ class Planner:
         fields = interface("LiquidityPool").function("params").fields[0]["components"]
         names = [str(field["name"]) for field in fields]
         for market, answer in zip(markets, answers, strict=True):
-            self.capacity[market] = capacity(dict(zip(names, answer[0], strict=True)))
+            params = dict(zip(names, answer[0], strict=True))
+            self.capacity[market] = capacity(params)
+            if params["scale"]:
+                self._terms[market] = plan_of(Terms, params)
         self._buyer = None
+
+    def pool(self, book: Book) -> Pool | None:
+        """Return the pool as the mirror sees it."""
+        account = book.accounts.get(self._pool)
+        return None if account is None else Pool(account, self._terms)
 
     async def buyer(self) -> Account:
         """Return the keeper's own account."""

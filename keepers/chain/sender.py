@@ -60,6 +60,7 @@ class Flight:
     sent_at: float
     outcome: asyncio.Future[Outcome]
     included: Outcome | None = None
+    acknowledged: float = 0.0  # perf_counter when a node took the first version
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class Sender:
     next_nonce: int = 0
     base_fee: int = 0
     flights: dict[int, Flight] = field(default_factory=dict)
+    _unsaved: list[tuple[str, str, int]] = field(default_factory=list)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
@@ -118,11 +120,18 @@ class Sender:
             await self._hand_over(signed)
             future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
             flight = Flight(draft, self.next_nonce, [signed], self.clock(), future)
+            flight.acknowledged = time.perf_counter()
             self.flights[self.next_nonce] = flight
             self.next_nonce += 1
         self.metrics.sent.labels(draft.key.split(" ", 1)[0]).inc()
-        self.store.sent(signed.hash, draft.key, signed.nonce)
+        self._unsaved.append((signed.hash, draft.key, signed.nonce))
         return flight
+
+    def save(self) -> None:
+        """Write what was sent to the store; not while something waits to be sent."""
+        for hash_, key, nonce in self._unsaved:
+            self.store.sent(hash_, key, nonce)
+        self._unsaved.clear()
 
     async def _hand_over(self, signed: Signed) -> None:
         try:
@@ -146,6 +155,7 @@ class Sender:
             whether something landed, left the chain or was dropped.
         """
         self.on_head(head)
+        self.save()
         if not self.flights:
             return False
         before = [flight for flight in self.flights.values() if flight.included is None]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-import rlp  # type: ignore[import-untyped]
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
+from keepers.chain import rlp
 from keepers.chain.signer import Signer
 
 TYPE: Final = b"\x02"
@@ -48,19 +48,20 @@ class Signed:
 
 def sign(draft: Draft, nonce: int, fees: Fees, chain_id: int, signer: Signer) -> Signed:
     """Sign a draft as an EIP-1559 transaction."""
-    fields = [
-        chain_id,
-        nonce,
-        fees.tip,
-        fees.max_fee,
-        draft.gas,
-        bytes.fromhex(draft.to[2:]),
-        draft.value,
-        draft.data,
-        [],
-    ]
-    r, s, parity = signer.sign(keccak(TYPE + rlp.encode(fields)))
-    raw = TYPE + rlp.encode([*fields, parity, r, s])
+    fields = (
+        rlp.number(chain_id),
+        rlp.number(nonce),
+        rlp.number(fees.tip),
+        rlp.number(fees.max_fee),
+        rlp.number(draft.gas),
+        rlp.text(bytes.fromhex(draft.to[2:])),
+        rlp.number(draft.value),
+        rlp.text(draft.data),
+        rlp.wrap(b""),  # no access list
+    )
+    body = b"".join(fields)
+    r, s, parity = signer.sign(keccak(TYPE + rlp.wrap(body)))
+    raw = TYPE + rlp.wrap(body + rlp.number(parity) + rlp.number(r) + rlp.number(s))
     return Signed(raw, "0x" + keccak(raw).hex(), nonce, fees)
 
 

@@ -47,7 +47,6 @@ from keepers.lab.records import (
 )
 
 PARTIES: Final = ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
-AUCTION_LIMIT_S: Final = 3_600  # an auction that runs longer counts as missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +227,9 @@ class Watch:
     # ---- liquidations
 
     def _note_events(self, seen: Seen, wall_ms: float) -> None:
-        covered: dict[tuple[str, int], int] = {}
         for log, contract, name, fields in self._decoded(seen.logs):
             account = int(fields.get("account", 0))
             if contract == "Clearinghouse" and name == "WrittenOff":
-                covered[log.tx, account] = int(fields["covered"])
                 self._wrote_off(seen, log, account, fields)
             if contract != "Liquidator":
                 continue
@@ -243,7 +240,6 @@ class Watch:
                 self._keep(self._reduced(seen, log, fields), seen.head, wall_ms)
             elif name == "Taken":
                 self._keep(self._taken(seen, log, fields), seen.head, wall_ms)
-        self._follow_auctions(seen.head)
 
     def _keep(self, made: Liquidation, head: Head, wall_ms: float) -> None:
         self.record.liquidations.append(made)
@@ -346,6 +342,7 @@ class Watch:
         under = {each.account.id: each for each in self.candidates(at)}
         for account in [each for each in self.waiting if each not in under]:
             self._close(account, "recovered", head, wall_ms)
+        self._follow_auctions(under, head)
         for account, candidate in under.items():
             if candidate.account.in_auction:
                 self.auctions.setdefault(account, head.time)
@@ -404,14 +401,14 @@ class Watch:
         late = breach.blocks > MISSED_BLOCKS and outcome != "recovered"
         breach.outcome = "missed" if late else outcome
 
-    def _follow_auctions(self, head: Head) -> None:
-        """Measure auctions from the flag to their end."""
+    def _follow_auctions(self, under: Mapping[int, Candidate], head: Head) -> None:
+        """Measure how long accounts stand under maintenance with an auction open for everybody."""
         for account, began in list(self.auctions.items()):
-            known = self.book.accounts.get(account)
-            lasted = head.time - began
-            self.record.longest_auction_s = max(self.record.longest_auction_s, lasted)
-            if known is None or not known.in_auction:
+            if account not in under:
                 del self.auctions[account]
+            else:
+                lasted = head.time - began
+                self.record.longest_auction_s = max(self.record.longest_auction_s, lasted)
 
     # ---- frames
 

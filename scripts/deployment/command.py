@@ -51,9 +51,9 @@ def rehearse(site: Site, steps: Sequence[Step], tell: Tell) -> None:
     gas = _rehearsed_gas(site, steps)
     left = 0
     for step in steps:
-        already = _is_done(step, site)
-        left += 0 if already else gas.get(step.name, 0)
-        tell(f"{step.name:<40} {'done' if already else f'{gas.get(step.name, 0):>12,} gas'}")
+        already, cost = _is_done(step, site), gas.get(step.name, 0)
+        left += 0 if already else cost
+        tell(_line(Outcome(step.name, already or cost == 0, cost)))
     tell(f"dry run: nothing was sent; about {left:,} gas are left to spend")
 
 
@@ -84,4 +84,5 @@ def _rehearsed_gas(site: Site, steps: Sequence[Step]) -> dict[str, int]:
 
 
 def _line(outcome: Outcome) -> str:
-    return f"{outcome.step:<40} " + ("done" if outcome.already else f"{outcome.gas_used:>12,} gas")
+    said = "as it is" if outcome.already else f"{outcome.gas_used:>12,} gas"
+    return f"{outcome.step:<40} {said}"

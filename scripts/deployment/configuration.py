@@ -50,7 +50,8 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
 
 def _signer(index: int, signer: str) -> Step:
     def done(site: Site) -> bool:
-        return bool(site.contract("Markets").read("signer", index)[0].lower() == signer.lower())
+        listed = site.contract("RiskConfigurator").read("signers", index)
+        return bool(listed.lower() == signer.lower())
 
     def run(site: Site) -> None:
         site.send(site.contract("RiskConfigurator"), "set_signer", index, signer)

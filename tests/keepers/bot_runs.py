@@ -48,8 +48,7 @@ async def running(settings: Settings, make: Callable[[Runtime], Bot]) -> AsyncIt
             task.result()
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
         await runtime.close()
 
 

@@ -14,6 +14,7 @@ from keepers.bots.runtime import Runtime
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
 from keepers.chain.sender import Flight
+from keepers.domain.planning import fewest
 from keepers.domain.words import account_id
 from keepers.settings import LiquidateSettings, make
 from tests.keepers.anvil_world import LIQUIDATOR, OTHER_TRADER, RIVAL, TRADER, Node, World, key
@@ -308,3 +309,44 @@ async def committed(on: World) -> dict[str, Any]:
                 made: dict[str, Any] = said[-1]
                 return made
             await asyncio.sleep(0.02)
+
+
+def test_quick_reduce__same_state__is_near_the_contracts_own_plan(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            await crash(on)
+            chosen = settings(node)
+            runtime = await Runtime.open(chosen)
+            try:
+                liquidator = Liquidate(runtime, chosen)
+                await liquidator.load(await on.rpc.head())
+                mirror = liquidator.mirror
+                pool = liquidator.planner.pool(mirror.book)
+                assert pool is not None
+                (candidate,) = mirror.book.scan(mirror.snapshot())
+                (case,) = await liquidator.planner.cases([candidate])
+                leg = candidate.account.legs[0]
+                terms = pool.terms[leg.market]
+                skew = -pool.size(leg.instrument)
+                lots = fewest(candidate.account, leg, skew, mirror.snapshot(), terms)
+                target = case.reduces[0].target
+                assert candidate.account.id == account
+                assert abs(lots - target) * 200 < target  # within half a percent
+            finally:
+                await runtime.close()
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__mirror_is_not_trusted__simulates_first(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node, dash=False)
+            async with running(chosen, bot(chosen)):
+                await crash(on)
+                await until(cured(on, account))
+            await books_hold(on)
+
+    asyncio.run(scenario())

@@ -167,11 +167,11 @@ def gap_slope(d: Desk, lots: int) -> int:
     if left > d.market.margin.tier_start:
         slope = slope * 3 // 2
     p = d.params
-    curve = trunc_div((along - lots) * mark * WAD, p.scale)
-    # the fees are taken on the fill price, which is that far from the mark: never too flat
-    fees = p.fee + p.liquidation_fee
-    total = curve + slope // 2 + 1 + mul_down(fees, abs(curve - p.spread_min)) + 1
-    total -= p.spread_min + fees + p.keeper_rate
+    gain = trunc_div((along - lots) * mark * WAD, p.scale) - p.spread_min
+    # the fees are taken on the fill price: a seller's gain raises it, a buyer's lowers it
+    price = WAD + gain if d.held > 0 else WAD - gain
+    fees = trunc_div((p.fee + p.liquidation_fee) * price, WAD)
+    total = gain + slope // 2 + 1 - fees - p.keeper_rate
     return max(1, trunc_div(total * mark, WAD) + 1)
 
 

@@ -96,8 +96,7 @@ def _debit_token(world: World, account_id: int, token: int, amount: int) -> None
         account = with_amount(world.account(account_id), token, -amount)
         _require_no_dust(world, account, token)
         store(world, account_id, account)
-    # an exit that ends below IM is refused, so the loss needs no look at E before it
-    _collect(world, account_id, world.health(account_id).unsettled)
+    settle(world, account_id)
     require(token != SETTLEMENT or world.account(account_id).cash >= 0, "custody: not enough cash")
     _require_exit(world, account_id)
     store(world, account_id, with_flag(world.account(account_id), IN_AUCTION, False))

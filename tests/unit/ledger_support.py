@@ -93,7 +93,7 @@ def account_of(owner: str, index: int = 0) -> int:
 
 def owner_of(account: int) -> str:
     """Return the address that owns an account."""
-    return str(to_checksum_address(hex(account >> 96)))
+    return str(to_checksum_address(f"0x{account >> 96:040x}"))
 
 
 @dataclass
@@ -110,6 +110,7 @@ class Books:
     orders: str
     liquidator: str
     tokens: dict[int, Any] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def deploy(cls, settlement_decimals: int = 6, settlement: str = "mocks/TestToken") -> Books:
@@ -178,9 +179,15 @@ class Books:
         token = self.tokens[id_].address
         self.clearinghouse.withdraw(account, token, amount, to or owner, sender=owner)
 
+    def role(self, name: str) -> str:
+        """Return the address of a role."""
+        if name not in self.roles:
+            self.roles[name] = str(boa.env.generate_address(name))
+        return self.roles[name]
+
     def open_account(self, role: str, usd: int = 0, index: int = 0) -> int:
         """Return an account holding this many USD in cash."""
-        account = account_of(str(boa.env.generate_address(role)), index)
+        account = account_of(self.role(role), index)
         if usd:
             self.deposit(account, usd * self.unit(0))
         return account
@@ -312,7 +319,9 @@ class Books:
         slot = layout()["ledger"]["books"]["slot"]
         books = boa.env.evm.get_storage_slot(self.clearinghouse.address, slot)
         both = (self.clearinghouse.insurance_account(), self.clearinghouse.fee_account())
-        assert signed(int.from_bytes(books, "big"), 128) == sum(self.word(account).cash for account in both)
+        assert signed(int.from_bytes(books, "big"), 128) == sum(
+            self.word(account).cash for account in both
+        )
 
 
 def new_token(kind: str, decimals: int) -> Any:

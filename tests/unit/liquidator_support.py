@@ -119,7 +119,9 @@ def held_lots(world: World, account: int, symbol: str) -> int:
 def long_account(world: World, lots: int = 20 * LOTS, symbol: str = "ETH", dollars: int = 0) -> int:
     """Return a trader's account with one leg on little more than its IM."""
     notional = abs(lots) * world.prices[symbol] // WAD
-    account = world.open_account("trader", USDC=(dollars or notional // 12) * USDC)
+    base = world.market(symbol).margin.base
+    margin = notional * base * 5 // 3 // WAD
+    account = world.open_account("trader", USDC=(dollars or margin) * USDC)
     world.open_position(account, symbol, lots)
     return account
 
@@ -171,9 +173,7 @@ def close_on_paper(world: World, account: int, symbol: str, lots: int) -> Closed
     quote = words.quote - taker * (price - funding(world, market)) - fee - liquidation_fee
     after = words._replace(legs=_with_leg(words.legs, perp(market), held + taker), quote=quote)
     paid = after._replace(quote=quote - KAPPA_FLAT - keeper_part)
-    return Closed(
-        price, fee, liquidation_fee, check(world, after), check(world, paid), keeper_part
-    )
+    return Closed(price, fee, liquidation_fee, check(world, after), check(world, paid), keeper_part)
 
 
 def _with_leg(legs: list[tuple[int, int]], instrument: int, size: int) -> list[tuple[int, int]]:
@@ -231,5 +231,3 @@ def event(world: World, name: str) -> Any:
 def refused(reason: str) -> Any:
     """Expect a revert with this reason."""
     return boa.reverts(reason)
-
-

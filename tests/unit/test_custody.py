@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import boa
 import pytest
+from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.unit.ledger_support import (
     BTC,
@@ -102,7 +103,7 @@ def test_deposit__first_credit__lists_the_account_once(books: Books) -> None:
 def test_deposit__by_a_stranger__takes_cash_and_held_collateral_only(books: Books) -> None:
     token = books.list_token()
     trader = books.open_account("trader")
-    stranger = str(boa.env.generate_address("stranger"))
+    stranger = books.role("stranger")
 
     books.deposit(trader, 10**6, payer=stranger)
     with boa.reverts("custody: not held"):
@@ -272,8 +273,10 @@ def test_token_hook__calls_back__finds_everything_locked(
         values = (address,)
     signature = REENTRIES[name]
     types = signature[signature.index("(") :]
-    arguments = boa.util.abi.abi_encode(types, values if types != "()" else ())
-    hook.aim(books.clearinghouse.address, boa.util.abi.method_id(signature) + arguments)
+    arguments = b"" if types == "()" else boa.util.abi.abi_encode(types, values)
+    hook.aim(
+        books.clearinghouse.address, function_signature_to_4byte_selector(signature) + arguments
+    )
 
     if action == "deposit":
         books.deposit(trader, WAD, token)
@@ -284,6 +287,19 @@ def test_token_hook__calls_back__finds_everything_locked(
     assert books.amounts(trader) == {token: 3 * WAD if action == "deposit" else WAD}
 
 
+def test_token_hook__asks_the_token__is_answered(books: Books) -> None:
+    """The hook of the tests above does reach what is not locked."""
+    token = books.list_token(kind="mocks/HookToken")
+    trader = books.open_account("trader")
+    hook = deployer("mocks/Reenterer").deploy()
+    books.tokens[token].set_hook(hook.address)
+    hook.aim(books.tokens[token].address, function_signature_to_4byte_selector("decimals()"))
+
+    books.deposit(trader, WAD, token)
+
+    assert hook.reached()
+
+
 # ---- withdraw ----------------------------------------------------------------------------------
 
 
@@ -292,7 +308,7 @@ def test_token_hook__calls_back__finds_everything_locked(
 def test_withdraw__all_cash__reads_no_price(kind: str, decimals: int) -> None:
     with deployed(decimals, kind) as books:
         trader = books.open_account("trader")
-        receiver = str(boa.env.generate_address("receiver"))
+        receiver = books.role("receiver")
         amount = 5 * 10**decimals + 3
         books.deposit(trader, amount)
         books.markets.set_broken(True)
@@ -306,9 +322,7 @@ def test_withdraw__all_cash__reads_no_price(kind: str, decimals: int) -> None:
 
 
 @pytest.mark.parametrize("decimals", DECIMALS)
-def test_withdraw__all_collateral_without_debt__reads_no_price(
-    books: Books, decimals: int
-) -> None:
+def test_withdraw__all_collateral_without_debt__reads_no_price(books: Books, decimals: int) -> None:
     first, second = books.list_token(decimals), books.list_token(decimals)
     trader = books.open_account("trader")
     amount = 10**decimals
@@ -327,7 +341,7 @@ def test_withdraw__all_collateral_without_debt__reads_no_price(
 
 def test_withdraw__not_the_owner__reverts(books: Books) -> None:
     trader = books.open_account("trader", 10)
-    attacker = str(boa.env.generate_address("attacker"))
+    attacker = books.role("attacker")
     with boa.reverts("custody: not the owner"):
         books.clearinghouse.withdraw(trader, books.usd.address, 1, attacker, sender=attacker)
 
@@ -532,7 +546,7 @@ def test_transfer__collateral__only_to_own_accounts_or_holders(books: Books) -> 
 
 def test_transfer__not_the_owner__reverts(books: Books) -> None:
     trader = books.open_account("trader", 10)
-    attacker = str(boa.env.generate_address("attacker"))
+    attacker = books.role("attacker")
     with boa.reverts("custody: not the owner"):
         books.clearinghouse.transfer(
             trader, account_of(attacker), books.usd.address, 1, sender=attacker

@@ -186,9 +186,7 @@ def _store_price(world: World, market: int, word: int) -> None:
     """Write a market's price word where the layout has it."""
     markets = world.markets.address
     stored = world.markets.market_words(market)[0]
-    slot = next(
-        slot for slot in range(2_000) if boa.env.get_storage(markets, slot) == stored
-    )
+    slot = next(slot for slot in range(2_000) if boa.env.get_storage(markets, slot) == stored)
     boa.env.set_storage(markets, slot, word)
 
 

@@ -52,13 +52,19 @@ def test_reduce__below_mm__brings_equity_to_le_and_cures(
 ) -> None:
     account = desk.weak_account(world, lots, symbol)
     plan = desk.plan_reduce(world, account, symbol)
-    paper = desk.close_on_paper(world, account, symbol, plan.target)
+    # a cheap coin's tick on every lot is worth some lots, and the search begins elsewhere
+    near = 2 * plan.size * 100 // world.prices[symbol]
+    papers = {
+        lots: desk.close_on_paper(world, account, symbol, lots)
+        for lots in range(plan.size - near, plan.size + near + 1)
+    }
 
     event = desk.reduce(world, account, symbol, plan.size)
 
     after = world.health(account)
+    paper = papers[abs(event.size)]
     assert after.le <= after.equity <= after.le + slack(world, symbol, plan.size)
-    assert abs(world.size(account, symbol)) == abs(lots) - plan.target
+    assert abs(world.size(account, symbol)) == abs(lots) - abs(event.size)
     assert after == paper.paid
     assert event.pay == desk.KAPPA_FLAT + paper.keeper_part
     assert world.quote(desk.keeper_account(world)) == event.pay
@@ -81,7 +87,9 @@ def test_reduce__planned__is_the_plan_to_the_wei(world: World) -> None:
     assert (event.equity_after, event.mm_after) == (after.equity, after.mm)
 
 
-@pytest.mark.parametrize("share", [Fraction(0), Fraction(1, 2), Fraction(1), Fraction(1_001, 1_000)])
+@pytest.mark.parametrize(
+    "share", [Fraction(0), Fraction(1, 2), Fraction(1), Fraction(1_001, 1_000)]
+)
 def test_reduce__any_size_to_start_from__closes_the_same(world: World, share: Fraction) -> None:
     # 0 lets the call search from 0; the whole leg lets it search from the right
     account = desk.weak_account(world)
@@ -168,9 +176,9 @@ def test_reduce__remnant_under_dust__closes_the_leg_whole(world: World) -> None:
     # with E just above half of the need, c* leaves a few dollars of a leg of 1,000 USD
     account = world.open_account("trader", USDC=7_000 * USDC)
     world.open_position(account, "ETH", 20 * LOTS)
-    world.open_position(account, "BTC", LOTS // 60)
+    world.open_position(account, "BTC", LOTS // 50)
     desk.sink(world, account, "ETH", Fraction(9_995, 10_000))
-    held, mark = LOTS // 60, world.prices["BTC"]
+    held, mark = LOTS // 50, world.prices["BTC"]
     for _ in range(60):
         plan = desk.plan_reduce(world, account, "BTC")
         left = (held - plan.target) * mark
@@ -223,24 +231,19 @@ def test_reduce__capacity_binds__closes_what_the_block_allows_and_pays_its_share
 
 
 def test_reduce__capacity_used_up__waits_for_the_next_block(world: World) -> None:
+    small = world.open_account("trader", 1, USDC=5_000 * USDC)
+    world.open_position(small, "ETH", 20 * LOTS)
     account = whale(world)
     desk.reduce(world, account, "ETH", 0)
-    if world.health(account).equity >= world.health(account).mm:
-        desk.sink(world, account, "ETH", Fraction(9, 10))
-        desk.reduce(world, account, "ETH", 0)
-    desk.sink(world, account, "ETH", Fraction(7, 10))
-    desk.reduce(world, account, "ETH", 0)
-    symbol = "ETH"
-    if world.health(account).equity >= world.health(account).mm:
-        pytest.fail("the whale should still be under MM")
-    assert desk.plan_reduce(world, account, symbol).status == desk.NO_CAPACITY
+    assert world.health(small).equity < world.health(small).mm
+    assert desk.plan_reduce(world, small, "ETH").status == desk.NO_CAPACITY
 
     with boa.reverts("liquidator: no capacity"):
-        desk.reduce(world, account, symbol, 0)
+        desk.reduce(world, small, "ETH", 0)
 
     world.wait(2)
-    assert desk.plan_reduce(world, account, symbol).status == desk.OK
-    desk.reduce(world, account, symbol, 0)
+    plan = desk.plan_reduce(world, small, "ETH")
+    assert desk.reduce(world, small, "ETH", plan.size).size == plan.target
 
 
 def test_reduce__less_than_is_due__reverts(world: World) -> None:
@@ -285,12 +288,26 @@ def test_reduce__at_or_above_mm__reverts(world: World) -> None:
 
 
 def test_reduce__equity_near_zero__is_left_to_take(world: World) -> None:
-    # a close at 5 + 30 + 15 bp and the spread takes more of E than its share of MM
+    # the 54 bp of a close, spread among them, are more than the 12.5 bp of E
     account = desk.weak_account(world, share=Fraction(1, 20))
     plan = desk.plan_reduce(world, account, "ETH")
     assert plan.status == desk.TOO_COSTLY
 
-    with boa.reverts("seizure: health fell"):
+    with boa.reverts("seizure: made insolvent"):
+        desk.reduce(world, account, "ETH", plan.size)
+
+
+def test_reduce__cost_above_half_of_the_mm_released__is_left_to_take(world: World) -> None:
+    # of a leg of 210 USD the keeper's dollar is more than the close saves
+    account = world.open_account("trader", USDC=200 * USDC)
+    world.open_position(account, "ETH", 40 * LOTS // 100)
+    world.open_position(account, "ETH", -33 * LOTS // 100)
+    world.withdraw(account, "USDC", 185 * USDC)
+    desk.sink(world, account, "ETH", Fraction(99, 100))
+    plan = desk.plan_reduce(world, account, "ETH")
+    assert plan.status == desk.TOO_COSTLY
+
+    with boa.reverts("liquidator: cost"):
         desk.reduce(world, account, "ETH", plan.size)
 
 
