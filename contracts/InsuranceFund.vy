@@ -18,6 +18,7 @@ from snekmate.auth import ownable_2step
 from interfaces import IClearinghouse
 from interfaces import IInsuranceFund
 from libs import errors
+from libs import ledger_packing
 from libs import packing
 from libs import tokens
 from libs import units as u
@@ -209,7 +210,7 @@ def _today() -> (uint256, uint256, uint256):
     day: uint256 = 0
     start_cash: uint256 = 0
     spent: uint256 = 0
-    day, start_cash, spent = packing._fund_fields(self.epoch)
+    day, start_cash, spent = ledger_packing._fund_fields(self.epoch)
     today: uint256 = block.timestamp // u.DAY
     if day != today:
         return today, self._cash(), 0
@@ -241,7 +242,7 @@ def _roll():
     start_cash: uint256 = 0
     spent: uint256 = 0
     day, start_cash, spent = self._today()
-    self.epoch = packing._fund_word(day, start_cash, spent)
+    self.epoch = ledger_packing._fund_word(day, start_cash, spent)
 
 
 @internal
@@ -250,6 +251,6 @@ def _count(market: uint256, paid: uint256):
         day: uint256 = 0
         start_cash: uint256 = 0
         spent: uint256 = 0
-        day, start_cash, spent = packing._fund_fields(self.epoch)
-        self.epoch = packing._fund_word(day, start_cash, spent + paid)
+        day, start_cash, spent = ledger_packing._fund_fields(self.epoch)
+        self.epoch = ledger_packing._fund_word(day, start_cash, spent + paid)
         self.spent_of[day][market] += paid

@@ -16,6 +16,7 @@ from interfaces import ILens
 from interfaces import ILiquidator
 from interfaces import IMarkets
 from libs import account_words
+from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import lens_desk as desk
@@ -186,7 +187,7 @@ def max_open(account: uint256, instrument: uint256, is_buy: bool) -> uint256:
     cap: uint256 = lens_orders._cap_usd(case.state) * u.WAD
     good: uint256 = 0
     # twice the cap: a side may close all of one sign and open all of the other
-    bad: uint256 = min(2 * cap // packing._price(case.price_word) + 1, 2**62)
+    bad: uint256 = min(2 * cap // market_packing._price(case.price_word) + 1, 2**62)
     for _: uint256 in range(62):
         middle: uint256 = (good + bad) // 2
         if middle == good:
@@ -241,7 +242,7 @@ def liquidation_prices(account: uint256, market: uint256) -> ILens.LiquidationPr
     books: account_words.Books = desk._books(account)
     exposure: lens_prices.Exposure = lens_prices._exposure(desk.MARKETS, books, market)
     found: IMarkets.Health = desk._check(books)
-    mark: uint256 = packing._price(exposure.price_word)
+    mark: uint256 = market_packing._price(exposure.price_word)
     prices.mark = mark * u.TICK
     if exposure.size == 0 and len(exposure.amounts) == 0 or found.kappa == 0:
         return prices

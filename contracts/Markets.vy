@@ -14,6 +14,7 @@
 from interfaces import IMarkets
 from libs import errors
 from libs import feed_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import market_prices
@@ -235,7 +236,7 @@ def price_trusted(market: uint256, max_age: uint256) -> bool:
         return False
     publish: uint256 = 0
     flags: uint256 = 0
-    publish, flags = packing._price_clock(market_state.prices[market])
+    publish, flags = market_packing._price_clock(market_state.prices[market])
     clean: bool = (
         flags & (packing.ACTIVE | packing.PENDING | packing.UNTRUSTED) == packing.ACTIVE
     )
@@ -249,7 +250,7 @@ def pending(market: uint256) -> (uint256, uint256, uint256):
     """
     @return pending price [ticks], its publish time, end of grace
     """
-    return packing._pending_fields(market_state.pendings[market])
+    return market_packing._pending_fields(market_state.pendings[market])
 
 
 @external
@@ -285,7 +286,7 @@ def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint25
     im: uint256 = 0
     mm: uint256 = 0
     soft: uint256 = 0
-    feed, decimals, im, mm, soft = packing._collateral_fields(market_state._collateral(collateral))
+    feed, decimals, im, mm, soft = market_packing._collateral_fields(market_state._collateral(collateral))
     return (
         feed, decimals, im * market_state.HAIRCUT_GRID, mm * market_state.HAIRCUT_GRID, soft
     )
@@ -298,7 +299,7 @@ def signer(index: uint256) -> (uint256, uint256):
     @return low 128 bits of the address (0: none) and the newest publish time taken from it
     """
     tail: uint256 = packing._half(price_reports.tails[index // 2], index)
-    return tail, packing._signer_time(price_reports.times, index)
+    return tail, market_packing._signer_time(price_reports.times, index)
 
 
 @external

@@ -18,6 +18,7 @@ from interfaces import IMarkets
 from interfaces import IOrders
 from libs import errors
 from libs import instruments
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -253,8 +254,8 @@ def _publish_times(instrument: uint256) -> (uint256, uint256):
     price_word, state_word, funding = staticcall _MARKETS.market_words(
         instruments._market(instrument)
     )
-    publish: uint256 = packing._publish_time(price_word)
-    return publish, publish - min(publish, packing._gap(price_word))
+    publish: uint256 = market_packing._publish_time(price_word)
+    return publish, publish - min(publish, market_packing._gap(price_word))
 
 
 @internal

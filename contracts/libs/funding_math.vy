@@ -9,6 +9,7 @@
 @custom:kill not deployable
 """
 
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -90,9 +91,9 @@ def _rate_now(price_word: uint256, state: uint256, velocity: int256, rate_max: u
     @custom:rounding toward zero
     """
     # 31 bits times 2^14, 74 bits: as in _index
-    rate: int256 = unsafe_mul(packing._rate(state), u.RATE_TO_WAD)
-    until: uint256 = min(block.timestamp, packing._publish_time(price_word) + ACCRUAL_MAX)
-    since: uint256 = packing._accrual_time(state)
+    rate: int256 = unsafe_mul(market_packing._rate(state), u.RATE_TO_WAD)
+    until: uint256 = min(block.timestamp, market_packing._publish_time(price_word) + ACCRUAL_MAX)
+    since: uint256 = market_packing._accrual_time(state)
     if until > since:
         elapsed: int256 = convert(unsafe_sub(until, since), int256)
         rate = unsafe_add(rate, unsafe_mul(self._slope(state, velocity), elapsed))

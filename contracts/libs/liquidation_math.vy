@@ -11,6 +11,7 @@ from interfaces import ILiquidityPool
 from libs import account_words
 from libs import fixed_point
 from libs import margin_math
+from libs import market_packing
 from libs import packing
 from libs import quote_math
 from libs import units as u
@@ -84,7 +85,7 @@ def _rest(
     rest.mm_ratio = unsafe_mul(
         state // packing.MM_RATIO_AT & packing.MASK_7, margin_math.RATIO_GRID
     )
-    rest.v_slow = packing._v_slow(target.price_word)
+    rest.v_slow = market_packing._v_slow(target.price_word)
     rest.fees = unsafe_add(target.params.fee, target.params.liquidation_fee)
 
     mm_own: uint256 = 0

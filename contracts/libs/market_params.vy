@@ -9,7 +9,7 @@
 
 from interfaces import IRiskConfigurator
 from libs import errors
-from libs import packing
+from libs import market_packing
 from libs import units as u
 
 # grids, WAD unless said
@@ -46,7 +46,7 @@ def _pack_margin(p: IRiskConfigurator.MarginParams) -> uint256:
     mantissa, exponent = self._decimal(self._grid(p.oi_cap, u.WAD, 0, MAX_CAP))
     if exponent > MAX_CAP_EXPONENT:
         errors._fail("markets: out of range")
-    return packing._margin_bits(
+    return market_packing._margin_bits(
         self._grid(p.base, BASE_GRID, u.WAD // 200, u.WAD),
         self._grid(p.mm_ratio, RATIO_GRID, u.WAD // 10, u.WAD * 8 // 10),
         self._grid(p.tier_start, TIER_GRID, TIER_GRID, 10_000 * TIER_GRID),
@@ -65,7 +65,7 @@ def _unpack_margin(state: uint256) -> IRiskConfigurator.MarginParams:
     mantissa: uint256 = 0
     exponent: uint256 = 0
     p.base, p.mm_ratio, p.tier_start, p.spread_rate, p.oi_max, p.oi_lo, mantissa, exponent = (
-        packing._margin_fields(state)
+        market_packing._margin_fields(state)
     )
     return IRiskConfigurator.MarginParams(
         base=p.base * BASE_GRID,
@@ -84,13 +84,13 @@ def _pack_feed(p: IRiskConfigurator.FeedParams) -> uint256:
     """
     @custom:reverts "markets: out of range", "markets: off the grid"
     """
-    guards: uint256 = packing._guard_bits(
+    guards: uint256 = market_packing._guard_bits(
         self._grid(p.jump_0, JUMP_GRID, u.WAD // 100, u.WAD // 5),
         self._grid(p.jump_rate, JUMP_RATE_GRID, JUMP_RATE_GRID, 20 * JUMP_RATE_GRID),
         self._grid(p.confirm_delay, 1, 1, 30),
         self._grid(p.conf_cap, CONF_GRID, CONF_GRID, 30 * CONF_GRID),
     )
-    drift: uint256 = packing._drift_bits(
+    drift: uint256 = market_packing._drift_bits(
         self._grid(p.stable_growth, RATIO_GRID, RATIO_GRID, 60 * RATIO_GRID),
         self._grid(p.stable_tau, TAU_GRID, TAU_GRID, 60 * TAU_GRID),
         self._grid(p.sigma_ref, SIGMA_GRID, SIGMA_GRID, 30 * SIGMA_GRID),
@@ -115,7 +115,7 @@ def _pack_bounds(min_price: uint256, max_price: uint256) -> uint256:
     max_mantissa, max_exponent = self._decimal(
         self._grid(max_price, u.TICK, u.TICK, u.MAX_PRICE * u.TICK)
     )
-    return packing._bound_bits(min_mantissa, min_exponent, max_mantissa, max_exponent)
+    return market_packing._bound_bits(min_mantissa, min_exponent, max_mantissa, max_exponent)
 
 
 @internal
@@ -127,9 +127,9 @@ def _unpack_feed(tuning: uint256) -> IRiskConfigurator.FeedParams:
     high: uint256 = 0
     high_exponent: uint256 = 0
     p.jump_0, p.jump_rate, p.confirm_delay, p.conf_cap, low, low_exponent, high, high_exponent = (
-        packing._guard_fields(tuning)
+        market_packing._guard_fields(tuning)
     )
-    p.stable_growth, p.stable_tau, p.sigma_ref, p.v_max, p.v_step = packing._drift_fields(tuning)
+    p.stable_growth, p.stable_tau, p.sigma_ref, p.v_max, p.v_step = market_packing._drift_fields(tuning)
     return IRiskConfigurator.FeedParams(
         min_price=low * 10**low_exponent * u.TICK,
         max_price=high * 10**high_exponent * u.TICK,

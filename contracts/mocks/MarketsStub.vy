@@ -8,6 +8,7 @@
 """
 
 from interfaces import IMarkets
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -138,7 +139,7 @@ def _legs(word: uint256, legs: uint256[8]) -> (int256, uint256):
         entry: uint256 = packing._half(legs[i // 2], i)
         size: int256 = packing._leg_size(entry)
         market: uint256 = packing._instrument_market(packing._leg_instrument(entry))
-        price: int256 = convert(packing._price(self.price_words[market]), int256)
+        price: int256 = convert(market_packing._price(self.price_words[market]), int256)
         unsettled += size * (price - self.fundings[market])
         gross += convert(abs(size) * price, uint256)
     return unsettled, gross
@@ -150,7 +151,7 @@ def _values(word: uint256, amounts: uint256[4]) -> (uint256, uint256):
     value: uint256 = 0
     for i: uint256 in range(packing._collateral_count(word), bound=8):
         listed: Collateral = self.collaterals[packing._collateral_id(word, i)]
-        price: uint256 = packing._price(self.price_words[listed.feed])
+        price: uint256 = market_packing._price(self.price_words[listed.feed])
         wad: uint256 = packing._half(amounts[i // 2], i) * 10 ** (18 - listed.decimals)
         value += wad * price // u.TICKS_PER_USD
     return value, value
@@ -158,7 +159,7 @@ def _values(word: uint256, amounts: uint256[4]) -> (uint256, uint256):
 
 @internal
 def _set(market: uint256, ticks: uint256, publish: uint256, flags: uint256):
-    self.price_words[market] = packing._price_word(ticks, ticks, 0, 0, publish, 0, 0, flags, 0)
+    self.price_words[market] = market_packing._price_word(ticks, ticks, 0, 0, publish, 0, 0, flags, 0)
 
 
 @internal

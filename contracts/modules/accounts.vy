@@ -12,6 +12,7 @@
 
 from interfaces import IClearinghouse
 from libs import errors
+from libs import ledger_packing
 from libs import packing
 from libs import units as u
 
@@ -154,7 +155,7 @@ def _change_leg(
     count: uint256 = word // packing.LEGS_AT & packing.MASK_7
     count_after: uint256 = self._put(account, 0, count, position, entry)
     if count_after != count:
-        self._save(account, packing._with_legs(word, count_after))
+        self._save(account, ledger_packing._with_legs(word, count_after))
     return max(size_after, 0) - max(size, 0)
 
 
@@ -189,7 +190,7 @@ def _change_amount(account: uint256, collateral: uint256, delta: int256) -> int2
         # the id above the last one: of what moved into the hole, or nothing
         if held == 0:
             word = packing._with_collateral_id(word, count_after, 0)
-        self._save(account, packing._with_collaterals(word, count_after))
+        self._save(account, ledger_packing._with_collaterals(word, count_after))
     return held
 
 

@@ -10,8 +10,8 @@
 """
 
 from libs import errors
+from libs import ledger_packing
 from libs import liquidation_math
-from libs import packing
 
 # longest stretch that one call adds [s]
 STEP: constant(uint256) = 300
@@ -59,7 +59,7 @@ def clock(account: uint256) -> (uint256, uint256):
     @return live seconds, time of the last call that found E < MM [unix s]
     """
     word: uint256 = self.words[account]
-    return packing._clock_live(word), packing._clock_last(word)
+    return ledger_packing._clock_live(word), ledger_packing._clock_last(word)
 
 
 # ---- read and write -----------------------------------------------------------------------------
@@ -74,8 +74,8 @@ def _live_at(account: uint256, running: bool, resume: uint256) -> uint256:
     @param resume [unix s] end of the latest grace period of a held feed, 0 if none
     """
     word: uint256 = self.words[account]
-    live: uint256 = packing._clock_live(word)
-    last: uint256 = packing._clock_last(word)
+    live: uint256 = ledger_packing._clock_live(word)
+    last: uint256 = ledger_packing._clock_last(word)
     if not running:
         if block.timestamp > last + MEMORY:
             return 0
@@ -93,7 +93,7 @@ def _write(account: uint256, live: uint256):
     @notice Count a call that found E < MM. One that cures an account whose auction bit is off is
             not counted: there was no auction.
     """
-    self.words[account] = packing._clock_word(live, block.timestamp)
+    self.words[account] = ledger_packing._clock_word(live, block.timestamp)
 
 
 # ---- reward -------------------------------------------------------------------------------------

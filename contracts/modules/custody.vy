@@ -12,6 +12,7 @@ from ethereum.ercs import IERC20Detailed
 from interfaces import IClearinghouse
 from interfaces import IMarkets
 from libs import errors
+from libs import ledger_packing
 from libs import packing
 from libs import tokens
 from libs import units as u
@@ -43,7 +44,7 @@ def __init__(token: address, hard_cap: uint256):
     settlement_token = token
     settlement_scale = 10 ** (MAX_DECIMALS - decimals)
     self.token_at[0] = token
-    self._save_caps(token, packing._token_word(0, 0, 0, 0, decimals), hard_cap, 0)
+    self._save_caps(token, ledger_packing._token_word(0, 0, 0, 0, decimals), hard_cap, 0)
 
 
 # ---- external ---------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ def deposit(account: uint256, token: address, amount: uint256):
     """
     listing: uint256 = self._require_listed(token, amount)
     tracked: uint256 = listing // packing.TRACKED_AT + amount
-    if tracked > packing._hard_cap(listing) * packing._token_unit(listing):
+    if tracked > ledger_packing._hard_cap(listing) * ledger_packing._token_unit(listing):
         errors._fail("custody: hard cap")
 
     self._save_tracked(token, listing, tracked)
@@ -119,10 +120,10 @@ def token_info(token: address) -> IClearinghouse.TokenInfo:
     listing: uint256 = self.token_words[token]
     return IClearinghouse.TokenInfo(
         id=listing // packing.TOKEN_ID_AT & packing.MASK_8,
-        decimals=packing._token_decimals(listing),
+        decimals=ledger_packing._token_decimals(listing),
         tracked=listing // packing.TRACKED_AT,
-        hard_cap=packing._hard_cap(listing),
-        soft_cap=packing._soft_cap(listing),
+        hard_cap=ledger_packing._hard_cap(listing),
+        soft_cap=ledger_packing._soft_cap(listing),
         listed=listing != 0,
     )
 
@@ -153,7 +154,7 @@ def _list(
     self.token_at[id] = token
     extcall ledger.MARKETS.set_collateral(id, feed, decimals, haircut_im, haircut_mm)
     log IClearinghouse.CollateralListed(token=token, id=id, decimals=decimals)
-    self._save_caps(token, packing._token_word(0, 0, 0, id, decimals), hard_cap, soft_cap)
+    self._save_caps(token, ledger_packing._token_word(0, 0, 0, id, decimals), hard_cap, soft_cap)
 
 
 @internal
@@ -163,16 +164,16 @@ def _save_caps(token: address, before: uint256, hard_cap: uint256, soft_cap: uin
     """
     # caps have 64 bits; tracked 112, and it never exceeds the cap under which it was let in
     most: uint256 = max(hard_cap, soft_cap)
-    if most > packing.MASK_64 or most * packing._token_unit(before) >= 2**112:
+    if most > packing.MASK_64 or most * ledger_packing._token_unit(before) >= 2**112:
         errors._fail("custody: cap range")
     log IClearinghouse.CapsSet(
         token=token,
-        old_hard=packing._hard_cap(before),
-        old_soft=packing._soft_cap(before),
+        old_hard=ledger_packing._hard_cap(before),
+        old_soft=ledger_packing._soft_cap(before),
         hard=hard_cap,
         soft=soft_cap,
     )
-    word: uint256 = packing._with_caps(before, hard_cap, soft_cap)
+    word: uint256 = ledger_packing._with_caps(before, hard_cap, soft_cap)
     self.token_words[token] = word
     self._push_soft_factor(word)
 
@@ -245,7 +246,7 @@ def _change(account: uint256, listing: uint256, delta: int256) -> int256:
     if id == 0:
         return ledger._add(account, delta * convert(settlement_scale, int256), 0)
     held: int256 = accounts._change_amount(account, id, delta)
-    if held != 0 and held * DUST_SHARE < convert(packing._token_unit(listing), int256):
+    if held != 0 and held * DUST_SHARE < convert(ledger_packing._token_unit(listing), int256):
         errors._fail("custody: dust")
     return held
 
@@ -259,10 +260,10 @@ def _save_tracked(token: address, before: uint256, tracked: uint256):
     @notice Change what is tracked; a collateral above its soft cap before or after it counts
             for less or more now.
     """
-    word: uint256 = packing._with_tracked(before, tracked)
+    word: uint256 = ledger_packing._with_tracked(before, tracked)
     self.token_words[token] = word
     if word & packing.TOKEN_ID_MASK != 0:
-        soft_cap: uint256 = packing._soft_cap(word) * packing._token_unit(word)
+        soft_cap: uint256 = ledger_packing._soft_cap(word) * ledger_packing._token_unit(word)
         if max(before // packing.TRACKED_AT, tracked) > soft_cap:
             self._push_soft_factor(word)
 
@@ -277,7 +278,7 @@ def _push_soft_factor(word: uint256):
         return
     factor: uint256 = u.SOFT_ONE
     tracked: uint256 = word // packing.TRACKED_AT
-    soft_cap: uint256 = packing._soft_cap(word) * packing._token_unit(word)
+    soft_cap: uint256 = ledger_packing._soft_cap(word) * ledger_packing._token_unit(word)
     if tracked > soft_cap:
         factor = soft_cap * u.SOFT_ONE // tracked
     # Markets is ours and calls nobody

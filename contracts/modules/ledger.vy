@@ -11,6 +11,7 @@
 from interfaces import IClearinghouse
 from interfaces import IMarkets
 from libs import errors
+from libs import ledger_packing
 from libs import margin_math
 from libs import packing
 from libs import units as u
@@ -159,7 +160,7 @@ def _read_books() -> (int256, int256):
     """
     @return [WAD] pot, protected cash
     """
-    return packing._books_fields(self.books)
+    return ledger_packing._books_fields(self.books)
 
 
 @internal
@@ -174,7 +175,7 @@ def _change_books(pot: int256, protected: int256) -> int256:
     # what cannot be negated fails in the sum below
     if pot_before < unsafe_sub(0, pot):
         errors._fail("ledger: pot")
-    self.books = packing._books(pot_before + pot, protected_before + protected)
+    self.books = ledger_packing._books(pot_before + pot, protected_before + protected)
     return pot_before + pot
 
 
@@ -212,7 +213,7 @@ def _add(account: uint256, cash: int256, quote: int256) -> int256:
     word: uint256 = accounts.words[account]
     new_cash: int256 = packing._cash(word) + cash
     new_quote: int256 = packing._quote(word) + quote
-    if not packing._fits(new_cash, new_quote):
+    if not ledger_packing._fits(new_cash, new_quote):
         errors._fail("ledger: cash range")
     if cash != 0 and self._is_protected(account):
         self._change_books(0, cash)

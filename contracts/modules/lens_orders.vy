@@ -14,6 +14,8 @@ from interfaces import ILiquidityPool
 from interfaces import IMarkets
 from interfaces import IVenue
 from libs import account_words
+from libs import ledger_packing
+from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import lens_desk as desk
@@ -157,9 +159,9 @@ def _size_code(case: Case, size: int256, after: int256) -> uint256:
     """
     @notice The price's age and trust, the smallest legs and the cap on open interest.
     """
-    price: uint256 = packing._price(case.price_word)
-    flags: uint256 = packing._price_flags(case.price_word)
-    publish: uint256 = packing._publish_time(case.price_word)
+    price: uint256 = market_packing._price(case.price_word)
+    flags: uint256 = market_packing._price_flags(case.price_word)
+    publish: uint256 = market_packing._publish_time(case.price_word)
     age: uint256 = block.timestamp - min(block.timestamp, publish)
     value: uint256 = convert(abs(after), uint256) * price
     if not self._opens(case.size_before, after):
@@ -168,13 +170,13 @@ def _size_code(case: Case, size: int256, after: int256) -> uint256:
         return TOO_SMALL if value != 0 and value < DUST else FILLS
     if age > AGE_OPEN or flags & (packing.PENDING | packing.UNTRUSTED) != 0:
         return NOT_TRUSTED
-    least: uint256 = MIN_LEG_SMALL if packing._has_bit(SMALL_MARKETS, case.market) else MIN_LEG
+    least: uint256 = MIN_LEG_SMALL if ledger_packing._has_bit(SMALL_MARKETS, case.market) else MIN_LEG
     if value < least:
         return TOO_SMALL
     growth: int256 = max(after, 0) - max(case.size_before, 0)
     growth += max(case.pool_before - size, 0) - max(case.pool_before, 0)
     if growth > 0:
-        open_interest: uint256 = packing._open_interest(case.state) + convert(growth, uint256)
+        open_interest: uint256 = market_packing._open_interest(case.state) + convert(growth, uint256)
         if open_interest * price > self._cap_usd(case.state) * u.WAD:
             return CAP
     return FILLS
@@ -249,12 +251,12 @@ def _pool_exposure(
     for i: uint256 in range(packing._leg_count(pool.word), bound=u.MAX_LEGS):
         held: uint256 = 0
         size: int256 = 0
-        held, size = packing._leg_fields(pool.legs[i // 2], i)
+        held, size = ledger_packing._leg_fields(pool.legs[i // 2], i)
         price_word: uint256 = 0
         state: uint256 = 0
         funding: int256 = 0
         price_word, state, funding = staticcall desk.MARKETS.market_words(held)
-        value: uint256 = convert(abs(size), uint256) * packing._price(price_word)
+        value: uint256 = convert(abs(size), uint256) * market_packing._price(price_word)
         params: ILiquidityPool.PoolParams = staticcall ILiquidityPool(desk.POOL).params(held)
         twice: uint256 = 2 * params.scale
         premium += (value * value + twice - 1) // twice

@@ -13,6 +13,7 @@
 from interfaces import IMarkets
 from libs import account_words
 from libs import margin_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -104,7 +105,7 @@ def _leg_adds(exposure: Exposure, price: uint256) -> (int256, int256):
     gain: int256 = exposure.size * (convert(price, int256) - exposure.funding)
     im: uint256 = self._part_up(rates.im, notional) + lots * self._conf_ticks(word)
     if not exposure.house:
-        stable: int256 = convert(packing._stable_price(word), int256)
+        stable: int256 = convert(market_packing._stable_price(word), int256)
         im += convert(max(0, exposure.size * (convert(price, int256) - stable)), uint256)
     mm: uint256 = self._part_up(rates.mm, notional)
     return gain - convert(im, int256), gain - convert(mm, int256)
@@ -122,7 +123,7 @@ def _collateral_adds(exposure: Exposure, index: uint256, price: uint256) -> (int
     word: uint256 = self._at_price(exposure.price_word, price)
     kept: uint256 = (u.WAD - exposure.haircuts_im[index]) * exposure.soft[index] // u.SOFT_ONE
     im: uint256 = self._part_up(u.WAD - kept, value) + exposure.kappa
-    stable: uint256 = packing._stable_price(word)
+    stable: uint256 = market_packing._stable_price(word)
     if price > stable:
         im += self._ticks_up(amount, price - stable)
     im += self._ticks_up(amount, self._conf_ticks(word))
@@ -139,7 +140,7 @@ def _crossing(exposure: Exposure, over: int256, of_im: bool, down: bool) -> uint
     @param over [WAD] E - IM or E - MM now, >= 0
     @return [ticks] the nearest price found on this side at which it is negative; 0 when none is
     """
-    mark: uint256 = packing._price(exposure.price_word)
+    mark: uint256 = market_packing._price(exposure.price_word)
     base: int256 = over - self._pick(exposure, mark, of_im)
     good: uint256 = mark
     bad: uint256 = 0
@@ -185,7 +186,7 @@ def _at_price(word: uint256, price: uint256) -> uint256:
     """
     @return the price word with another P
     """
-    return word - packing._price(word) * packing.P_AT + price * packing.P_AT
+    return word - market_packing._price(word) * packing.P_AT + price * packing.P_AT
 
 
 @internal
@@ -194,7 +195,7 @@ def _conf_ticks(word: uint256) -> uint256:
     """
     @return [ticks] rounded up
     """
-    return (packing._price(word) * packing._conf(word) + u.CONF_ONE - 1) // u.CONF_ONE
+    return (market_packing._price(word) * market_packing._conf(word) + u.CONF_ONE - 1) // u.CONF_ONE
 
 
 @internal

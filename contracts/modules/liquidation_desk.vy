@@ -16,6 +16,7 @@ from libs import account_words
 from libs import errors
 from libs import liquidation_math
 from libs import margin_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -97,7 +98,7 @@ def _target(
     )
     target.params = staticcall POOL.params(target.market)
     target.held = account_words._magnitude(target.size)
-    target.mark = packing._price(target.price_word)
+    target.mark = market_packing._price(target.price_word)
     target.place, target.venue_size = account_words._find_leg(
         venue.legs, packing._leg_count(venue.word), instrument
     )
@@ -110,7 +111,7 @@ def _is_stale(price_word: uint256) -> bool:
     """
     @return whether the closed market's own price is older than a close may use (rules R9)
     """
-    return block.timestamp > packing._publish_time(price_word) + AGE_MM
+    return block.timestamp > market_packing._publish_time(price_word) + AGE_MM
 
 
 @internal

@@ -11,6 +11,7 @@
 from interfaces import IMarkets
 from libs import errors
 from libs import feed_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import market_state
@@ -108,7 +109,7 @@ def _confirmed(
     waiting: uint256 = 0
     since: uint256 = 0
     grace_until: uint256 = 0
-    waiting, since, grace_until = packing._pending_fields(market_state.pendings[market])
+    waiting, since, grace_until = market_packing._pending_fields(market_state.pendings[market])
     if word & packing.PENDING_BIT != 0:
         # 32 bits and 5
         if publish < unsafe_add(since, tuning // packing.DELAY_AT & packing.MASK_5):
@@ -120,7 +121,7 @@ def _confirmed(
         if (price > last) == (waiting > last) and unsafe_mul(2, move) >= jump:
             return True
 
-    market_state.pendings[market] = packing._pending_word(price, publish, grace_until)
+    market_state.pendings[market] = market_packing._pending_word(price, publish, grace_until)
     market_state.prices[market] = word | packing.PENDING_BIT
 
     log IMarkets.PricePending(market=market, price=price, publish_time=publish)
@@ -173,7 +174,7 @@ def _graced(market: uint256, kept: uint256, dt: uint256) -> uint256:
     """
     if dt > AGE_MM:
         until: uint256 = block.timestamp + min(dt, GRACE_MAX)
-        market_state.pendings[market] = packing._pending_word(0, 0, until)
+        market_state.pendings[market] = market_packing._pending_word(0, 0, until)
         return kept | packing.GRACE_BIT
     if block.timestamp > market_state._grace_until(market) + GRACE_TAIL:
         return kept & ~packing.GRACE_BIT
@@ -196,7 +197,7 @@ def _sampled(
     price_b: uint256 = 0
     variance_b: uint256 = 0
     time_b: uint256 = 0
-    price_a, variance_a, price_b, variance_b, time_b = packing._sampler_fields(
+    price_a, variance_a, price_b, variance_b, time_b = market_packing._sampler_fields(
         market_state.samplers[market]
     )
     variance_a = feed_math._variance_after(variance_a, price_a, price, elapsed, VARIANCE_TAU)
@@ -208,7 +209,7 @@ def _sampled(
         )
         price_b = price
         time_b = publish
-    market_state.samplers[market] = packing._sampler_word(
+    market_state.samplers[market] = market_packing._sampler_word(
         price, variance_a, price_b, variance_b, time_b
     )
 

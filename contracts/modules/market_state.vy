@@ -12,6 +12,7 @@ from interfaces import IMarkets
 from libs import errors
 from libs import fixed_point
 from libs import funding_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -65,9 +66,9 @@ def _open_market(margin: uint256, tuning: uint256, price: uint256, variance: uin
     now: uint256 = block.timestamp
     self.market_count = market
     self._write_tuning(market, tuning)
-    self.states[market] = packing._state_word(0, 0, 0, now, 0, margin)
-    self.samplers[market] = packing._sampler_word(price, variance, price, variance, now)
-    self.prices[market] = packing._price_word(
+    self.states[market] = market_packing._state_word(0, 0, 0, now, 0, margin)
+    self.samplers[market] = market_packing._sampler_word(price, variance, price, variance, now)
+    self.prices[market] = market_packing._price_word(
         price, price, 0, 0, now, u.V_ONE, u.V_ONE, packing.ACTIVE, now
     )
     return market
@@ -92,13 +93,13 @@ def _grace_until(market: uint256) -> uint256:
     waiting: uint256 = 0
     since: uint256 = 0
     grace_until: uint256 = 0
-    waiting, since, grace_until = packing._pending_fields(self.pendings[market])
+    waiting, since, grace_until = market_packing._pending_fields(self.pendings[market])
     return grace_until
 
 
 @internal
 def _set_margin(market: uint256, margin: uint256):
-    self.states[market] = packing._with_margin(self.states[market], margin)
+    self.states[market] = market_packing._with_margin(self.states[market], margin)
 
 
 @internal
@@ -135,13 +136,13 @@ def _accrued(price_word: uint256, state: uint256) -> uint256:
     @notice The state word with funding brought to now; at the end of its range F stands still.
     """
     funding: int256 = convert(convert(self._funding(price_word, state), bytes32), int256)
-    return packing._state_word(
+    return market_packing._state_word(
         fixed_point._clamp(funding, -MAX_FUNDING, MAX_FUNDING),
         funding_math._rate_now(price_word, state, VELOCITY, RATE_MAX),
-        packing._tilt(state),
+        market_packing._tilt(state),
         block.timestamp,
-        packing._open_interest(state),
-        packing._margin(state),
+        market_packing._open_interest(state),
+        market_packing._margin(state),
     )
 
 
@@ -151,7 +152,7 @@ def _accrue(market: uint256, price_word: uint256):
     self.states[market] = state
 
     log IMarkets.FundingAccrued(
-        market=market, funding=packing._funding(state), rate=packing._rate(state)
+        market=market, funding=market_packing._funding(state), rate=market_packing._rate(state)
     )
 
 
@@ -162,15 +163,15 @@ def _record_trade(market: uint256, oi_delta: int256, tilt: int256):
     """
     price_word: uint256 = self.prices[market]
     state: uint256 = self._accrued(price_word, self.states[market])
-    new_tilt: int256 = packing._tilt(state) if tilt == LEAVE_TILT else tilt
+    new_tilt: int256 = market_packing._tilt(state) if tilt == LEAVE_TILT else tilt
     if new_tilt > u.TILT_ONE or new_tilt < -u.TILT_ONE:
         errors._fail("markets: tilt")
     open_interest: uint256 = self._open_interest_after(price_word, state, oi_delta)
 
-    funding: int256 = packing._funding(state)
-    rate: int256 = packing._rate(state)
-    self.states[market] = packing._state_word(
-        funding, rate, new_tilt, block.timestamp, open_interest, packing._margin(state)
+    funding: int256 = market_packing._funding(state)
+    rate: int256 = market_packing._rate(state)
+    self.states[market] = market_packing._state_word(
+        funding, rate, new_tilt, block.timestamp, open_interest, market_packing._margin(state)
     )
 
     log IMarkets.TradeRecorded(
@@ -186,7 +187,7 @@ def _open_interest_after(price_word: uint256, state: uint256, change: int256) ->
     """
     # 56 bits, and any change that leaves the range wraps to something far out of it
     after: uint256 = unsafe_add(
-        packing._open_interest(state), convert(convert(change, bytes32), uint256)
+        market_packing._open_interest(state), convert(convert(change, bytes32), uint256)
     )
     if after > MAX_OPEN_INTEREST:
         errors._fail("markets: open interest")
@@ -196,7 +197,7 @@ def _open_interest_after(price_word: uint256, state: uint256, change: int256) ->
             unsafe_mul(state // packing.CAP_AT & packing.MASK_4, u.WAD),
             pow_mod256(10, state & packing.MASK_4),
         )
-        if unsafe_mul(after, packing._price(price_word)) > cap:
+        if unsafe_mul(after, market_packing._price(price_word)) > cap:
             errors._fail("markets: open interest cap")
     return after
 
@@ -218,8 +219,8 @@ def _set_collateral(
     soft: uint256 = u.SOFT_ONE
     pinned: uint256 = decimals
     if old != 0:
-        soft = packing._collateral_soft(old)
-        pinned = packing._collateral_decimals(old)
+        soft = market_packing._collateral_soft(old)
+        pinned = market_packing._collateral_decimals(old)
     if decimals < MIN_DECIMALS or decimals > MAX_DECIMALS or decimals != pinned:
         errors._fail("markets: decimals")
     if id == 0 or id > MAX_COLLATERAL or haircut_im > u.WAD or haircut_mm > haircut_im:
@@ -227,7 +228,7 @@ def _set_collateral(
     if (haircut_im % HAIRCUT_GRID) + (haircut_mm % HAIRCUT_GRID) != 0:
         errors._fail("markets: off the grid")
 
-    entry: uint256 = packing._collateral_bits(
+    entry: uint256 = market_packing._collateral_bits(
         feed, decimals, haircut_im // HAIRCUT_GRID, haircut_mm // HAIRCUT_GRID, soft
     )
     self._write_collateral(id, entry)
@@ -251,7 +252,7 @@ def _set_soft_factor(id: uint256, factor: uint256):
         errors._fail("markets: unknown collateral")
     if factor > u.SOFT_ONE:
         errors._fail("markets: out of range")
-    self._write_collateral(id, packing._with_soft(old, factor))
+    self._write_collateral(id, market_packing._with_soft(old, factor))
 
     log IMarkets.SoftFactorSet(collateral=id, factor=factor)
 

@@ -13,7 +13,9 @@ from interfaces import IMarkets
 from interfaces import IVenue
 from libs import errors
 from libs import fixed_point
+from libs import ledger_packing
 from libs import margin_math
+from libs import market_packing
 from libs import packing
 from libs import quote_math
 from libs import units as u
@@ -73,7 +75,7 @@ def set_params(market: uint256, params: ILiquidityPool.PoolParams):
     self._check_listing(market, params)
 
     old: ILiquidityPool.PoolParams = self._params(self._words[market])
-    self._words[market] = packing._pool_word(
+    self._words[market] = ledger_packing._pool_word(
         params.scale // u.WAD,
         params.max_skew // u.WAD,
         params.spread_min // RATE_GRID,
@@ -106,8 +108,8 @@ def match(ask: IVenue.Ask) -> IVenue.Fill:
     price_word: uint256 = self._price_word(market)
     conf: uint256 = 0
     if not ask.liquidation:
-        conf = packing._conf(price_word) * (u.WAD // u.CONF_ONE)
-    return self._fill(word, packing._price(price_word), -ask.venue_size, ask.size, conf)
+        conf = market_packing._conf(price_word) * (u.WAD // u.CONF_ONE)
+    return self._fill(word, market_packing._price(price_word), -ask.venue_size, ask.size, conf)
 
 
 @external
@@ -205,7 +207,7 @@ def _forced_fill(
     state_word: uint256 = 0
     funding: int256 = 0
     price_word, state_word, funding = staticcall MARKETS.market_words(market)
-    return self._fill(word, packing._price(price_word), -venue_size, size, 0), funding
+    return self._fill(word, market_packing._price(price_word), -venue_size, size, 0), funding
 
 
 @internal
@@ -230,7 +232,7 @@ def _fill(
     max_skew: uint256 = 0
     spread_min: uint256 = 0
     fee: uint256 = 0
-    scale, max_skew, spread_min, fee = packing._pool_curve(word)
+    scale, max_skew, spread_min, fee = ledger_packing._pool_curve(word)
     # fields of 16 and 48 bits: no product passes 2^108
     half_spread: uint256 = max(unsafe_mul(spread_min, RATE_GRID), conf)
     scale = unsafe_mul(scale, u.WAD)
@@ -276,11 +278,11 @@ def _exposure(
     for i: uint256 in range(leg_count, bound=u.MAX_LEGS):
         held: uint256 = 0
         size: int256 = 0
-        held, size = packing._leg_fields(legs[i // 2], i)
-        mark: uint256 = packing._price(self._price_word(held))
+        held, size = ledger_packing._leg_fields(legs[i // 2], i)
+        mark: uint256 = market_packing._price(self._price_word(held))
         notional: uint256 = quote_math._notional(mark, size)
         # a field of 48 bits
-        scale: uint256 = unsafe_mul(packing._pool_scale(self._words[held]), u.WAD)
+        scale: uint256 = unsafe_mul(ledger_packing._pool_scale(self._words[held]), u.WAD)
         premium += quote_math._premium(notional, scale)
         exposure.total += notional
         if held == market:
@@ -297,7 +299,7 @@ def _check_caps(word: uint256, opens: bool, exposure: Exposure):
     """
     max_skew: uint256 = 0
     lambda_: uint256 = 0
-    max_skew, lambda_ = packing._pool_caps(word)
+    max_skew, lambda_ = ledger_packing._pool_caps(word)
     notional: uint256 = exposure.asked
     room: uint256 = lambda_ * LAMBDA_GRID * exposure.nav
     if not opens:
@@ -321,8 +323,8 @@ def _cap_lots(market: uint256, nav: uint256) -> uint256:
     """
     max_skew: uint256 = 0
     lambda_: uint256 = 0
-    max_skew, lambda_ = packing._pool_caps(self._listed_word(market))
-    mark: uint256 = packing._price(self._price_word(market))
+    max_skew, lambda_ = ledger_packing._pool_caps(self._listed_word(market))
+    mark: uint256 = market_packing._price(self._price_word(market))
     return lambda_ * LAMBDA_GRID * nav // (mark * u.WAD)
 
 
@@ -340,8 +342,8 @@ def _params(word: uint256) -> ILiquidityPool.PoolParams:
     keeper_rate: uint256 = 0
     lambda_: uint256 = 0
     mu: uint256 = 0
-    scale, max_skew, spread_min, fee = packing._pool_curve(word)
-    liquidation_fee, keeper_rate, lambda_, mu = packing._pool_terms(word)
+    scale, max_skew, spread_min, fee = ledger_packing._pool_curve(word)
+    liquidation_fee, keeper_rate, lambda_, mu = ledger_packing._pool_terms(word)
     return ILiquidityPool.PoolParams(
         scale=scale * u.WAD,
         max_skew=max_skew * u.WAD,

@@ -15,6 +15,8 @@ from interfaces import ILiquidityPool
 from libs import errors
 from libs import fixed_point
 from libs import instruments
+from libs import ledger_packing
+from libs import market_packing
 from libs import packing
 from libs import tokens
 from libs import units as u
@@ -123,13 +125,13 @@ def execute_deposit(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
     @custom:reverts "pool: no request", "pool: stale price", "pool: price too early"
     """
     request: uint256 = self._request(request_id, False)
-    owner: address = packing._request_owner(request)
+    owner: address = ledger_packing._request_owner(request)
     assets: uint256 = self._amounts[request_id]
 
     if len(reports) != 0:
         extcall pool_quotes.MARKETS.update(reports)
 
-    nav: uint256 = self._nav_at(packing._request_time(request) + DELAY)
+    nav: uint256 = self._nav_at(ledger_packing._request_time(request) + DELAY)
     refunded: bool = nav == 0 and erc20.totalSupply != 0
     shares: uint256 = 0
     if not refunded:
@@ -162,8 +164,8 @@ def execute_redeem(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
             "pool: price too early", "pool: nothing payable"
     """
     request: uint256 = self._request(request_id, True)
-    owner: address = packing._request_owner(request)
-    earliest: uint256 = packing._request_time(request) + COOLDOWN
+    owner: address = ledger_packing._request_owner(request)
+    earliest: uint256 = ledger_packing._request_time(request) + COOLDOWN
     if block.timestamp < earliest:
         errors._fail("pool: cooldown")
 
@@ -202,10 +204,10 @@ def request(request_id: uint256) -> (address, uint256, uint256, bool):
     """
     word: uint256 = self._requests[request_id]
     return (
-        packing._request_owner(word),
-        packing._request_time(word),
+        ledger_packing._request_owner(word),
+        ledger_packing._request_time(word),
         self._amounts[request_id],
-        packing._request_is_redeem(word),
+        ledger_packing._request_is_redeem(word),
     )
 
 
@@ -281,7 +283,7 @@ def previewRedeem(shares: uint256) -> uint256:
 def _enqueue(owner: address, amount: uint256, redeem: uint256) -> uint256:
     request_id: uint256 = self.request_count + 1
     self.request_count = request_id
-    self._requests[request_id] = packing._request(owner, block.timestamp, redeem)
+    self._requests[request_id] = ledger_packing._request(owner, block.timestamp, redeem)
     self._amounts[request_id] = amount
     return request_id
 
@@ -296,7 +298,7 @@ def _close(request_id: uint256):
 @view
 def _request(request_id: uint256, redeem: bool) -> uint256:
     word: uint256 = self._requests[request_id]
-    if word == 0 or packing._request_is_redeem(word) != redeem:
+    if word == 0 or ledger_packing._request_is_redeem(word) != redeem:
         errors._fail("pool: no request")
     return word
 
@@ -323,7 +325,7 @@ def _nav_at(earliest: uint256) -> uint256:
 def _check_price(market: uint256, earliest: uint256):
     if not staticcall pool_quotes.MARKETS.price_trusted(market, MAX_PRICE_AGE):
         errors._fail("pool: stale price")
-    if packing._publish_time(pool_quotes._price_word(market)) < earliest:
+    if market_packing._publish_time(pool_quotes._price_word(market)) < earliest:
         errors._fail("pool: price too early")
 
 

@@ -11,6 +11,7 @@
 """
 
 from libs import errors
+from libs import market_packing
 from libs import packing
 
 MAX_BLOB: constant(uint256) = 2048
@@ -67,9 +68,9 @@ def _set_signer(index: uint256, signer: address):
     """
     if index >= MAX_SIGNERS:
         errors._fail("oracle: unknown signer")
-    tail: uint256 = packing._tail(signer)
+    tail: uint256 = market_packing._tail(signer)
     self.tails[index // 2] = packing._with_half(self.tails[index // 2], index, tail)
-    self.times = packing._with_signer_time(self.times, index, 0)
+    self.times = market_packing._with_signer_time(self.times, index, 0)
 
 
 @internal
@@ -118,9 +119,9 @@ def _verified(reports: Bytes[MAX_BLOB]) -> (uint256, uint256, uint256, uint256):
             extract32(reports, unsafe_sub(start, 33), output_type=uint256),
             extract32(reports, unsafe_sub(start, 32), output_type=uint256) & packing.MASK_8,
         )
-        if publish < packing._signer_time(times, signer):
+        if publish < market_packing._signer_time(times, signer):
             count = 0
-        new_times = packing._with_signer_time(new_times, signer, publish)
+        new_times = market_packing._with_signer_time(new_times, signer, publish)
 
     self._check_times(oldest, newest)
     if count != 0 and new_times != times:
@@ -182,5 +183,5 @@ def _check_signature(index: uint256, digest: bytes32, r: uint256, s: uint256, v:
         tail = packing._half(self.tails[index // 2], index)
     if tail == 0:
         errors._fail("oracle: unknown signer")
-    if packing._tail(ecrecover(digest, v, r, s)) != tail:
+    if market_packing._tail(ecrecover(digest, v, r, s)) != tail:
         errors._fail("oracle: bad signature")

@@ -13,8 +13,8 @@ from interfaces import IMarkets
 from libs import account_words
 from libs import errors
 from libs import fixed_point
+from libs import ledger_packing
 from libs import liquidation_math
-from libs import packing
 from libs import units as u
 from modules import liquidation_desk as desk
 
@@ -43,7 +43,7 @@ usage: HashMap[uint256, uint256]
 @deploy
 def __init__():
     for market: uint256 in range(1, WARM_MARKETS + 1):
-        self.usage[market] = packing._usage_word(0, 1)
+        self.usage[market] = ledger_packing._usage_word(0, 1)
 
 
 # ---- capacity -----------------------------------------------------------------------------------
@@ -59,8 +59,8 @@ def _capacity_left(target: liquidation_math.Target) -> uint256:
     """
     left: uint256 = liquidation_math._block_capacity(target.params)
     word: uint256 = self.usage[target.market]
-    if packing._usage_block(word) == block.number:
-        left -= min(left, packing._usage_used(word))
+    if ledger_packing._usage_block(word) == block.number:
+        left -= min(left, ledger_packing._usage_used(word))
     return left // target.mark
 
 
@@ -68,9 +68,9 @@ def _capacity_left(target: liquidation_math.Target) -> uint256:
 def _use(target: liquidation_math.Target, lots: uint256):
     used: uint256 = lots * target.mark
     word: uint256 = self.usage[target.market]
-    if packing._usage_block(word) == block.number:
-        used += packing._usage_used(word)
-    self.usage[target.market] = packing._usage_word(block.number, used)
+    if ledger_packing._usage_block(word) == block.number:
+        used += ledger_packing._usage_used(word)
+    self.usage[target.market] = ledger_packing._usage_word(block.number, used)
 
 
 # ---- search -------------------------------------------------------------------------------------

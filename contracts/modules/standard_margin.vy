@@ -12,6 +12,7 @@
 from interfaces import IMarkets
 from libs import errors
 from libs import margin_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import market_state
@@ -288,7 +289,7 @@ def _doubtful(market: uint256, price_word: uint256) -> (uint256, uint256):
     waiting: uint256 = 0
     since: uint256 = 0
     grace_until: uint256 = 0
-    waiting, since, grace_until = packing._pending_fields(market_state.pendings[market])
+    waiting, since, grace_until = market_packing._pending_fields(market_state.pendings[market])
     bits |= margin_math.HELD_UP
     if price_word & packing.PENDING_BIT != 0:
         # 32 bits and a minute

@@ -14,6 +14,7 @@ from libs import account_words
 from libs import errors
 from libs import fixed_point
 from libs import liquidation_math
+from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import auction_clock
@@ -144,7 +145,7 @@ def _gross(books: account_words.Books) -> (uint256, uint256):
         price_word, state_word, funding = staticcall desk.MARKETS.market_words(held)
         # size below 2^63, price below 2^64
         notional: uint256 = unsafe_mul(
-            account_words._magnitude(packing._leg_size(entry)), packing._price(price_word)
+            account_words._magnitude(packing._leg_size(entry)), market_packing._price(price_word)
         )
         gross = unsafe_add(gross, notional)
         if notional > largest:

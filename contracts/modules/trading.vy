@@ -11,6 +11,7 @@ from interfaces import IClearinghouse
 from interfaces import IMarkets
 from interfaces import IVenue
 from libs import errors
+from libs import ledger_packing
 from libs import packing
 from libs import units as u
 from modules import accounts
@@ -45,7 +46,7 @@ def _set_venue(venue: address, allowed: bool, house: bool, small_markets: uint25
     """
     # 160 bits shifted up by 96
     account: uint256 = unsafe_mul(convert(venue, uint256), packing.OWNER_AT)
-    self.venues[venue] = packing._venue_word(allowed, small_markets)
+    self.venues[venue] = ledger_packing._venue_word(allowed, small_markets)
     accounts._set_flag(account, packing.HOUSE_BIT, house)
 
     log IClearinghouse.VenueSet(
@@ -182,7 +183,7 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
         max_age = AGE_OPEN
         distrust |= packing.UNTRUSTED
         smallest = MIN_LEG
-        if packing._has_bit(venue, market):
+        if ledger_packing._has_bit(venue, market):
             smallest = MIN_LEG_SMALL
     if block.timestamp > publish + max_age or flags & distrust != 0:
         errors._fail("trading: price not trusted")

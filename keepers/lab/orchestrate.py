@@ -43,7 +43,12 @@ QUIET_S: Final = 0.1  # an opening block is cut when nothing has arrived for thi
 PAUSE_S: Final = 0.3  # and one of the replay, when the keepers have begun to act
 OPENING_ROUNDS: Final = 6
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
-PATIENCE: Final = {"PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"}
+SETTINGS: Final = {
+    "publisher": {"PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"},
+    "executor": {},
+    # What the buyers let themselves do with the capital that they are given.
+    "liquidator": {"PLIMSOLL_MAX_TAKE_USD": "1000000", "PLIMSOLL_MAX_INVENTORY_USD": "10000000"},
+}
 
 Tell = Callable[[str], None]
 Progress = Callable[[int, int, Record, Watch], None]
@@ -184,7 +189,11 @@ async def _start(
     names = {"publish": "publisher", "execute": "executor", "liquidate": "liquidator"}
     name = f"{names[role]}-{place}"
     child = await stage.crew.start(
-        names[role], name, addresses[key], [role, "--key", f"test:{key}", *arguments], PATIENCE
+        names[role],
+        name,
+        addresses[key],
+        [role, "--key", f"test:{key}", *arguments],
+        SETTINGS[names[role]],
     )
     spent = Spent(names[role], name)
     stage.watch.keepers[child.address] = spent

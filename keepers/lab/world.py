@@ -22,7 +22,7 @@ from scripts.deployment.models import MarketParams, Parameters
 NETWORK: Final = "local"
 POOL_USD: Final = 10_000_000
 INSURANCE_USD: Final = 500_000
-BUYER_USD: Final = 1_500_000  # of each liquidator
+BUYER_USD: Final = 3_000_000  # of each liquidator
 DEPLOYER: Final = 0
 PUBLISHERS: Final = (6, 7, 8, 9)  # numbers of the test keys that the parameters list as signers
 EXECUTORS: Final = (10, 11)

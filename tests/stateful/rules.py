@@ -656,7 +656,8 @@ class Actors:
         return self._op("commit", owner_of(key), wrong)
 
     def _forged(self) -> Op:
-        op = self._update(1)
+        # late enough that nobody could take it for a replay, which is a no-op
+        op = self._update(3)
         first, *others = op.reports
         wrong = self.rng.choice(
             (

@@ -47,15 +47,18 @@ def books(deployment: Books) -> Iterator[Books]:
 
 def below_mm(books: Books, equity: int = 80) -> int:
     """Return an account with a long of 1 ETH at 1,800 USD (IM 180, LE 135, MM 90)."""
-    violator = books.open_account("violator", 200 + equity)
+    cash = 200 + max(equity, 80)
+    violator = books.open_account("violator", cash)
     books.trade(violator, LOTS)
     books.markets.set_price(ETH, 1_800 * TICKS)
+    # what the fall of 200 USD leaves too much, funding takes
+    books.markets.set_funding(ETH, (cash - 200 - equity) * TICKS)
     return violator
 
 
 def slice_of(books: Books, lots: int, price: int) -> dict[str, Any]:
-    """Return a plan that sells lots of the first leg at a price [ticks]."""
-    return {"sizes": [lots], "quote": -lots * price}
+    """Return a plan that sells lots of ETH, the first leg, at a price [ticks]."""
+    return {"sizes": [lots], "quote": -lots * (price - books.markets.fundings(ETH))}
 
 
 # ---- post: a partial close against the pool ----------------------------------------------------
@@ -210,10 +213,11 @@ def rich_violator(books: Books) -> tuple[int, int, int]:
     first, second = books.list_token(18, ETH), books.list_token(8, BTC)
     violator = books.open_account("violator", 300)
     books.deposit(violator, WAD // 10, first)
-    books.deposit(violator, 10**6, second)
+    books.deposit(violator, 10**5, second)
     books.trade(violator, LOTS)
     books.trade(violator, -LOTS // 50, BTC)
-    books.markets.set_price(ETH, 1_450 * TICKS)
+    # E = 300 - 400 + 160 + 50, MM = 5 % of 2,600 and 10 % of 210
+    books.markets.set_price(ETH, 1_600 * TICKS)
     return violator, first, second
 
 
@@ -226,7 +230,7 @@ def test_post__takeover__moves_every_position_and_leaves_nothing(books: Books) -
         violator,
         buyer,
         sizes=[LOTS, -LOTS // 50],
-        amounts=[WAD // 10, 10**6],
+        amounts=[WAD // 10, 10**5],
         cash=word.cash,
         quote=word.quote,
         auction=False,
@@ -236,8 +240,8 @@ def test_post__takeover__moves_every_position_and_leaves_nothing(books: Books) -
     assert books.word(violator)[:4] == (0, 0, 0, 0)
     assert books.clearinghouse.account_words(violator)[1:] == ([0] * 8, [0] * 4)
     assert list(books.legs(buyer).values()) == [-LOTS // 50, LOTS]
-    assert books.amounts(buyer) == {second: 10**6, first: WAD // 10}
-    assert [(e.collateral, e.amount) for e in moved] == [(second, 10**6), (first, WAD // 10)]
+    assert books.amounts(buyer) == {second: 10**5, first: WAD // 10}
+    assert [(e.collateral, e.amount) for e in moved] == [(second, 10**5), (first, WAD // 10)]
     assert posted.after.equity == posted.after.mm == 0
     # open interest does not change when a leg changes hands
     assert books.markets.open_interest(ETH) == LOTS
@@ -250,12 +254,11 @@ def test_post__slice__leaves_the_rest_in_place(books: Books) -> None:
     before = books.clearinghouse.health(violator)
     amounts = [WAD // 20 + 1, 0]
 
-    books.post(
-        violator, buyer, sizes=[LOTS // 4], amounts=amounts, quote=-LOTS // 4 * 1_500 * TICKS
-    )
+    plan = slice_of(books, LOTS // 4, 1_600 * TICKS)
+    books.post(violator, buyer, **plan, amounts=amounts, cash=-81 * USD)
 
     assert books.legs(violator) == {ETH << 56: LOTS - LOTS // 4, BTC << 56: -LOTS // 50}
-    assert books.amounts(violator) == {first: WAD // 20 - 1, second: 10**6}
+    assert books.amounts(violator) == {first: WAD // 20 - 1, second: 10**5}
     assert books.clearinghouse.health(violator).mm < before.mm
 
 
@@ -263,9 +266,9 @@ def test_post__remnant_below_the_minimum__is_allowed(books: Books) -> None:
     """A dust check would let an account stop its own liquidation."""
     violator, first, _ = rich_violator(books)
     buyer = books.open_account("buyer", 10_000)
-    plan = {"sizes": [LOTS // 4], "quote": -LOTS // 4 * 1_460 * TICKS}
+    plan = slice_of(books, LOTS // 4, 1_601 * TICKS)
     books.post(violator, buyer, **plan, amounts=[1, 0])
-    books.post(violator, buyer, amounts=[WAD // 10 - 2, 0], cash=-144 * USD)
+    books.post(violator, buyer, amounts=[WAD // 10 - 2, 0], cash=-160 * USD)
     assert books.amounts(violator)[first] == 1
 
 
@@ -362,9 +365,9 @@ def test_write_off__debt__is_paid_or_booked(books: Books, covered: int) -> None:
     assert books.word(account_of(books.fund.address)).cash == (100 - covered) * USD
     assert books.word(violator)[:2] == (0, 0)
     assert not books.word(violator).flags & IN_AUCTION
-    # the loss of 200 USD is in the pot: the venue, which won it, can be paid
-    assert books.clearinghouse.pot() == 200 * USD
-    assert books.clearinghouse.settle(books.venue_account) == 200 * USD
+    # the loss of 310 USD is in the pot: the venue, which won it, can be paid
+    assert books.clearinghouse.pot() == 310 * USD
+    assert books.clearinghouse.settle(books.venue_account) == 310 * USD
 
 
 def test_write_off__more_cover_than_debt__reverts(books: Books) -> None:
@@ -393,14 +396,14 @@ def test_write_off__collateral_left__reverts(books: Books) -> None:
 
 
 def test_write_off__gain_that_the_pot_cannot_pay__reverts(books: Books) -> None:
-    """Cash below zero and a gain in quote that is not collected yet."""
-    violator = emptied(books, 30)
-    books.clearinghouse.settle(books.venue_account)
-    loser = books.open_account("loser", 1_000)
-    books.trade(loser, LOTS)
-    # the violator's quote turns into a gain by a trade with itself as the winner
-    assert books.word(violator).quote == -200 * USD
-    assert books.clearinghouse.settle(violator) == 0
+    """A hand swapped cash for quote: the account is 30 USD short, and yet has a gain to claim."""
+    violator = below_mm(books, equity=-30)
+    plan = slice_of(books, LOTS, 1_800 * TICKS)
+    plan["quote"] -= 500 * USD
+    books.post(violator, books.venue_account, **plan, cash=500 * USD)
+    assert books.word(violator).quote == 190 * USD
+    with boa.reverts("ledger: pot"):
+        books.clearinghouse.write_off(violator, 0, sender=books.liquidator)
 
 
 def test_write_off__insurance_short__reverts(books: Books) -> None:
