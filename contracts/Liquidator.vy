@@ -54,7 +54,7 @@ def __init__(
     reduce_planner.__init__()
 
 
-# ---- clock --------------------------------------------------------------------------------------
+# ---- liquidate ----------------------------------------------------------------------------------
 
 
 @external
@@ -87,9 +87,6 @@ def flag(account: uint256, reports: Bytes[2048] = b"") -> uint256:
     return live
 
 
-# ---- reduce -------------------------------------------------------------------------------------
-
-
 @external
 def reduce(
     account: uint256,
@@ -109,8 +106,9 @@ def reduce(
     @param deadline [unix s]
     @param reports signed prices to take in first, may be empty
     @custom:rounding price and fees against the account as in any fill, pay down in its favour
-    @custom:reverts "liquidator: expired", "liquidator: keeper", "liquidator: not below mm", "liquidator: closed", "liquidator: house",
-            "liquidator: no such leg", "liquidator: stale price", "liquidator: no capacity",
+    @custom:reverts "liquidator: expired", "liquidator: keeper", "liquidator: not below mm",
+            "liquidator: closed", "liquidator: house", "liquidator: no such leg",
+            "liquidator: stale price", "liquidator: no capacity",
             "liquidator: too small", "liquidator: pay too low", "liquidator: overshoot",
             "liquidator: cost", and the reasons of the Clearinghouse and the pool
     """
@@ -155,6 +153,129 @@ def reduce(
         equity_after=posted.after.equity,
         mm_after=posted.after.mm,
     )
+
+
+@external
+def take(
+    account: uint256,
+    buyer: uint256,
+    fraction: uint256,
+    max_payment: uint256,
+    min_insurance: uint256,
+    deadline: uint256,
+    reports: Bytes[2048] = b"",
+):
+    """
+    @notice Take over a fraction of everything that an account under MM holds, at its equity less
+            the reward of its clock.
+    @param buyer account of the caller that receives the slice and must end above IM
+    @param fraction [WAD] `fraction` of plan_take; 1 takes everything
+    @param max_payment [USD WAD] most that the buyer pays
+    @param min_insurance [USD WAD] least that insurance pays the buyer
+    @param deadline [unix s]
+    @param reports signed prices to take in first, may be empty
+    @custom:rounding the slice is worth floor(fraction E), the payment is rounded up
+    @custom:reverts "liquidator: expired", "liquidator: buyer", "liquidator: not below mm",
+            "liquidator: closed",
+            "liquidator: house", "liquidator: nothing to take", "liquidator: fraction",
+            "liquidator: take all", "liquidator: too small", "liquidator: overshoot",
+            "liquidator: dust", "liquidator: payment too high", "liquidator: insurance too low",
+            and the reasons of the Clearinghouse
+    """
+    self._require_time(deadline)
+    if packing._owner(buyer) != msg.sender or packing._owner(account) == msg.sender:
+        errors._fail("liquidator: buyer")
+    desk._update(reports)
+
+    case: take_planner.Case = take_planner._case(account)
+    self._require_liquidatable(case.books, case.health)
+    if account_words._holds_nothing(case.books.word):
+        errors._fail("liquidator: nothing to take")
+    take_planner._require_fraction(case, fraction)
+    deal: take_planner.Deal = take_planner._deal(case, fraction)
+    if deal.payment > max_payment:
+        errors._fail("liquidator: payment too high")
+
+    # the fund and the core are ours; each step needs the answer of the one before
+    short: uint256 = 0
+    if fraction == u.WAD:
+        deal.post.insurance, short = self._draw(case)
+    if deal.post.insurance < min_insurance:
+        errors._fail("liquidator: insurance too low")
+    deal.post.account = account
+    deal.post.counterparty = buyer
+    deal.post.keeper = buyer
+    # a deficit that the fund cannot pay stays behind as negative cash
+    deal.post.cash += convert(short, int256)
+    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(deal.post)
+    if fraction != u.WAD:
+        take_planner._require_rest(case, deal.rest, posted.after)
+    if desk._in_auction(case.books):
+        auction_clock._write(account, case.live)
+    deficit: uint256 = 0
+    if short != 0:
+        deficit = extcall desk.CLEARINGHOUSE.write_off(account, 0)
+
+    log ILiquidator.Taken(
+        account=account,
+        buyer=buyer,
+        fraction=fraction,
+        reward=case.reward,
+        payment=deal.payment,
+        insurance=deal.post.insurance,
+        live_time=case.live,
+        equity_before=case.health.equity,
+        equity_after=posted.after.equity,
+        deficit=deficit,
+    )
+
+
+@external
+def write_off(account: uint256) -> uint256:
+    """
+    @notice Clear the debt of an account with nothing left: the fund pays what it can.
+    @return [USD WAD] the deficit booked
+    @custom:reverts "liquidator: not written off" while it holds anything or owes nothing
+    """
+    books: account_words.Books = desk._books(account)
+    equity: int256 = packing._cash(books.word) + packing._quote(books.word)
+    if not account_words._holds_nothing(books.word) or equity >= 0:
+        errors._fail("liquidator: not written off")
+
+    owed: uint256 = convert(-equity, uint256)
+    deficit: uint256 = 0
+    bonus: uint256 = 0
+    deficit, bonus = extcall desk.FUND.draw(0, owed, 0)
+    return extcall desk.CLEARINGHOUSE.write_off(account, deficit)
+
+
+# ---- plans --------------------------------------------------------------------------------------
+
+
+@external
+@view
+def plan_reduce(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
+    """
+    @notice What `reduce` with the plan's `size` does in this block.
+    @return plan; status as docs/spec/liquidation.md#plan-status
+    """
+    return reduce_planner._plan(account, instrument)
+
+
+@external
+@view
+def plan_take(account: uint256) -> ILiquidator.TakePlan:
+    """
+    @notice What `take` with the plan's `fraction` does in this block.
+    @return plan; status as docs/spec/liquidation.md#plan-status
+    """
+    return take_planner._plan(account)
+
+
+# ---- internal -----------------------------------------------------------------------------------
+
+
+
 
 
 @internal
@@ -232,85 +353,6 @@ def _require_close(
         errors._fail("liquidator: cost")
 
 
-# ---- take ---------------------------------------------------------------------------------------
-
-
-@external
-def take(
-    account: uint256,
-    buyer: uint256,
-    fraction: uint256,
-    max_payment: uint256,
-    min_insurance: uint256,
-    deadline: uint256,
-    reports: Bytes[2048] = b"",
-):
-    """
-    @notice Take over a fraction of everything that an account under MM holds, at its equity less
-            the reward of its clock.
-    @param buyer account of the caller that receives the slice and must end above IM
-    @param fraction [WAD] `fraction` of plan_take; 1 takes everything
-    @param max_payment [USD WAD] most that the buyer pays
-    @param min_insurance [USD WAD] least that insurance pays the buyer
-    @param deadline [unix s]
-    @param reports signed prices to take in first, may be empty
-    @custom:rounding the slice is worth floor(fraction E), the payment is rounded up
-    @custom:reverts "liquidator: expired", "liquidator: buyer", "liquidator: not below mm",
-            "liquidator: closed",
-            "liquidator: house", "liquidator: nothing to take", "liquidator: fraction",
-            "liquidator: take all", "liquidator: too small", "liquidator: overshoot",
-            "liquidator: dust", "liquidator: payment too high", "liquidator: insurance too low",
-            and the reasons of the Clearinghouse
-    """
-    self._require_time(deadline)
-    caller: uint256 = packing._account_of(msg.sender, 0)
-    if not packing._same_owner(buyer, caller) or packing._same_owner(buyer, account):
-        errors._fail("liquidator: buyer")
-    desk._update(reports)
-
-    case: take_planner.Case = take_planner._case(account)
-    self._require_liquidatable(case.books, case.health)
-    if account_words._holds_nothing(case.books.word):
-        errors._fail("liquidator: nothing to take")
-    take_planner._require_fraction(case, fraction)
-    deal: take_planner.Deal = take_planner._deal(case, fraction)
-    if deal.payment > max_payment:
-        errors._fail("liquidator: payment too high")
-
-    # the fund and the core are ours; each step needs the answer of the one before
-    short: uint256 = 0
-    if fraction == u.WAD:
-        deal.post.insurance, short = self._draw(case)
-    if deal.post.insurance < min_insurance:
-        errors._fail("liquidator: insurance too low")
-    deal.post.account = account
-    deal.post.counterparty = buyer
-    deal.post.keeper = buyer
-    # a deficit that the fund cannot pay stays behind as negative cash
-    deal.post.cash += convert(short, int256)
-    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(deal.post)
-    if fraction != u.WAD:
-        take_planner._require_rest(case, deal.rest, posted.after)
-    if desk._in_auction(case.books):
-        auction_clock._write(account, case.live)
-    deficit: uint256 = 0
-    if short != 0:
-        deficit = extcall desk.CLEARINGHOUSE.write_off(account, 0)
-
-    log ILiquidator.Taken(
-        account=account,
-        buyer=buyer,
-        fraction=fraction,
-        reward=case.reward,
-        payment=deal.payment,
-        insurance=deal.post.insurance,
-        live_time=case.live,
-        equity_before=case.health.equity,
-        equity_after=posted.after.equity,
-        deficit=deficit,
-    )
-
-
 @internal
 def _draw(case: take_planner.Case) -> (uint256, uint256):
     """
@@ -324,54 +366,6 @@ def _draw(case: take_planner.Case) -> (uint256, uint256):
     bonus: uint256 = 0
     deficit, bonus = extcall desk.FUND.draw(asked.market, asked.deficit, asked.bonus)
     return deficit + bonus, asked.deficit - deficit
-
-
-# ---- write off ----------------------------------------------------------------------------------
-
-
-@external
-def write_off(account: uint256) -> uint256:
-    """
-    @notice Clear the debt of an account with nothing left: the fund pays what it can.
-    @return [USD WAD] the deficit booked
-    @custom:reverts "liquidator: not written off" while it holds anything or owes nothing
-    """
-    books: account_words.Books = desk._books(account)
-    equity: int256 = packing._cash(books.word) + packing._quote(books.word)
-    if not account_words._holds_nothing(books.word) or equity >= 0:
-        errors._fail("liquidator: not written off")
-
-    owed: uint256 = convert(-equity, uint256)
-    deficit: uint256 = 0
-    bonus: uint256 = 0
-    deficit, bonus = extcall desk.FUND.draw(0, owed, 0)
-    return extcall desk.CLEARINGHOUSE.write_off(account, deficit)
-
-
-# ---- plans --------------------------------------------------------------------------------------
-
-
-@external
-@view
-def plan_reduce(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
-    """
-    @notice What `reduce` with the plan's `size` does in this block.
-    @return plan; status as docs/spec/liquidation.md#plan-status
-    """
-    return reduce_planner._plan(account, instrument)
-
-
-@external
-@view
-def plan_take(account: uint256) -> ILiquidator.TakePlan:
-    """
-    @notice What `take` with the plan's `fraction` does in this block.
-    @return plan; status as docs/spec/liquidation.md#plan-status
-    """
-    return take_planner._plan(account)
-
-
-# ---- require ------------------------------------------------------------------------------------
 
 
 @internal

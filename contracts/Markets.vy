@@ -22,14 +22,14 @@ from modules import market_state
 from modules import price_reports
 from modules import standard_margin
 
+implements: IMarkets
+
 initializes: market_state
 initializes: price_reports
 initializes: market_prices[market_state := market_state]
 initializes: standard_margin[market_state := market_state]
 
 exports: standard_margin.check
-
-implements: IMarkets
 
 MAX_FEEDS: constant(uint256) = 16
 MAX_REPORTS: constant(uint256) = 8
@@ -286,7 +286,9 @@ def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint25
     im: uint256 = 0
     mm: uint256 = 0
     soft: uint256 = 0
-    feed, decimals, im, mm, soft = market_packing._collateral_fields(market_state._collateral(collateral))
+    feed, decimals, im, mm, soft = market_packing._collateral_fields(
+        market_state._collateral(collateral)
+    )
     return (
         feed, decimals, im * market_state.HAIRCUT_GRID, mm * market_state.HAIRCUT_GRID, soft
     )

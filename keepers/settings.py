@@ -90,6 +90,7 @@ class LiquidateSettings(Settings):
     min_profit_usd: float = 0.0
     dash: bool = True  # the first try after a price goes out on the mirror's word
     unwind: bool = True  # commit reduce-only orders for what was taken
+    audit_s: float = Field(default=30.0, gt=0)  # hold the mirror against the lens so often
     batch: int = Field(default=32, ge=1)  # accounts looked at per price
     gas_reduce: int = Field(default=1_500_000, ge=100_000)
     gas_take: int = Field(default=3_000_000, ge=100_000)

@@ -32,7 +32,14 @@ REASON = re.compile(r"[a-z][a-z0-9_ ]*: \S.*")
 
 DEPLOYABLE_ROOMS = ("", "feeds")
 UNIT_FILES = ("units.vy",)
-SHIFT_FILES = ("packing.vy", "fixed_point.vy", "normal_cdf.vy", "black76.vy")
+SHIFT_FILES = (
+    "packing.vy",
+    "market_packing.vy",
+    "ledger_packing.vy",
+    "fixed_point.vy",
+    "normal_cdf.vy",
+    "black76.vy",
+)
 BALANCE_FILES = ("tokens.vy",)
 MOCKS = "mocks"
 

@@ -83,5 +83,6 @@ def _magnitude(x: int256) -> uint256:
     @return |x|, x not the smallest int256
     """
     if x < 0:
+        # its negative is in range by the @return
         return convert(unsafe_sub(0, x), uint256)
     return convert(x, uint256)

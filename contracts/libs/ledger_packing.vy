@@ -181,7 +181,12 @@ def _pool_terms(word: uint256) -> (uint256, uint256, uint256, uint256):
     """
     @return liquidation_fee, keeper_rate, lambda, mu in grid steps
     """
-    return (word >> 40) & packing.MASK_16, (word >> 24) & packing.MASK_16, (word >> 8) & packing.MASK_16, word & packing.MASK_8
+    return (
+        (word >> 40) & packing.MASK_16,
+        (word >> 24) & packing.MASK_16,
+        (word >> 8) & packing.MASK_16,
+        word & packing.MASK_8,
+    )
 
 
 @internal
@@ -230,7 +235,7 @@ def _request_time(word: uint256) -> uint256:
     return word & packing.MASK_32
 
 
-# ---- liquidation clock: live 32 @32 | last 32 @0; usage of a block: block 64 @192 | used 192 @0 ---
+# ---- liquidation clock: live 32 @32 | last 32 @0; a block's usage: block 64 @192 | used 192 @0
 
 
 @internal

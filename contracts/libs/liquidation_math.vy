@@ -91,6 +91,7 @@ def _rest(
     mm_own: uint256 = 0
     ims_own: uint256 = 0
     slope: uint256 = 0
+    # 63 bits times 64
     mm_own, ims_own, slope = self._margins(rest, unsafe_mul(target.held, target.mark))
     # own margins are part of the sums, LE is at least MM, and all of it is below 2^200
     rest.equity = unsafe_sub(equity, convert(flat_pay, int256))
@@ -155,6 +156,7 @@ def _close(target: Target, rest: Rest, lots: uint256) -> Close:
 
     mm: uint256 = 0
     ims: uint256 = 0
+    # lots are at most what is held; 63 bits times 64
     mm, ims, close.le_slope = self._margins(
         rest, unsafe_mul(unsafe_sub(target.held, lots), target.mark)
     )

@@ -129,7 +129,9 @@ def _unpack_feed(tuning: uint256) -> IRiskConfigurator.FeedParams:
     p.jump_0, p.jump_rate, p.confirm_delay, p.conf_cap, low, low_exponent, high, high_exponent = (
         market_packing._guard_fields(tuning)
     )
-    p.stable_growth, p.stable_tau, p.sigma_ref, p.v_max, p.v_step = market_packing._drift_fields(tuning)
+    p.stable_growth, p.stable_tau, p.sigma_ref, p.v_max, p.v_step = (
+        market_packing._drift_fields(tuning)
+    )
     return IRiskConfigurator.FeedParams(
         min_price=low * 10**low_exponent * u.TICK,
         max_price=high * 10**high_exponent * u.TICK,

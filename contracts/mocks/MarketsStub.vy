@@ -159,7 +159,9 @@ def _values(word: uint256, amounts: uint256[4]) -> (uint256, uint256):
 
 @internal
 def _set(market: uint256, ticks: uint256, publish: uint256, flags: uint256):
-    self.price_words[market] = market_packing._price_word(ticks, ticks, 0, 0, publish, 0, 0, flags, 0)
+    self.price_words[market] = market_packing._price_word(
+        ticks, ticks, 0, 0, publish, 0, 0, flags, 0
+    )
 
 
 @internal

@@ -12,6 +12,7 @@
 from libs import errors
 from libs import ledger_packing
 from libs import liquidation_math
+from libs import units as u
 
 # longest stretch that one call adds [s]
 STEP: constant(uint256) = 300
@@ -20,7 +21,7 @@ MEMORY: constant(uint256) = 3_600
 # ranges of the curve: it takes minutes to rise, and never pays more than twice MM
 MIN_TIME: constant(uint256) = 60
 MAX_TIME: constant(uint256) = 21_600
-MAX_SHARE: constant(uint256) = 2 * 10**18
+MAX_SHARE: constant(uint256) = 2 * u.WAD
 
 RISE_TIME: immutable(uint256)
 RISE_SHARE: immutable(uint256)

@@ -170,13 +170,16 @@ def _size_code(case: Case, size: int256, after: int256) -> uint256:
         return TOO_SMALL if value != 0 and value < DUST else FILLS
     if age > AGE_OPEN or flags & (packing.PENDING | packing.UNTRUSTED) != 0:
         return NOT_TRUSTED
-    least: uint256 = MIN_LEG_SMALL if ledger_packing._has_bit(SMALL_MARKETS, case.market) else MIN_LEG
+    least: uint256 = MIN_LEG
+    if ledger_packing._has_bit(SMALL_MARKETS, case.market):
+        least = MIN_LEG_SMALL
     if value < least:
         return TOO_SMALL
     growth: int256 = max(after, 0) - max(case.size_before, 0)
     growth += max(case.pool_before - size, 0) - max(case.pool_before, 0)
     if growth > 0:
-        open_interest: uint256 = market_packing._open_interest(case.state) + convert(growth, uint256)
+        open_interest: uint256 = market_packing._open_interest(case.state)
+        open_interest += convert(growth, uint256)
         if open_interest * price > self._cap_usd(case.state) * u.WAD:
             return CAP
     return FILLS

@@ -155,7 +155,7 @@ def _accept(
         gap = min(dt, MAX_GAP)
     elif kept & packing.GRACE_BIT != 0:
         kept = self._graced(market, kept, dt)
-    # AGE_MM is at most MAX_GAP, so the gap has 8 bits; price and stable price 64, conf 16, publish 32
+    # AGE_MM is at most MAX_GAP, so the gap has 8 bits; prices 64, conf 16, publish 32
     new: uint256 = kept | unsafe_mul(gap, packing.GAP_AT)
     new |= unsafe_mul(publish, packing.PUBLISH_AT)
     new |= unsafe_mul(conf, packing.CONF_AT) | unsafe_mul(price, packing.P_AT)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
+from keepers.chain.audit import unhealthy
 from keepers.chain.liquidations import Planner
 from keepers.chain.mirror import Mirror
 from keepers.chain.rpc import Head, Log
@@ -75,6 +79,26 @@ class Liquidate(Bot):
         await self.unwinder.load()
         self.runtime.metrics.accounts.set(len(self.mirror.book))
         self.reload = False
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """Hold the mirror against the lens now and then."""
+        return [self._audit()]
+
+    async def _audit(self) -> None:
+        """Read again whom the lens finds under maintenance and the mirror does not."""
+        while True:
+            await asyncio.sleep(self.settings.audit_s)
+            with self.survived("audit"):
+                said = await unhealthy(self.runtime.reader)
+                known = self.mirror.book.scan(self.mirror.snapshot())
+                missed = said - {each.account.id for each in known}
+                missed -= {each.id for each in self.mirror.book.accounts.values() if each.house}
+                if missed:
+                    log.warning("the mirror missed accounts", accounts=len(missed))
+                    self.runtime.metrics.failures.labels("mirror").inc(len(missed))
+                    self.mirror.dirty |= missed
+                    self.mirror.changed |= set(self.mirror.markets)
+                    self.wake.set()
 
     def take(self, message: Log | Rewound | Head) -> None:
         """Keep the mirror; wake for prices at once, for everything else with the head."""

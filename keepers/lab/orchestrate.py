@@ -43,11 +43,17 @@ QUIET_S: Final = 0.1  # an opening block is cut when nothing has arrived for thi
 PAUSE_S: Final = 0.3  # and one of the replay, when the keepers have begun to act
 OPENING_ROUNDS: Final = 6
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
+# A block every two seconds is what a rollup has, and so is this price of gas.
+GAS: Final = {"PLIMSOLL_TIP_GWEI": "0.01"}
 SETTINGS: Final = {
-    "publisher": {"PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"},
-    "executor": {},
+    "publisher": {**GAS, "PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"},
+    "executor": GAS,
     # What the buyers let themselves do with the capital that they are given.
-    "liquidator": {"PLIMSOLL_MAX_TAKE_USD": "1000000", "PLIMSOLL_MAX_INVENTORY_USD": "10000000"},
+    "liquidator": {
+        **GAS,
+        "PLIMSOLL_MAX_TAKE_USD": "1000000",
+        "PLIMSOLL_MAX_INVENTORY_USD": "10000000",
+    },
 }
 
 Tell = Callable[[str], None]

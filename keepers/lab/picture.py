@@ -84,7 +84,7 @@ def _draw_prices(axis: Axes, record: Record, frames: Sequence[Frame], times: Day
     for name, line in indexed(frames).items():
         axis.plot(times, line, color=palette[name], linewidth=1.4, label=name)
     axis.set_title("Prices (start = 100) and liquidations a minute", loc="left")
-    axis.legend(frameon=False, loc="lower left", ncols=3)
+    axis.legend(frameon=False, loc="center left")
     low, high = axis.get_ylim()
     axis.set_ylim(low - 0.28 * (high - low), high)
     bars = axis.twinx()
@@ -113,7 +113,7 @@ def _draw_fan(axis: Axes, frames: Sequence[Frame], times: Days) -> None:
     axis.plot(times, rows[:, 2], color="#3f7fbf", linewidth=1.5, label="middle account")
     axis.plot(times, rows[:, 0], color=INK, linewidth=1.0, label="5 % closest to the line")
     axis.axhline(1, color=TAKES, linewidth=1.6)
-    axis.text(times[-1], 1.03, "Plimsoll line: E = MM", ha="right", color=TAKES, fontsize=9)
+    axis.text(times[0], 1.03, "Plimsoll line: E = MM", ha="left", color=TAKES, fontsize=9)
     axis.set_yscale("log", base=2)
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     axis.set_title("How deep the accounts are loaded: E / MM", loc="left")

@@ -9,8 +9,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import boa
+import pytest
 from boa.contracts.abi.abi_contract import ABIContractFactory
-from eth_abi.abi import encode
+from eth.exceptions import Revert
+from eth_abi.abi import decode, encode
 
 from tests.reference import words
 from tests.reference.facts import Account, FeedParams, Health, MarginParams, Market
@@ -268,6 +270,14 @@ def deploy_markets(roles: Mapping[str, str], quorum: int, **kwargs: Any) -> Any:
         [roles["configurator"], roles["clearinghouse"], timing, charges, quorum],
         **kwargs,
     )
+
+
+@contextmanager
+def refused(reason: str) -> Iterator[None]:
+    """Expect a deployment to revert with a reason."""
+    with pytest.raises(Revert) as caught:
+        yield
+    assert decode(["string"], caught.value.args[0][4:]) == (reason,)
 
 
 @contextmanager

@@ -402,9 +402,8 @@ def test_trade__reducing_below_im__may_cost_so_much_and_no_more(
 ) -> None:
     trader = below_im(books, equity * USD)
     cost = worst * TICKS
-    with boa.env.anchor():
-        with boa.reverts("ledger: margin"):
-            books.trade(trader, -LOTS, price=1_900 * TICKS - cost - 1)
+    with boa.env.anchor(), boa.reverts("ledger: margin"):
+        books.trade(trader, -LOTS, price=1_900 * TICKS - cost - 1)
     books.trade(trader, -LOTS, price=1_900 * TICKS - cost)
     assert books.clearinghouse.health(trader).equity == (equity - worst) * USD
 

@@ -130,9 +130,7 @@ def test_post__healthy_account__reverts(books: Books) -> None:
         (ALL_DEAD | PENDING, False),
     ],
 )
-def test_post__price_status__opens_and_closes_it(
-    books: Books, status: int, is_open: bool
-) -> None:
+def test_post__price_status__opens_and_closes_it(books: Books, status: int, is_open: bool) -> None:
     violator = below_mm(books)
     books.markets.set_status(status)
     plan = slice_of(books, LOTS // 2, 1_800 * TICKS)
@@ -170,9 +168,7 @@ def test_post__health_falls__reverts(books: Books) -> None:
     # half of the leg halves MM: E may lose half of its 80 USD
     bound = 1_800 * TICKS - 80 * TICKS
     with boa.reverts("seizure: health fell"):
-        books.post(
-            violator, books.venue_account, **slice_of(books, LOTS // 2, bound - 1)
-        )
+        books.post(violator, books.venue_account, **slice_of(books, LOTS // 2, bound - 1))
     books.post(violator, books.venue_account, **slice_of(books, LOTS // 2, bound))
 
 
@@ -387,10 +383,9 @@ def test_write_off__solvent_or_holding__reverts(books: Books) -> None:
 
 def test_write_off__collateral_left__reverts(books: Books) -> None:
     token = books.list_token(18, BTC)
-    violator = below_mm(books, equity=-30)
+    violator = emptied(books, 30)
     books.markets.set_price(BTC, TICKS)
     books.deposit(violator, WAD, token)
-    books.post(violator, books.venue_account, **slice_of(books, LOTS, 1_800 * TICKS))
     with boa.reverts("seizure: no such debt"):
         books.clearinghouse.write_off(violator, 0, sender=books.liquidator)
 

@@ -131,6 +131,7 @@ def test_draw__earned_fees__are_settled_as_far_as_the_pot_goes(books: Books) -> 
 
 
 def test_withdraw_surplus__by_the_owner__pays_tokens(books: Books) -> None:
+    books.seed_venue()
     fill(books, 100)
     books.fund.withdraw_surplus(40 * 10**6, books.treasury, sender=books.owner)
     (event,) = logs(books.fund, "SurplusWithdrawn")

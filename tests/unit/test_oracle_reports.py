@@ -12,9 +12,20 @@ import pytest
 
 from tests.reference import oracle as reference
 from tests.support.reports import Quote, blob, domain_separator, packed_quotes, signed_report
-from tests.unit.markets_support import BTC, ETH, LINK, Desk, anchored, build, built, usd
+from tests.unit.markets_support import (
+    BTC,
+    ETH,
+    LINK,
+    Desk,
+    anchored,
+    built,
+    deploy_markets,
+    refused,
+    usd,
+)
 
 P = usd(3_000)
+ROLES = dict.fromkeys(("configurator", "clearinghouse"), "0x" + "c0" * 20)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +51,9 @@ def quotes_of(prices: Sequence[int], confs: Sequence[int]) -> list[reference.Quo
 def test_update__three_sources_agree__stores_and_logs_the_word(desk: Desk) -> None:
     price = usd(3_001)
     assert desk.offer(price, conf=20) == 1
+    (event,) = desk.events("PriceAccepted")
     stored = desk.price()
     assert (stored.price, stored.conf, stored.publish, stored.gap) == (price, 20, desk.now, 10)
-    (event,) = desk.events("PriceAccepted")
     assert (event.market, event.word) == (ETH, desk.markets.market_words(ETH)[0])
 
 
@@ -315,17 +326,15 @@ def test_set_signer__emptied__three_of_three_remain(desk: Desk) -> None:
     assert desk.offer(usd(3_001), sources=(0, 2, 3)) == 1
 
 
-@pytest.mark.parametrize(("quorum", "chain", "works"), [(1, 1, 0), (2, 31_337, 0), (9, 1, 0)])
-def test_deploy__quorum_out_of_range__is_refused(quorum: int, chain: int, works: int) -> None:
-    from tests.unit.markets_support import deploy_markets
+@pytest.mark.parametrize(("quorum", "chain"), [(0, 31_337), (1, 1), (2, 31_337), (9, 1)])
+def test_deploy__quorum_out_of_range__is_refused(quorum: int, chain: int) -> None:
+    with boa.swap_env(boa.Env()), refused("oracle: quorum out of range"):
+        boa.env.evm.patch.chain_id = chain
+        deploy_markets(ROLES, quorum)
 
+
+@pytest.mark.parametrize(("quorum", "chain"), [(1, 31_337), (3, 1), (5, 1), (8, 1)])
+def test_deploy__quorum_in_range__is_kept(quorum: int, chain: int) -> None:
     with boa.swap_env(boa.Env()):
         boa.env.evm.patch.chain_id = chain
-        role = str(boa.env.generate_address("role"))
-        with boa.reverts("oracle: quorum out of range"):
-            deploy_markets({"configurator": role, "clearinghouse": role}, quorum)
-
-
-def test_build__twice__is_the_same_desk() -> None:
-    with boa.swap_env(boa.Env()):
-        assert build().markets.quorum() == 3
+        assert deploy_markets(ROLES, quorum).quorum() == quorum
