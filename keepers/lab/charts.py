@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from keepers.domain.units import WAD
 from keepers.lab.records import TAKE, Frame, Person, Record
 from keepers.lab.report import duration, sections, verdict
 from keepers.lab.summary import Summary, answered
 
+EVENT_COLUMNS: Final = (
+    *("block", "time", "account", "what", "equity_before", "equity_after", "mm_before"),
+    *("mm_after", "pay", "how", "market"),
+)
 TEMPLATE: Final = Path(__file__).with_name("page.html")
 SLOT: Final = "/*DATA*/ null"
 COLOURS: Final = {"ETH": "#5566d6", "BTC": "#e08214", "LINK": "#12908a"}
@@ -219,12 +225,34 @@ def fallen_people(record: Record) -> list[list[object]]:
                 when,
                 len(done) - takes,
                 takes,
-                round(person.start_equity / 10**18),
-                round(max(0, done[0].equity_before) / 10**18),
-                round(sum(max(0, e.equity_before) - max(0, e.equity_after) for e in done) / 1e18),
+                round(person.start_equity / WAD),
+                round(max(0, done[0].equity_before) / WAD),
+                round(sum(max(0, e.equity_before) - max(0, e.equity_after) for e in done) / WAD),
             ]
         )
     return sorted(rows, key=lambda row: -float(str(row[6])))
+
+
+# ---- every event ----------------------------------------------------------------------------------
+
+
+def write_events(path: Path, record: Record) -> None:
+    """Write every breach and every liquidation as csv, in the order of their blocks."""
+    rows: list[tuple[int, int, list[object]]] = []
+    for breach in record.breaches:
+        held = " ".join(f"{name}:{rate:.4f}" for name, rate in breach.rates.items())
+        cells = [breach.equity / WAD, "", breach.mm / WAD, "", "", breach.outcome, held]
+        rows.append((breach.block, 0, [breach.time, hex(breach.account), "breach", *cells]))
+    for each in record.liquidations:
+        money = (each.equity_before, each.equity_after, each.mm_before, each.mm_after, each.pay)
+        end = ["whole" if each.full else "part", each.market]
+        facts = [each.time, hex(each.account), each.kind, *(wei / WAD for wei in money), *end]
+        rows.append((each.block, 1, facts))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        out = csv.writer(stream)
+        out.writerow(EVENT_COLUMNS)
+        for block, _, cells in sorted(rows, key=lambda row: row[:2]):
+            out.writerow([block, *cells])
 
 
 # ---- the page -----------------------------------------------------------------------------------

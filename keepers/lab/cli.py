@@ -206,7 +206,7 @@ def _progress(console: Console) -> Progress:
 
 def write(record: Record, found: Summary, out: Path) -> list[tuple[str, Path]]:
     """Write picture, page and figures."""
-    from keepers.lab.charts import chart_data, write_page
+    from keepers.lab.charts import chart_data, write_events, write_page
     from keepers.lab.picture import write_png
 
     out.mkdir(parents=True, exist_ok=True)
@@ -215,4 +215,7 @@ def write(record: Record, found: Summary, out: Path) -> list[tuple[str, Path]]:
     write_page(page, data)
     write_png(picture, record, found)
     figures.write_text(json.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
-    return [("page", page), ("picture", picture), ("figures", figures), ("logs", out / "logs")]
+    events = out / "events.csv"
+    write_events(events, record)
+    names = ("page", "picture", "figures", "events", "logs")
+    return list(zip(names, (page, picture, figures, events, out / "logs"), strict=True))

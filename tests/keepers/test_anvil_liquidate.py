@@ -358,3 +358,21 @@ def test_liquidate__mirror_is_not_trusted__simulates_first(node: Node) -> None:
             await books_hold(on)
 
     asyncio.run(scenario())
+
+
+def test_liquidate__mirror_lost_an_account__the_lens_finds_it(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node, audit_s=0.3)
+            async with running(chosen, bot(chosen)) as liquidator:
+                # as if every event about the account had been lost
+                liquidator.mirror.book.replace(
+                    each
+                    for each in list(liquidator.mirror.book.accounts.values())
+                    if each.id != account
+                )
+                await crash(on)
+                await until(cured(on, account))
+
+    asyncio.run(scenario())

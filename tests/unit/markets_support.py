@@ -248,9 +248,7 @@ def build() -> Desk:
     desk = Desk(markets, configurator, roles["owner"], roles["clearinghouse"], roles["anyone"])
     for market, price in LISTED.items():
         margin, feed = tuple(astuple(MARGIN)), feed_tuple(feed_params(price))
-        configurator.list_market(
-            market, f"M{market}", margin, feed, price * WAD, sender=desk.owner
-        )
+        configurator.list_market(market, f"M{market}", margin, feed, price * WAD, sender=desk.owner)
     for index in range(SOURCES + 1):
         address = f"0x{source_address(index):040x}"
         desk.signers.append(Signer(index, address, key_of(index)))

@@ -272,7 +272,7 @@ def test_update__price_moves__stable_price_follows_by_the_exponential(desk: Desk
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_update__price_runs_away__stable_price_is_bounded_by_growth(desk: Desk, sign: int) -> None:
-    # 18 % away: the exponential asks for 0.18 x 3.28 % of the price in a minute, 20 %/h allows 1/300
+    # 18 % away: the exponential asks for 0.18 x 3.28 % in a minute, 20 %/h allows 1/300
     desk.wait(590)
     price = P + sign * P * 18 // 100
     desk.offer(price)
@@ -299,7 +299,7 @@ def path(desk: Desk, steps: list[tuple[int, int]]) -> Decoded:
 
 def test_98_update__many_small_or_one_big__variance_is_the_same(desk: Desk) -> None:
     target = P * 102 // 100
-    ends = [290 + 300 * i for i in range(1, 5)]
+    ends = [290 + 300 * i for i in range(4)]
     big = [(end, P if i % 2 else target) for i, end in enumerate(ends)]
     small: list[tuple[int, int]] = []
     last, level = -10, P
@@ -352,9 +352,7 @@ def test_update__crash__v_reaches_its_cap_and_v_slow_follows_by_its_step(desk: D
     prices = [P]
     for _ in range(12):
         prices.append(prices[-1] * 83 // 100)
-    seen = [
-        path(desk, [(300 if i else 290, price)]) for i, price in enumerate(prices)
-    ]
+    seen = [path(desk, [(300 if i else 290, price)]) for i, price in enumerate(prices)]
     assert seen[-1].v == 30_000
     for before, after in pairwise(seen):
         # 10 %/h over five minutes: 1,000 x 300 / 3,600 = 83
@@ -405,7 +403,9 @@ def test_update__any_path__keeps_the_word_sound(deployment: Desk, seed: int) -> 
         for _ in range(5):
             desk.wait(rng.choice([1, 5, 10, 60, 130, 300, 301, 3_600, 7_200]))
             price = max(usd(700), price * rng.randint(9_500, 10_520) // 10_000)
-            quotes = [{BTC: Quote(price + rng.randint(0, 10**7), rng.randint(0, 99))} for _ in range(3)]
+            quotes = [
+                {BTC: Quote(price + rng.randint(0, 10**7), rng.randint(0, 99))} for _ in range(3)
+            ]
             desk.send([desk.report(i, desk.now, q) for i, q in enumerate(quotes)])
             stored = desk.price(BTC)
             # D2, and R3: v_slow never above v, which the margin rates rely on

@@ -100,7 +100,8 @@ def test_update__sources_differ__stores_the_median(
 def test_update__half_the_spread_above_the_confidences__is_the_confidence(desk: Desk) -> None:
     # (3,006 - 3,000) / 2 / 3,003 = 99.900.. of 1e-5, rounded up: 100
     reports = [
-        desk.report(i, desk.now, {ETH: Quote(usd(d), 7)}) for i, d in enumerate((3_000, 3_003, 3_006))
+        desk.report(i, desk.now, {ETH: Quote(usd(d), 7)})
+        for i, d in enumerate((3_000, 3_003, 3_006))
     ]
     desk.send(reports)
     assert desk.price().conf == 100
@@ -114,7 +115,7 @@ def test_update__publish_times_within_the_window__stores_the_oldest(desk: Desk) 
     assert [desk.markets.signer(i)[1] for i in range(3)] == list(times)
 
 
-# ---- 37: a source that lies, a source that is dead ------------------------------------------------
+# ---- 37: a source that lies, a source that is dead ----
 
 
 @pytest.mark.parametrize("lie", [1, P * 1_000, 2**64 - 1])
@@ -161,7 +162,7 @@ def test_37_update__any_three_of_four_sources__stay_between_the_honest_prices(de
             assert usd(3_000) <= desk.price().price <= usd(3_002)
 
 
-# ---- 40: replayed, out of order, in a burst -------------------------------------------------------
+# ---- 40: replayed, out of order, in a burst ----
 
 
 def test_40_update__replay__changes_nothing(desk: Desk) -> None:
@@ -198,7 +199,7 @@ def test_40_update__withheld_burst__is_taken_in_order_and_refused_backwards(desk
     assert desk.price().price == usd(3_003)
 
 
-# ---- 41: the future, the same instant -------------------------------------------------------------
+# ---- 41: the future, the same instant ----
 
 
 def test_41_update__a_second_ahead__is_taken_two_are_refused(desk: Desk) -> None:
@@ -224,7 +225,12 @@ def test_41_update__reports_four_seconds_apart__are_refused(desk: Desk) -> None:
 
 def test_update__wrong_length__is_refused(desk: Desk) -> None:
     reports = desk.blob(usd(3_001))
-    for bad in (blob(reports, 1)[:-1], blob(reports, 1) + b"\0", blob(reports, 2), blob(reports, 0)):
+    for bad in (
+        blob(reports, 1)[:-1],
+        blob(reports, 1) + b"\0",
+        blob(reports, 2),
+        blob(reports, 0),
+    ):
         with boa.reverts("oracle: bad blob"):
             desk.markets.update(bad)
 
@@ -244,7 +250,8 @@ def test_update__feeds_differ__is_refused(desk: Desk) -> None:
     for sources in ((0, 1, 2), (0, 1, 2, 3)):
         feeds = [ETH] * (len(sources) - 1) + [BTC]
         reports = [
-            desk.report(i, desk.now, {f: Quote(usd(3_001))}) for i, f in zip(sources, feeds, strict=True)
+            desk.report(i, desk.now, {f: Quote(usd(3_001))})
+            for i, f in zip(sources, feeds, strict=True)
         ]
         with boa.reverts("oracle: feeds differ"):
             desk.send(reports)
