@@ -17,7 +17,8 @@ from web3 import Web3
 from bench.node import rpc
 
 COLD_SLOT = 2_100
-WORD = 64  # hex digits
+ECRECOVER = 1
+
 STORE = ("SLOAD", "SSTORE")
 CALLS = ("CALL", "STATICCALL", "DELEGATECALL")
 
@@ -48,6 +49,8 @@ class Names:
 
     def contract(self, address: str) -> str:
         """Return the name of a contract."""
+        if int(address, 16) == ECRECOVER:
+            return "ecrecover"
         return self._contracts.get(address.lower(), address[:10])
 
     def learn(self, contract: str, preimage: bytes, digest: int) -> None:

@@ -152,7 +152,8 @@ def _require_venue(t: IClearinghouse.Trade) -> uint256:
         errors._fail("trading: unknown venue")
     market: uint256 = t.instrument // packing.MARKET_AT
     own: bool = t.account // packing.OWNER_AT == convert(t.venue, uint256)
-    if own or t.size == 0 or packing._perp(market) != t.instrument:
+    absurd: bool = t.size == 0 or max(t.size, 0 - t.size) > u.MAX_SIZE
+    if own or absurd or packing._perp(market) != t.instrument:
         errors._fail("trading: bad order")
     return venue
 

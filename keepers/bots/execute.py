@@ -37,7 +37,7 @@ class Execute(Bot):
 
     def __init__(self, runtime: Runtime, settings: ExecuteSettings) -> None:
         """Watch orders and prices."""
-        super().__init__(runtime, "Orders", "Markets")
+        super().__init__(runtime, "Orders", "Markets", "RiskConfigurator")
         self.settings = settings
         self.mirror = Mirror(runtime.reader, runtime.deployment)
         self.orders: dict[bytes, Order] = {}

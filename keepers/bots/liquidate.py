@@ -14,7 +14,7 @@ from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
 from keepers.chain.liquidations import Planner
-from keepers.chain.mirror import Mirror
+from keepers.chain.mirror import CONTRACTS, Mirror
 from keepers.chain.rpc import Head, Log
 from keepers.chain.sender import Flight
 from keepers.chain.stream import Rewound
@@ -50,7 +50,7 @@ class Liquidate(Bot):
 
     def __init__(self, runtime: Runtime, settings: LiquidateSettings) -> None:
         """Work for one account of the key's owner."""
-        super().__init__(runtime, "Clearinghouse", "Markets", "Liquidator")
+        super().__init__(runtime, *CONTRACTS, "Liquidator", "LiquidityPool")
         self.settings = settings
         self.account = account_id(runtime.signer.address, settings.account)
         self.mirror = Mirror(runtime.reader, runtime.deployment)
@@ -71,6 +71,7 @@ class Liquidate(Bot):
         self.flights: list[tuple[Flight, int]] = []
         self._liquidator = runtime.deployment.address("Liquidator").lower()
         self._events = interface("Liquidator").topics
+        self._pool_changed = interface("LiquidityPool").events["PoolParamsSet"].topic
 
     async def load(self, head: Head) -> None:
         """Read all accounts and markets."""
@@ -111,6 +112,8 @@ class Liquidate(Bot):
             self.wake.set()
         elif message.address == self._liquidator:
             self._book(message)
+        elif message.topics[0] == self._pool_changed:
+            self.reload = True
         elif self.mirror.on_log(message):
             self.seen_at = self.seen_at if self.new_price else time.perf_counter()
             self.new_price = True

@@ -21,9 +21,8 @@ from keepers.domain.words import GRACE, PENDING, decode_price
 ACCOUNT_FIELDS: Final = frozenset(
     ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
 )
-PARAMETER_EVENTS: Final = frozenset(
-    ("CollateralSet", "SoftFactorSet", "MarginParamsSet", "FeedParamsSet", "MarketListed")
-)
+PARAMETER_EVENTS: Final = frozenset(("CollateralSet", "SoftFactorSet"))
+CONTRACTS: Final = ("Clearinghouse", "Markets", "RiskConfigurator")  # whose events it takes
 
 
 class Mirror:
@@ -42,9 +41,10 @@ class Mirror:
         self.dirty: set[int] = set()  # accounts to read again
         self.changed: set[int] = set()  # markets to read again
         self.stale_parameters = False
-        self._house = interface("Clearinghouse")
+        self.configurator = deployment.address("RiskConfigurator").lower()
         self._oracle = interface("Markets")
-        self._account_topics = _account_positions(self._house)
+        self._configurator = interface("RiskConfigurator")
+        self._account_topics = _account_positions(interface("Clearinghouse"))
 
     async def load(self, head: Head) -> None:
         """Read everything at a block."""
@@ -68,7 +68,7 @@ class Mirror:
             for position in self._account_topics.get(log.topics[0], ()):
                 self.dirty.add(int(log.topics[position], 16))
             return False
-        event = self._oracle.topics.get(log.topics[0]) if log.address == self.oracle else None
+        event = self._market_event(log)
         if event is None:
             return False
         self.stale_parameters |= event.name in PARAMETER_EVENTS
@@ -77,6 +77,13 @@ class Mirror:
         if event.indexed and event.indexed[0][0] == "market":
             self.changed.add(int(log.topics[1], 16))
         return False
+
+    def _market_event(self, log: Log) -> Event | None:
+        if log.address == self.oracle:
+            return self._oracle.topics.get(log.topics[0])
+        if log.address == self.configurator:
+            return self._configurator.topics.get(log.topics[0])
+        return None
 
     def _price(self, event: Event, log: Log) -> bool:
         """Take an accepted price: the event holds the whole word as stored."""

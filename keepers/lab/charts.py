@@ -233,7 +233,7 @@ def fallen_people(record: Record) -> list[list[object]]:
     return sorted(rows, key=lambda row: -float(str(row[6])))
 
 
-# ---- every event ----------------------------------------------------------------------------------
+# ---- every event -------------------------------------------------------------------------------
 
 
 def write_events(path: Path, record: Record) -> None:

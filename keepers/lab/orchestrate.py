@@ -41,6 +41,7 @@ BLOCKS_PER_STEP: Final = 4
 PRICE_WAIT_S: Final = 3.0  # on this machine, for a quorum to be submitted
 QUIET_S: Final = 0.1  # an opening block is cut when nothing has arrived for this long
 PAUSE_S: Final = 0.3  # and one of the replay, when the keepers have begun to act
+AUCTION_S: Final = 0.05  # what the keepers get to look at auctions that nobody has to answer
 OPENING_ROUNDS: Final = 6
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
 # A block every two seconds is what a rollup has, and so is this price of gas.
@@ -344,6 +345,7 @@ async def _step(stage: Stage, step: Step) -> None:
 async def _price(stage: Stage, at: int) -> bool:
     """Mine the block that tells the time, then the one that holds its price; whether it came."""
     clock = stage.clock
+    await _clear(stage, at)
     await clock.mine(at)
     deadline = time.perf_counter() + PRICE_WAIT_S
     while time.perf_counter() < deadline:
@@ -353,6 +355,21 @@ async def _price(stage: Stage, at: int) -> bool:
         if _priced(stage, seen):
             return True
     return False
+
+
+async def _clear(stage: Stage, before: int) -> None:
+    """Include what was sent on the last price before the next one: blocks come every two seconds.
+
+    While an auction runs, the keepers get a moment to decide whether to take.
+    """
+    clock = stage.clock
+    if stage.watch.auctions:
+        await clock.arrival(AUCTION_S)
+    while clock.now + BLOCK_S < before and await clock.waiting():
+        await clock.mine(clock.now + BLOCK_S)
+        await _follow(stage)
+        if stage.watch.auctions:
+            await clock.arrival(AUCTION_S)
 
 
 def _priced(stage: Stage, seen: Sequence[Seen]) -> bool:

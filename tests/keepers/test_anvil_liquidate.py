@@ -139,10 +139,14 @@ def test_liquidate__websocket_cut__acts_on_what_it_missed(node: Node) -> None:
                 proxy.refusing = False
                 await until(cured(on, account))
                 await until(cured(on, other))
-                assert proxy.connections >= 2
+                await until(lambda: reconnected(proxy))
                 assert len(liquidator.mirror.book.accounts) >= 2
 
     asyncio.run(scenario())
+
+
+async def reconnected(proxy: Proxy) -> bool:
+    return proxy.connections >= 2
 
 
 async def cut_off(liquidator: Liquidate) -> bool:

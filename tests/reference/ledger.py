@@ -28,6 +28,7 @@ from tests.reference.units import (
     IN_AUCTION,
     LEG_INVALID,
     MAX_INT,
+    MAX_SIZE,
     MIN_LEG,
     PENDING,
     SETTLE_PAY,
@@ -310,7 +311,8 @@ def trade(world: World, t: Trade) -> Traded:
     require(t.venue == owner_of(venue), "trading: unknown venue")
     perp = t.instrument == instrument_of(market_id)
     own = owner_of(t.account) == t.venue
-    require(t.size != 0 and perp and not own, "trading: bad order")
+    sized = 0 < abs(t.size) <= MAX_SIZE
+    require(sized and perp and not own, "trading: bad order")
     require(market_id in world.markets, "markets: unknown market")
     market = world.markets[market_id]
     taker, maker = world.account(t.account), world.account(venue)

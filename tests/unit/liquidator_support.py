@@ -110,7 +110,7 @@ def held_lots(world: World, account: int, symbol: str) -> int:
     """Return the collateral of a market, as lots."""
     total = 0
     for token in world.parameters.collaterals.values():
-        if token.feed == symbol:
+        if token.feed == world.market(symbol).id:
             atoms = world.amounts(account).get(token.id, 0)
             total += atoms * LOTS // 10**token.decimals
     return total

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boa
@@ -120,14 +121,14 @@ def feed_tuple(p: FeedParams) -> tuple[int, ...]:
 
 @cache
 def _factory(name: str) -> ABIContractFactory:
-    return ABIContractFactory(name, compiled(name).abi)
+    return ABIContractFactory(Path(name).stem, compiled(name).abi)
 
 
 def deploy(name: str, types: Sequence[str], args: Sequence[Any], **kwargs: Any) -> Any:
     """Deploy a contract from its cached bytecode."""
     bytecode = bytes.fromhex(compiled(name).initcode) + encode(types, args)
     address, _ = boa.env.deploy_code(bytecode=bytecode, **kwargs)
-    return _factory(name.rsplit("/", 1)[-1]).at(address)
+    return _factory(name).at(address)
 
 
 @dataclass
@@ -257,14 +258,18 @@ def build() -> Desk:
     return desk
 
 
+def tuple_type(values: Sequence[int]) -> str:
+    """Return the ABI type of a struct of integers."""
+    return f"({','.join(['uint256'] * len(values))})"
+
+
 def deploy_markets(roles: Mapping[str, str], quorum: int, **kwargs: Any) -> Any:
     """Deploy Markets alone; `timing` and `charges` replace the shipped ones."""
     timing = kwargs.pop("timing", TIMING)
     charges = kwargs.pop("charges", CHARGES)
     return deploy(
         "Markets",
-        ["address", "address", f"({','.join(['uint256'] * 6)})", f"({','.join(['uint256'] * 5)})"]
-        + ["uint256"],
+        ["address", "address", tuple_type(timing), tuple_type(charges), "uint256"],
         [roles["configurator"], roles["clearinghouse"], timing, charges, quorum],
         **kwargs,
     )

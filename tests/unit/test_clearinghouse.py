@@ -225,6 +225,8 @@ def test_trade__fee_above_one_percent__reverts(books: Books) -> None:
     "change",
     [
         {"size": 0},
+        {"size": 2**63},
+        {"size": -(2**200)},
         {"instrument": (ETH << 56) + 1},
         {"instrument": (ETH << 56) | 1 << 54},
         {"instrument": 5},

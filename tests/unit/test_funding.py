@@ -105,7 +105,9 @@ def test_funding__outage_over__the_time_beyond_an_hour_is_charged_to_nobody(desk
     assert desk.state().time == desk.now
     desk.wait(1)
     # one second at the rate that an hour at full tilt reached
-    assert funding_now(desk) - whole == P * (2 * desk.state().rate * 10**4 + VELOCITY) // (2 * 10**18)
+    assert funding_now(desk) - whole == P * (2 * desk.state().rate * 10**4 + VELOCITY) // (
+        2 * 10**18
+    )
 
 
 def test_update__between_samples__leaves_the_state_word(desk: Desk) -> None:
