@@ -61,7 +61,7 @@ bench: setup
 	@python -m bench $(ARGS)
 
 test: setup
-	@python -m pytest -n $(WORKERS) --dist loadfile -q --hypothesis-profile $(PROFILE) $(ARGS)
+	@python -m pytest -n $(WORKERS) --dist loadfile -q -m "not campaign" --hypothesis-profile $(PROFILE) $(ARGS)
 
 campaign: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q --hypothesis-profile night tests/stateful $(ARGS)

@@ -11,6 +11,7 @@ from keepers.lab import cli, replay
 
 
 @pytest.mark.anvil
+@pytest.mark.campaign
 def test_demo__2021_05_19_at_one_minute__no_wei_no_liquidation_no_bad_debt(tmp_path: Path) -> None:
     found = cli.play(
         replay.crash(60), cli.SEED, 100, tmp_path, keep=False, as_json=True, quiet=True
