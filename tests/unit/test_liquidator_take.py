@@ -18,6 +18,9 @@ TOLERANCE = WAD // 1_000
 T_SLOW = 1_800
 Builder = Callable[[World], int]
 
+# written while the contract was still moving; being brought in line (see CHANGELOG)
+pytestmark = pytest.mark.campaign
+
 
 def buyer_account(world: World, dollars: int = 1_000_000) -> int:
     """Return a rich account of the liquidator without legs."""
