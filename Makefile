@@ -39,7 +39,8 @@ $(DONE)/python: tools/make_venv.sh
 
 $(DONE)/requirements: requirements.lock $(DONE)/python
 	@echo "setup: installing the locked Python packages (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# The lock is complete, so nothing is resolved: pip would look for newer releases behind extras.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 $(DONE)/package: pyproject.toml $(DONE)/requirements
