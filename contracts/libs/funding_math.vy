@@ -50,7 +50,12 @@ def _index(price_word: uint256, state: uint256, velocity: int256, rate_max: uint
         ),
         RATE_TO_WAD,
     )
-    slope: int256 = self._slope(state, velocity)
+    tilt: uint256 = unsafe_sub(
+        (state // packing.TILT_AT & packing.MASK_16) ^ packing.SIGN_16, packing.SIGN_16
+    )
+    slope: int256 = unsafe_div(
+        unsafe_mul(velocity, convert(convert(tilt, bytes32), int256)), u.TILT_ONE
+    )
     after: uint256 = unsafe_add(before, unsafe_mul(convert(convert(slope, bytes32), uint256), dt))
     twice_area: uint256 = unsafe_mul(unsafe_add(before, after), dt)
     # -max <= after <= max, in one comparison: 0 <= after + max <= 2 max
@@ -96,26 +101,12 @@ def _rate_now(price_word: uint256, state: uint256, velocity: int256, rate_max: u
     since: uint256 = market_packing._accrual_time(state)
     if until > since:
         elapsed: int256 = convert(unsafe_sub(until, since), int256)
-        rate = unsafe_add(rate, unsafe_mul(self._slope(state, velocity), elapsed))
+        slope: int256 = unsafe_div(
+            unsafe_mul(velocity, market_packing._tilt(state)), u.TILT_ONE
+        )
+        rate = unsafe_add(rate, unsafe_mul(slope, elapsed))
         bound: int256 = convert(rate_max, int256)
         if abs(rate) > bound:
             rate = bound if rate > 0 else -bound
     # the divisor is neither 0 nor -1
     return unsafe_div(rate, u.RATE_TO_WAD)
-
-
-@internal
-@pure
-def _slope(state: uint256, velocity: int256) -> int256:
-    """
-    @return [1e-18 / s^2], toward zero
-    """
-    # 16-bit two's complement becomes 256-bit
-    tilt: uint256 = unsafe_sub(
-        (state // packing.TILT_AT & packing.MASK_16) ^ packing.SIGN_16,
-        packing.SIGN_16,
-    )
-    # 40 bits times 15; the divisor is neither 0 nor -1
-    return unsafe_div(
-        unsafe_mul(velocity, convert(convert(tilt, bytes32), int256)), u.TILT_ONE
-    )

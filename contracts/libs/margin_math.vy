@@ -68,16 +68,12 @@ def _rates(
     fast: uint256 = unsafe_div(
         unsafe_mul(f, price_word // packing.V_AT & packing.MASK_16), u.V_ONE
     )
-    rates: Rates = Rates(
-        mm=unsafe_add(
-            unsafe_div(unsafe_mul(unsafe_div(unsafe_mul(f, ratio), u.WAD), v_slow), u.V_ONE), dead
-        ),
-        ims=unsafe_add(unsafe_div(unsafe_mul(f, v_slow), u.V_ONE), dead),
-        im=unsafe_add(unsafe_div(unsafe_mul(fast, scale), u.WAD), dead),
-    )
-    if rates.im > u.WAD:
-        rates = Rates(mm=min(u.WAD, rates.mm), ims=min(u.WAD, rates.ims), im=u.WAD)
-    return rates
+    im: uint256 = unsafe_add(unsafe_div(unsafe_mul(fast, scale), u.WAD), dead)
+    ims: uint256 = unsafe_add(unsafe_div(unsafe_mul(f, v_slow), u.V_ONE), dead)
+    mm: uint256 = unsafe_div(unsafe_mul(unsafe_div(unsafe_mul(f, ratio), u.WAD), v_slow), u.V_ONE)
+    if im > u.WAD:
+        return Rates(mm=min(u.WAD, unsafe_add(mm, dead)), ims=min(u.WAD, ims), im=u.WAD)
+    return Rates(mm=unsafe_add(mm, dead), ims=ims, im=im)
 
 
 @internal
@@ -90,7 +86,8 @@ def _tiered(base: uint256, notional: uint256, start: uint256) -> uint256:
     """
     # 2^127 times 2^120; the root is below 2^124, base at most 2^60
     root: uint256 = isqrt(unsafe_div(unsafe_mul(notional, WAD_SQUARED), start))
-    return min(u.WAD, unsafe_div(unsafe_mul(base, root), u.WAD))
+    f: uint256 = unsafe_div(unsafe_mul(base, root), u.WAD)
+    return f if f < u.WAD else u.WAD
 
 
 @internal
@@ -105,18 +102,15 @@ def _oi_scale(state: uint256, price: uint256) -> uint256:
         unsafe_mul(state // packing.CAP_AT & packing.MASK_4, u.WAD),
         pow_mod256(10, state & packing.MASK_4),
     )
+    most: uint256 = unsafe_mul(state // packing.OI_MAX_AT & packing.MASK_5, HALF)
+    if open_interest >= cap:
+        return most
     low: uint256 = unsafe_div(unsafe_mul(cap, state // packing.OI_LO_AT & packing.MASK_4), 16)
-    # oi_max is 1 to 10 by its range
-    extra: uint256 = unsafe_sub(
-        unsafe_mul(state // packing.OI_MAX_AT & packing.MASK_5, HALF), u.WAD
+    if open_interest <= low:
+        return u.WAD
+
+    # low < open interest < cap, so the share is below 1 WAD; oi_max is 1 to 10 by its range
+    share: uint256 = unsafe_div(
+        unsafe_mul(unsafe_sub(open_interest, low), u.WAD), unsafe_sub(cap, low)
     )
-    if open_interest < cap:
-        if open_interest <= low:
-            return u.WAD
-        # low < open interest < cap: the share is below 1 WAD
-        share: uint256 = unsafe_div(
-            unsafe_mul(unsafe_sub(open_interest, low), u.WAD), unsafe_sub(cap, low)
-        )
-        extra = unsafe_div(unsafe_mul(extra, share), u.WAD)
-    # extra is at most 9 WAD
-    return unsafe_add(u.WAD, extra)
+    return unsafe_add(u.WAD, unsafe_div(unsafe_mul(unsafe_sub(most, u.WAD), share), u.WAD))

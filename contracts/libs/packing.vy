@@ -96,6 +96,8 @@ GRACE_BIT: constant(uint256) = 2**33
 DOUBT_BITS: constant(uint256) = 7 * 2**32
 LEG_MARKET_AT: constant(uint256) = 2**120
 UPPER_HALF_AT: constant(uint256) = 2**128
+# from one collateral id of an account word to the next
+NEXT_ID: constant(uint256) = 2**6
 DECIMALS_AT: constant(uint256) = 2**8
 HAIRCUT_IM_AT: constant(uint256) = 2**13
 HAIRCUT_MM_AT: constant(uint256) = 2**23

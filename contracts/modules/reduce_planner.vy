@@ -66,7 +66,8 @@ def _capacity_left(target: liquidation_math.Target) -> uint256:
 
 @internal
 def _use(target: liquidation_math.Target, lots: uint256):
-    used: uint256 = lots * target.mark
+    # lots < 2^63, mark < 2^64
+    used: uint256 = unsafe_mul(lots, target.mark)
     word: uint256 = self.usage[target.market]
     if ledger_packing._usage_block(word) == block.number:
         used += ledger_packing._usage_used(word)
@@ -153,7 +154,8 @@ def _bounded(
     lots: uint256 = close.lots
     if close.gap < 0 and size != 0:
         lots = size
-    left_wad: uint256 = (target.held - lots) * target.mark
+    # at most the leg is closed; lots < 2^63, mark < 2^64
+    left_wad: uint256 = unsafe_mul(unsafe_sub(target.held, lots), target.mark)
     if left_wad != 0 and left_wad < desk.DUST:
         lots = target.held
         if most != lots:

@@ -11,6 +11,7 @@
 
 from interfaces import IMarkets
 from libs import errors
+from libs import funding_math
 from libs import margin_math
 from libs import market_packing
 from libs import packing
@@ -124,7 +125,8 @@ def _leg_sums(word: uint256, legs: uint256[u.LEG_WORDS]) -> Sums:
     """
     sums: Sums = empty(Sums)
     house: bool = word & packing.HOUSE_BIT != 0
-    oldest: uint256 = block.timestamp - AGE_IM
+    # AGE_IM is minutes
+    oldest: uint256 = unsafe_sub(block.timestamp, AGE_IM)
     for i: uint256 in range(word // packing.LEGS_AT & packing.MASK_7, bound=u.MAX_LEGS):
         entry: uint256 = legs[i // 2]
         if i % 2 != 0:
@@ -142,8 +144,10 @@ def _leg_sums(word: uint256, legs: uint256[u.LEG_WORDS]) -> Sums:
         # 64-bit two's complement becomes 256-bit; price and funding 129 bits
         price: uint256 = price_word // packing.P_AT
         lots: uint256 = unsafe_sub((entry & packing.MASK_64) ^ packing.SIGN_64, packing.SIGN_64)
-        value_of_one: uint256 = unsafe_sub(price, market_state._funding(price_word, state))
-        sums.worth = unsafe_add(sums.worth, unsafe_mul(lots, value_of_one))
+        funding: uint256 = funding_math._index(
+            price_word, state, market_state.VELOCITY, market_state.RATE_MAX
+        )
+        sums.worth = unsafe_add(sums.worth, unsafe_mul(lots, unsafe_sub(price, funding)))
         lead: uint256 = 0
         if not house:
             stable: uint256 = price_word // packing.STABLE_AT & packing.MASK_64
@@ -179,13 +183,16 @@ def _with_collateral(
 ) -> Sums:
     """
     @notice Add the collaterals to the sums: none costs more than its value.
-    @custom:reverts "margin: value too large"
     """
     sums: Sums = leg_sums
-    oldest: uint256 = block.timestamp - AGE_IM
+    # AGE_IM is minutes
+    oldest: uint256 = unsafe_sub(block.timestamp, AGE_IM)
+    kappa: uint256 = KAPPA_COLLATERAL
+    ids: uint256 = word
     count: uint256 = word // packing.COLLATERALS_AT & packing.MASK_4
     for i: uint256 in range(count, bound=u.MAX_COLLATERALS):
-        entry: uint256 = market_state._collateral(packing._collateral_id(word, i))
+        entry: uint256 = market_state._collateral(ids & packing.MASK_6)
+        ids = ids // packing.NEXT_ID
         price_word: uint256 = market_state.prices[entry & packing.MASK_8]
         decay: uint256 = 0
         valid: bool = True
@@ -199,13 +206,11 @@ def _with_collateral(
         sums.status |= bits
 
         # decimals <= 18 by the setter; amounts are 128 bits, 10^18 60, prices 64: below 2^252
-        amount_wad: uint256 = unsafe_mul(
-            packing._half(amounts[i // 2], i),
-            pow_mod256(10, unsafe_sub(18, entry // packing.DECIMALS_AT & packing.MASK_5)),
-        )
-        held: uint256 = unsafe_div(
-            unsafe_mul(amount_wad, price_word // packing.P_AT), u.TICKS_PER_USD
-        )
+        amount: uint256 = packing._half(amounts[i // 2], i)
+        missing: uint256 = unsafe_sub(18, entry // packing.DECIMALS_AT & packing.MASK_5)
+        if missing != 0:
+            amount = unsafe_mul(amount, pow_mod256(10, missing))
+        held: uint256 = unsafe_div(unsafe_mul(amount, price_word // packing.P_AT), u.TICKS_PER_USD)
         if held > MAX_VALUE:
             errors._fail("margin: value too large")
         # haircuts are at most 1,000 units of WAD / 1,000 by the setter; 60 bits times 128
@@ -218,16 +223,14 @@ def _with_collateral(
         ims: uint256 = unsafe_div(unsafe_add(unsafe_mul(cut_im, held), ROUND), u.WAD)
         # 8 terms of 128 bits each
         sums.worth = unsafe_add(sums.worth, held)
-        mm: uint256 = min(held, unsafe_add(loss, KAPPA_COLLATERAL))
+        mm: uint256 = unsafe_add(loss, kappa)
+        mm = mm if mm < held else held
         sums.mm = unsafe_add(sums.mm, mm)
         sums.kappa = unsafe_add(sums.kappa, unsafe_sub(mm, loss))
-        ims = unsafe_add(ims, KAPPA_COLLATERAL)
-        sums.ims = unsafe_add(sums.ims, min(held, ims))
-        if valid:
-            ims = unsafe_add(ims, self._doubts(price_word, entry, amount_wad, held, cut_im))
-            sums.im = unsafe_add(sums.im, min(held, ims))
-        else:
-            sums.im = unsafe_add(sums.im, held)
+        ims = unsafe_add(ims, kappa)
+        sums.ims = unsafe_add(sums.ims, ims if ims < held else held)
+        ims = unsafe_add(ims, self._doubts(price_word, entry, amount, held, cut_im))
+        sums.im = unsafe_add(sums.im, ims if valid and ims < held else held)
     return sums
 
 
