@@ -346,9 +346,11 @@ class Watch:
         for account, candidate in under.items():
             if candidate.account.in_auction:
                 self.auctions.setdefault(account, head.time)
+            breach = self.waiting.get(account)
+            if breach is not None:
+                breach.open = candidate.health.open
             if not candidate.health.open:
                 continue
-            breach = self.waiting.get(account)
             if breach is None:
                 if account not in self.auctions:
                     self._begin(candidate, at, head, wall_ms)
@@ -369,9 +371,9 @@ class Watch:
             and (each.account.legs or each.account.holdings or each.health.equity < 0)
         ]
 
-    def urgent(self) -> int:
-        """Return how many accounts wait for a liquidation that no auction delays."""
-        return len(self.waiting)
+    def urgent(self) -> set[int]:
+        """Return who waits for a liquidation that neither an auction nor a jump delays."""
+        return {account for account, breach in self.waiting.items() if breach.open}
 
     def pending(self) -> bool:
         """Return whether a jump waits for its confirmation."""
@@ -398,7 +400,8 @@ class Watch:
     def _close(self, account: int, outcome: str, head: Head, wall_ms: float) -> None:
         breach = self.waiting.pop(account)
         breach.end_block, breach.end_time, breach.end_wall_ms = head.number, head.time, wall_ms
-        late = breach.blocks > MISSED_BLOCKS and outcome != "recovered"
+        # blocks in which a jump held liquidations up are not seen; this one is not counted yet
+        late = breach.seen_blocks >= MISSED_BLOCKS and outcome != "recovered"
         breach.outcome = "missed" if late else outcome
 
     def _follow_auctions(self, under: Mapping[int, Candidate], head: Head) -> None:

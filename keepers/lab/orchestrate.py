@@ -37,10 +37,12 @@ from keepers.lab.world import World
 
 BEFORE_S: Final = 600  # chain time between the first block and the first price of the path
 BLOCK_S: Final = 2  # chain time between blocks while somebody is under maintenance
-BLOCKS_PER_STEP: Final = 4
 PRICE_WAIT_S: Final = 3.0  # on this machine, for a quorum to be submitted
 QUIET_S: Final = 0.1  # an opening block is cut when nothing has arrived for this long
-PAUSE_S: Final = 0.3  # and one of the replay, when the keepers have begun to act
+# A block of the replay is cut when the keepers have begun to act and then pause: so long, or a few
+# times as long as their first answer took on a busy machine.
+PAUSE_S: Final = 0.3
+PAUSE_SHARE: Final = 4.0
 AUCTION_S: Final = 0.05  # what the keepers get to look at auctions that nobody has to answer
 OPENING_ROUNDS: Final = 6
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
@@ -331,13 +333,15 @@ async def _strike(stage: Stage, step: Step) -> None:
 
 
 async def _step(stage: Stage, step: Step) -> None:
-    """Bring one price, then let the keepers answer it."""
-    at = max(step.time, stage.clock.now)
+    """Bring one price, and its confirmation where it jumps, and let the keepers answer each."""
+    at, watch = max(step.time, stage.clock.now), stage.watch
     if await _price(stage, at):
-        await _answers(stage, at)
+        if watch.pending():
+            await _answers(stage, at + CONFIRM_S)
+            await _price(stage, at + CONFIRM_S)
+        await _answers(stage, at + HEARTBEAT)
     else:
         stage.record.skipped_steps += 1
-    watch = stage.watch
     assert watch.head is not None
     stage.record.frames.append(watch.frame(watch.head, stage.wall_ms(), 0))
 
@@ -384,17 +388,15 @@ def _priced(stage: Stage, seen: Sequence[Seen]) -> bool:
     )
 
 
-async def _answers(stage: Stage, at: int) -> None:
-    """Mine blocks while somebody waits for a keeper."""
+async def _answers(stage: Stage, end: int) -> None:
+    """Mine a block every two seconds before `end` while somebody waits for a keeper."""
     clock = stage.clock
-    for number in range(1, BLOCKS_PER_STEP + 1):
+    while clock.now + BLOCK_S < end:
         if not stage.watch.urgent() and not _due(stage) and not await clock.waiting():
-            break
+            return
         await _until_answered(stage)
-        await clock.mine(at + BLOCK_S * number)
+        await clock.mine(clock.now + BLOCK_S)
         await _follow(stage)
-    if stage.watch.pending():
-        await _price(stage, at + CONFIRM_S)
 
 
 async def _until_answered(stage: Stage) -> None:
@@ -402,14 +404,16 @@ async def _until_answered(stage: Stage) -> None:
 
     A block is also cut when the keepers, having begun to act, have paused: they act once a block.
     """
-    clock, waiting = stage.clock, set(stage.watch.waiting)
+    clock, waiting = stage.clock, stage.watch.urgent()
     liquidator = stage.world.deployment.address("Liquidator")
     orders = len(stage.open_orders) if _due(stage) else 0
-    end, patience = time.perf_counter() + BLOCK_S, float(BLOCK_S)
+    began = time.perf_counter()
+    end, pause = began + BLOCK_S, 0.0
     while (waiting or orders > 0) and time.perf_counter() < end:
-        if not await clock.arrival(min(patience, end - time.perf_counter())):
+        left = end - time.perf_counter()
+        if not await clock.arrival(min(pause, left) if pause else left):
             return
-        patience = PAUSE_S
+        pause = pause or max(PAUSE_S, PAUSE_SHARE * (time.perf_counter() - began))
         for data in await clock.inputs(liquidator):
             waiting.discard(int.from_bytes(data[4:36], "big"))
         orders -= 1
