@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tools.compiling import Artifact, CompileError, artifacts, fail
-from tools.findings import ROOT, Finding, report
+from scripts.deployment.artifacts import Artifact, load
+from scripts.deployment.errors import DeploymentError
+from tools.findings import ROOT, Finding, fail, report
 
 FOLDER = "abi"
 
@@ -50,8 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     options = parser.parse_args(argv)
     try:
-        made = artifacts(ROOT)
-    except CompileError as error:
+        made = load(root=ROOT)
+    except DeploymentError as error:
         return fail(error)
     if options.check:
         return report(differences(ROOT / FOLDER, made), f"abi: {len(made)} files up to date")

@@ -34,3 +34,9 @@ def report(findings: Iterable[Finding], summary: str) -> int:
         return 1
     print(summary)
     return 0
+
+
+def fail(error: Exception) -> int:
+    """Print an error of one sentence to stderr and return the exit code."""
+    print(error, file=sys.stderr)
+    return 1

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tools.compiling import Artifact, CompileError, artifacts, fail
-from tools.findings import ROOT, Finding, report
+from scripts.deployment.artifacts import Artifact, load
+from scripts.deployment.errors import DeploymentError
+from tools.findings import ROOT, Finding, fail, report
 
 RECORD = "bench/sizes.json"
 # EIP-170 stops at 24,576 bytes of code, EIP-3860 at 49,152 of init code; ours leave room for a fix.
@@ -24,15 +25,15 @@ INITCODE_CEILING = 49_152
 
 def measure(root: Path) -> dict[str, int]:
     """Return the deployed bytes of every contract, immutables included, by name."""
-    return {name: made.runtime_bytes for name, made in artifacts(root).items()}
+    return {name: made.deployed_bytes for name, made in load(root=root).items()}
 
 
 def over_ceiling(made: Mapping[str, Artifact]) -> Iterator[Finding]:
     """Find the contracts that are too large."""
     for name, artifact in made.items():
         ceiling = CEILINGS.get(name, CEILING)
-        if artifact.runtime_bytes > ceiling:
-            text = f"{artifact.runtime_bytes:,} bytes deployed; the ceiling is {ceiling:,}"
+        if artifact.deployed_bytes > ceiling:
+            text = f"{artifact.deployed_bytes:,} bytes deployed; the ceiling is {ceiling:,}"
             yield Finding(f"contracts/{name}.vy", 1, "SIZE", text)
         if artifact.initcode_bytes > INITCODE_CEILING:
             text = f"{artifact.initcode_bytes:,} bytes of init code; the chain takes 49,152"
@@ -78,10 +79,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="record what is measured")
     options = parser.parse_args(argv)
     try:
-        made = artifacts(ROOT)
-    except CompileError as error:
+        made = load(root=ROOT)
+    except DeploymentError as error:
         return fail(error)
-    sizes = {name: artifact.runtime_bytes for name, artifact in made.items()}
+    sizes = {name: artifact.deployed_bytes for name, artifact in made.items()}
     recorded = _recorded(ROOT)
     if sizes:
         print(table(sizes, recorded or {}))

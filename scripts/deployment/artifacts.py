@@ -1,30 +1,30 @@
-"""Compile the deployables once, and remember the result until their sources change.
+"""Compile contracts once, and remember the result until their sources change.
 
-An artifact is kept under .build/artifacts, keyed by the sources that the contract imports. Where
-there are no sources (an installed wheel) the artifacts packaged beside this module are read.
+The only such store: deployment, tools, bench and tests share .cache/contracts. An artifact is kept
+under a key of the compiler, and of the sources that the contract imports with the pragmas in them,
+where every setting stands. Of several workers that miss the same artifact one compiles it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-import os
 import re
 import site
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from scripts.deployment.errors import DeploymentError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGED = Path(__file__).resolve().parent / "artifacts"
 COMPILERS = 2
 # A change in what is stored below makes the kept artifacts worthless.
-FORMAT = "2"
+FORMAT = "3"
 
 _IMPORT = re.compile(r"^(?:from\s+([\w.]+)\s+import\s+(\w+)|import\s+([\w.]+)\s+as\s+\w+)", re.M)
 
@@ -49,27 +49,48 @@ class Artifact:
         """The size that counts against the limits."""
         return len(self.runtime) // 2 + self.immutable_bytes
 
+    @property
+    def initcode_bytes(self) -> int:
+        """The size of the code that creates it, constructor arguments apart."""
+        return len(self.initcode) // 2
+
 
 def load(*names: str, root: Path = ROOT) -> dict[str, Artifact]:
-    """Return the named deployables (all of them without names), compiled.
+    """Return the named deployables (without names all but the mocks), compiled.
 
     Raises:
         DeploymentError: a contract is unknown or does not compile.
     """
     sources = _sources(root)
-    if not sources:
-        return _packaged(names)
     wanted = names or tuple(name for name, path in sources.items() if path.parent.name != "mocks")
     unknown = [name for name in wanted if name not in sources]
     if unknown:
         raise DeploymentError(f"there is no contract {unknown[0]} below contracts/")
-    keys = {name: _key(sources[name], root) for name in wanted}
-    found = {name: _recall(name, keys[name], root) for name in wanted}
-    missing = [name for name, artifact in found.items() if artifact is None]
-    for artifact in _compile_all([sources[name] for name in missing], root):
-        _remember(artifact, keys[artifact.name], root)
-        found[artifact.name] = artifact
-    return {name: artifact for name, artifact in found.items() if artifact is not None}
+    paths = [sources[name] for name in wanted]
+    missing = [path for path in paths if _recall(path, _key(path, root), root) is None]
+    if len(missing) > 1:
+        with ProcessPoolExecutor(max_workers=COMPILERS) as pool:
+            list(pool.map(of, missing, repeat(root)))
+    return {path.stem: of(path, root) for path in paths}
+
+
+def of(path: Path, root: Path = ROOT) -> Artifact:
+    """Return any one contract, compiled.
+
+    Raises:
+        DeploymentError: the contract does not compile.
+    """
+    key = _key(path, root)
+    kept = _recall(path, key, root)
+    if kept is not None:
+        return kept
+    store = _stored(path, root)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _recall(path, key, root) is None:
+            _remember(compile_file(path, root), key, store)
+        return _parse(store.read_text(encoding="utf-8"))
 
 
 def compile_file(path: Path, root: Path) -> Artifact:
@@ -100,35 +121,22 @@ def compile_file(path: Path, root: Path) -> Artifact:
                 layout=build_layout_output(compiled).get("storage_layout", {}),
             )
     except VyperException as error:
-        raise DeploymentError(f"{path.name} does not compile: {_first_reason(error)}") from error
+        raise DeploymentError(f"{path.name} does not compile: {_reason(error)}") from error
 
 
-def _first_reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def _reason(error: Exception) -> str:
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     # several errors come under a heading of their own
-    return next((line for line in lines if not line.endswith("following errors:")), "unknown")
+    first = next((line for line in lines if not line.endswith("following errors:")), "unknown")
+    place = re.search(r'contract "([^"]+?):(\d+)"', text)
+    return first + (f" ({Path(place[1]).name}, line {place[2]})" if place else "")
 
 
 def _sources(root: Path) -> dict[str, Path]:
     contracts = root / "contracts"
     folders = (contracts, contracts / "feeds", contracts / "mocks")
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.vy"))}
-
-
-def _packaged(names: tuple[str, ...]) -> dict[str, Artifact]:
-    found = {path.stem: path for path in PACKAGED.glob("*.json")}
-    absent = [name for name in names or ("Clearinghouse",) if name not in found]
-    if absent:
-        raise DeploymentError(f"neither sources nor a packaged artifact of {absent[0]} were found")
-    return {name: _parse(found[name].read_text(encoding="utf-8")) for name in names or found}
-
-
-def _compile_all(paths: list[Path], root: Path) -> Iterator[Artifact]:
-    if len(paths) < 2:
-        yield from (compile_file(path, root) for path in paths)
-        return
-    with ProcessPoolExecutor(max_workers=COMPILERS) as pool:
-        yield from pool.map(compile_file, paths, [root] * len(paths))
 
 
 def _key(path: Path, root: Path) -> str:
@@ -158,24 +166,24 @@ def _closure(path: Path, contracts: Path) -> set[Path]:
     return seen
 
 
+def _stored(path: Path, root: Path) -> Path:
+    return root / ".cache" / "contracts" / f"{path.stem}.json"
+
+
 def _parse(text: str) -> Artifact:
-    stored = json.loads(text)
-    return Artifact(**stored["artifact"])
+    return Artifact(**json.loads(text)["artifact"])
 
 
-def _recall(name: str, key: str, root: Path) -> Artifact | None:
-    path = root / ".build" / "artifacts" / f"{name}.json"
-    if not path.exists():
+def _recall(path: Path, key: str, root: Path) -> Artifact | None:
+    store = _stored(path, root)
+    if not store.exists():
         return None
-    text = path.read_text(encoding="utf-8")
+    text = store.read_text(encoding="utf-8")
     return _parse(text) if json.loads(text)["key"] == key else None
 
 
-def _remember(artifact: Artifact, key: str, root: Path) -> None:
-    folder = root / ".build" / "artifacts"
-    folder.mkdir(parents=True, exist_ok=True)
+def _remember(artifact: Artifact, key: str, store: Path) -> None:
     # Written beside and moved, so that a parallel reader never sees half a file.
-    draft = folder / f".{artifact.name}.{os.getpid()}"
-    stored: Mapping[str, Any] = {"key": key, "artifact": asdict(artifact)}
-    draft.write_text(json.dumps(stored), encoding="utf-8")
-    draft.replace(folder / f"{artifact.name}.json")
+    draft = store.with_suffix(".draft")
+    draft.write_text(json.dumps({"key": key, "artifact": asdict(artifact)}), encoding="utf-8")
+    draft.replace(store)

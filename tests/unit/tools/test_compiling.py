@@ -1,13 +1,17 @@
-"""Sizes and ABIs are those of the code that a chain would hold."""
+"""What is compiled is what a chain would hold, once; sizes and ABIs are read off it."""
 
 import json
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import boa
 import pytest
 
+from scripts.deployment import artifacts
+from scripts.deployment.artifacts import Artifact, load
+from scripts.deployment.errors import DeploymentError
 from tools import abi, sizes
-from tools.compiling import Artifact, CompileError, artifacts, compile_file, deployables
 
 ROOM = '''# pragma version 0.4.3
 # pragma nonreentrancy on
@@ -64,34 +68,58 @@ def house(tmp_path: Path) -> Path:
 
 
 def artifact(name: str, runtime: int, initcode: int = 0) -> Artifact:
-    return Artifact(name, runtime, initcode, [])
+    return Artifact(name, "", "", [], "00" * initcode, "00" * runtime, 0, {})
 
 
-def test_deployables__house_with_libraries__only_contracts_and_feeds(house: Path) -> None:
-    assert [path.name for path in deployables(house)] == ["Room.vy", "Feed.vy"]
+def test_load__house_with_libraries__only_contracts_and_feeds(house: Path) -> None:
+    assert list(load(root=house)) == ["Room", "Feed"]
 
 
-def test_compile__contract_with_immutables__size_of_the_deployed_code(house: Path) -> None:
+def test_load__contract_with_immutables__size_of_the_deployed_code(house: Path) -> None:
     deployed = boa.loads(ROOM)
-    compiled = compile_file(house / "contracts" / "Room.vy")
-    assert compiled.runtime_bytes == len(boa.env.get_code(deployed.address))
+    room = load("Room", root=house)["Room"]
+    assert room.deployed_bytes == len(boa.env.get_code(deployed.address))
 
 
-def test_artifacts__library_changed__compiled_again(house: Path) -> None:
-    before = artifacts(house)["Feed"]
+def test_load__library_changed__compiled_again(house: Path) -> None:
+    before = load("Feed", root=house)["Feed"]
     walls = house / "contracts" / "libs" / "walls.vy"
     walls.write_text(WALLS.replace("height < 3", "height < 3 and height != 1"))
-    after = artifacts(house)["Feed"]
-    assert after.runtime_bytes > before.runtime_bytes
-    assert artifacts(house)["Feed"] == after
+    after = load("Feed", root=house)["Feed"]
+    assert after.deployed_bytes > before.deployed_bytes
 
 
-def test_artifacts__contract_does_not_compile__one_sentence(house: Path) -> None:
+def test_load__pragma_changed__compiled_again(house: Path) -> None:
+    before = load("Room", root=house)["Room"]
+    chosen = ROOM.replace("on\n", "on\n# pragma evm-version london\n", 1)
+    (house / "contracts" / "Room.vy").write_text(chosen)
+    assert load("Room", root=house)["Room"].runtime != before.runtime
+
+
+def test_load__four_workers_at_once__one_of_them_compiles(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_file, book = artifacts.compile_file, house / "compiled.txt"
+
+    def noted(path: Path, root: Path) -> Artifact:
+        with book.open("a") as lines:
+            lines.write(path.stem + "\n")
+        return compile_file(path, root)
+
+    monkeypatch.setattr(artifacts, "compile_file", noted)
+    room = house / "contracts" / "Room.vy"
+    with ProcessPoolExecutor(max_workers=4) as pool:
+        made = list(pool.map(artifacts.of, repeat(room, 4), repeat(house)))
+    assert made == [artifacts.of(room, house)] * 4
+    assert book.read_text() == "Room\n"
+
+
+def test_load__contract_does_not_compile__one_sentence(house: Path) -> None:
     (house / "contracts" / "Room.vy").write_text(ROOM.replace("OPENED + seconds", "nowhere"))
     with pytest.raises(
-        CompileError, match=r"^Room\.vy does not compile: .+ \(Room\.vy, line 21\)$"
+        DeploymentError, match=r"^Room\.vy does not compile: .+ \(Room\.vy, line 21\)$"
     ):
-        artifacts(house)
+        load(root=house)
 
 
 def test_ceiling__contract_at_and_above__only_above_found() -> None:
@@ -119,7 +147,7 @@ def test_record__written__is_up_to_date(house: Path) -> None:
 
 
 def test_abi__written__no_differences(house: Path) -> None:
-    made = artifacts(house)
+    made = load(root=house)
     (house / "abi").mkdir()
     (house / "abi" / "Old.json").write_text("[]")
     abi.write(house / "abi", made)
@@ -129,7 +157,7 @@ def test_abi__written__no_differences(house: Path) -> None:
 
 
 def test_abi__missing_stale_or_different__each_found(house: Path) -> None:
-    made = artifacts(house)
+    made = load(root=house)
     folder = house / "abi"
     abi.write(folder, {"Room": made["Room"]})
     (folder / "Room.json").write_text("[]\n")
