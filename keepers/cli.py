@@ -12,7 +12,7 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import books, bots
+from keepers.commands import absent, books, bots
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
@@ -21,7 +21,7 @@ QUIET = {"accounts", "account", "prove"}  # commands that are looked at, not run
 
 
 def build() -> typer.Typer:
-    """Put the groups of commands together; the lab (demo, replay) when it is installed."""
+    """Put the groups of commands together; demo and replay work where the lab is: a checkout."""
     app = typer.Typer(
         name="plimsoll",
         help="On-chain cross margin: publish prices, execute orders, liquidate, read the books.",
@@ -31,8 +31,8 @@ def build() -> typer.Typer:
     )
     app.add_typer(bots.app)
     app.add_typer(books.app)
-    if importlib.util.find_spec(LAB) is not None:
-        app.add_typer(importlib.import_module(LAB).app)
+    here = importlib.util.find_spec("keepers.lab") is not None
+    app.add_typer(importlib.import_module(LAB).app if here else absent.app)
     return app
 
 

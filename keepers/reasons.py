@@ -8,7 +8,8 @@ from pathlib import Path
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-TABLE = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
+# in a checkout a link to docs/errors.md
+TABLE = Path(__file__).with_name("errors.md")
 ERROR_SELECTOR = "08c379a0"
 PANIC_SELECTOR = "4e487b71"
 NO_REASON = "no reason given"
@@ -16,9 +17,7 @@ NO_REASON = "no reason given"
 
 @cache
 def table(path: Path = TABLE) -> dict[str, tuple[str, str]]:
-    """Return reason -> (what it means, what to do); empty when the file is not shipped."""
-    if not path.is_file():
-        return {}
+    """Return reason -> (what it means, what to do)."""
     rows: dict[str, tuple[str, str]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]

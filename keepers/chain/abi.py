@@ -14,8 +14,8 @@ from eth_utils.crypto import keccak
 
 from keepers.errors import BadInput
 
-PACKAGED = Path(__file__).resolve().parents[1] / "abi"
-CHECKOUT = Path(__file__).resolve().parents[2] / "abi"
+# in a checkout a link to abi/, in a wheel its files
+FOLDER = Path(__file__).resolve().parents[1] / "abi"
 
 ERC20 = (
     ("balanceOf", ("address",), ("uint256",)),
@@ -168,15 +168,13 @@ def _event(entry: Mapping[str, Any]) -> Event:
 
 @cache
 def interface(name: str) -> Interface:
-    """Load one contract's interface from the package, or from the checkout's abi/."""
+    """Load one contract's interface."""
     if name == "ERC20":
         return _erc20()
-    for folder in (PACKAGED, CHECKOUT):
-        path = folder / f"{name}.json"
-        if path.is_file():
-            entries = json.loads(path.read_text(encoding="utf-8"))
-            return Interface(name, entries["abi"] if isinstance(entries, dict) else entries)
-    raise BadInput(f"there is no abi/{name}.json", "write the ABIs with `make record`")
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise BadInput(f"there is no abi/{name}.json", "write the ABIs with `make record`")
+    return Interface(name, json.loads(path.read_text(encoding="utf-8")))
 
 
 def _erc20() -> Interface:
