@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import click
 from ape import accounts
 from ape.api import AccountAPI, ProviderAPI
 from ape.cli import ConnectedProviderCommand, network_option
+from ape.exceptions import ApeException
 
 from scripts.deployment import params
 from scripts.deployment.ape_executor import ApeExecutor
 from scripts.deployment.command import open_site
 from scripts.deployment.errors import DeploymentError
+from scripts.deployment.ranges import TEST_CHAINS
 from scripts.deployment.record import path_of
 from scripts.deployment.runner import Site
 
@@ -27,9 +28,29 @@ OPTIONS = (
 )
 
 
-def script(act: Callable[[Site, bool], None]) -> click.Command:
-    """Turn a function of (site, dry_run) into an Ape script."""
+Act = Callable[[Site, bool], None]
 
+
+class Script(ConnectedProviderCommand):  # type: ignore[misc]
+    """An Ape command whose failures, that of the connection too, are one sentence."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Connect and run."""
+        try:
+            return super().invoke(ctx)
+        except (DeploymentError, ApeException) as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except OSError as error:
+            said = "the node does not answer any more; run this again when it does"
+            raise click.ClickException(f"{said} ({type(error).__name__})") from error
+
+
+def script(sends: bool) -> Callable[[Act], click.Command]:
+    """Turn a function of (site, dry_run) into an Ape script, which may send transactions."""
+    return lambda act: _script(act, sends)
+
+
+def _script(act: Act, sends: bool) -> click.Command:
     def run(
         provider: ProviderAPI,
         name: str,
@@ -39,22 +60,22 @@ def script(act: Callable[[Site, bool], None]) -> click.Command:
         dry_run: bool,
         **_: object,
     ) -> None:
-        try:
-            act(_site(provider, name, account, path, fresh), dry_run)
-        except DeploymentError as error:
-            raise click.ClickException(str(error)) from error
+        executor = ApeExecutor(_account(account, provider.chain_id, sends), provider)
+        path = path or path_of(executor.chain_id())
+        act(open_site(executor, params.load(name), path, fresh), dry_run)
 
     decorated: Callable[..., None] = network_option()(run)
     for option in OPTIONS:
         decorated = option(decorated)
-    command = click.command(cls=ConnectedProviderCommand, help=act.__doc__)
-    return cast("click.Command", command(decorated))  # type: ignore[no-untyped-call]
+    return click.command(cls=Script, help=act.__doc__)(decorated)
 
 
-def _site(
-    provider: ProviderAPI, name: str, account: str | None, path: Path | None, fresh: bool
-) -> Site:
-    sender: AccountAPI = accounts.load(account) if account else accounts.test_accounts[0]
-    executor = ApeExecutor(sender, provider)
-    parameters = params.load(name)
-    return open_site(executor, parameters, path or path_of(executor.chain_id()), fresh)
+def _account(alias: str | None, chain_id: int, sends: bool) -> AccountAPI:
+    if alias is None:
+        if sends and chain_id not in TEST_CHAINS:
+            raise DeploymentError("the test account is for test chains; give one with --account")
+        return accounts.test_accounts[0]
+    if alias not in accounts.aliases:
+        known = ", ".join(accounts.aliases) or "none; make one with `ape accounts import`"
+        raise DeploymentError(f"Ape has no account {alias}; there are {known}")
+    return accounts.load(alias)

@@ -8,7 +8,7 @@ from scripts.deployment.configuration import configure_plan
 from scripts.deployment.runner import Site
 
 
-@script
+@script(sends=True)
 def cli(site: Site, dry_run: bool) -> None:
     """Send what differs from the parameters, and nothing else."""
     act = rehearse if dry_run else carry_out

@@ -11,7 +11,7 @@ from scripts.deployment.plan import full_plan
 from scripts.deployment.runner import Site
 
 
-@script
+@script(sends=True)
 def cli(site: Site, dry_run: bool) -> None:
     """Deploy every contract and bring it to the parameters."""
     act = rehearse if dry_run else carry_out

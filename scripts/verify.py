@@ -3,18 +3,23 @@
 import click
 
 from scripts._command import script
+from scripts.deployment.configuration import ownership
 from scripts.deployment.errors import DeploymentError
+from scripts.deployment.preflight import check_chain
 from scripts.deployment.runner import Site
 from scripts.deployment.verification import verify
 
 
-@script
-def cli(site: Site, dry_run: bool) -> None:
+@script(sends=False)
+def cli(site: Site, _dry_run: bool) -> None:
     """Check that the code is the sources' and that every parameter is the file's."""
+    check_chain(site)
     findings = verify(site)
     wrong = [finding for finding in findings if not finding.ok]
     for finding in wrong:
         click.echo(f"{finding.what}: {finding.detail}")
     if wrong:
         raise DeploymentError(f"{len(wrong)} of {len(findings)} comparisons failed")
+    for line in ownership(site):
+        click.echo(line)
     click.echo(f"verified: {len(findings)} comparisons hold")

@@ -11,10 +11,9 @@ import fcntl
 import hashlib
 import json
 import re
-import site
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from scripts.deployment.errors import DeploymentError
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPILERS = 2
 # A change in what is stored below makes the kept artifacts worthless.
-FORMAT = "3"
+FORMAT = "4"
 
 _IMPORT = re.compile(r"^(?:from\s+([\w.]+)\s+import\s+(\w+)|import\s+([\w.]+)\s+as\s+\w+)", re.M)
 
@@ -43,6 +42,7 @@ class Artifact:
     runtime: str  # hex without 0x and without the immutables
     immutable_bytes: int  # appended to the runtime when it is deployed
     layout: dict[str, Any]  # of the storage: module -> variable -> {"slot": ...}
+    immutables: dict[str, Any]  # behind the runtime: module -> variable -> {"offset": ...}
 
     @property
     def deployed_bytes(self) -> int:
@@ -106,10 +106,12 @@ def compile_file(path: Path, root: Path) -> Artifact:
     from vyper.compiler.settings import anchor_settings
     from vyper.exceptions import VyperException
 
-    bundle = FilesystemInputBundle([*map(Path, site.getsitepackages()), root / "contracts"])
+    packages = Path(str(distribution("snekmate").locate_file("")))
+    bundle = FilesystemInputBundle([packages, root / "contracts"])
     try:
         compiled = CompilerData(bundle.load_file(path), input_bundle=bundle)
         with anchor_settings(compiled.settings):
+            layouts = build_layout_output(compiled)
             return Artifact(
                 name=path.stem,
                 source=path.relative_to(root).as_posix(),
@@ -118,7 +120,8 @@ def compile_file(path: Path, root: Path) -> Artifact:
                 initcode=compiled.bytecode.hex(),
                 runtime=compiled.bytecode_runtime.hex(),
                 immutable_bytes=compiled.global_ctx.immutable_section_bytes,
-                layout=build_layout_output(compiled).get("storage_layout", {}),
+                layout=layouts.get("storage_layout", {}),
+                immutables=layouts.get("code_layout", {}),
             )
     except VyperException as error:
         raise DeploymentError(f"{path.name} does not compile: {_reason(error)}") from error

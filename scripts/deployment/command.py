@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.deployment import artifacts, preflight
 from scripts.deployment import record as records
+from scripts.deployment.configuration import NOBODY, OWNED, owners
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Executor
 from scripts.deployment.models import Parameters
@@ -21,11 +22,9 @@ Tell = Callable[[str], None]
 def open_site(
     executor: Executor, parameters: Parameters, path: Path | None, fresh: bool = False
 ) -> Site:
-    """Return a site that goes on where the deployment file ends; `fresh` forgets the file."""
-    if fresh and path is not None:
-        path.unlink(missing_ok=True)
+    """Return a site that goes on where the deployment file ends; `fresh` begins a new one."""
+    record = resume(executor, None if fresh else path)
     made = artifacts.load(*contract_names(parameters))
-    record = resume(executor, path)
     record.commit = records.commit()
     record.compiler = next(iter(made.values())).compiler
     record.describe(parameters)
@@ -39,6 +38,10 @@ def carry_out(site: Site, steps: Sequence[Step], tell: Tell) -> list[Outcome]:
     total = sum(outcome.gas_used for outcome in outcomes)
     done = sum(not outcome.already for outcome in outcomes)
     tell(f"{done} of {len(outcomes)} steps run, {total:,} gas")
+    waiting = [name for name in OWNED if owners(site, name)[1] != NOBODY]
+    if waiting:
+        heir = site.resolve(site.parameters.owner)
+        tell(f"{heir} must call accept_ownership on {', '.join(waiting)} to become their owner")
     return outcomes
 
 

@@ -17,6 +17,8 @@ ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
 # docs/spec/words.md: account flags of an account word
 HOUSE_BIT = 4 << 48
+OWNED = ("RiskConfigurator", "Clearinghouse", "InsuranceFund", "LiquidityPool")
+NOBODY = "0x" + "00" * 20
 
 
 def configure_plan(parameters: Parameters) -> tuple[Step, ...]:
@@ -43,6 +45,9 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield _hand("Liquidator", ROLE_LIQUIDATE)
     yield from _insurance(parameters)
     yield _liquidator()
+    # last: from then on the deployer may be owner no longer
+    for name in OWNED:
+        yield _owner(name)
 
 
 # ---- Markets -----------------------------------------------------------------------------------
@@ -200,3 +205,38 @@ def _liquidator() -> Step:
         site.send(site.contract("InsuranceFund"), "set_liquidator", liquidator)
 
     return Step("Liquidator of the InsuranceFund", done, run)
+
+
+# ---- owners ------------------------------------------------------------------------------------
+
+
+def _owner(name: str) -> Step:
+    """Return the step that offers a contract to its owner, who has to accept."""
+
+    def heir(site: Site) -> str:
+        wanted = site.resolve(site.parameters.owner).lower()
+        return NOBODY if owners(site, name)[0] == wanted else wanted
+
+    def done(site: Site) -> bool:
+        return owners(site, name)[1] == heir(site)
+
+    def run(site: Site) -> None:
+        site.send(site.contract(name), "transfer_ownership", heir(site))
+
+    return Step(f"owner of {name}", done, run)
+
+
+def owners(site: Site, name: str) -> tuple[str, str]:
+    """Return the owner of a contract and who may become it by accepting, in lower case."""
+    contract = site.contract(name)
+    return contract.read("owner").lower(), contract.read("pending_owner").lower()
+
+
+def ownership(site: Site) -> list[str]:
+    """Return a sentence for each contract that has an owner: accepted, or still pending."""
+    said = []
+    for name in OWNED:
+        owner, pending = owners(site, name)
+        wait = f" until {pending} calls accept_ownership" if pending != NOBODY else ""
+        said.append(f"owner of {name}: {owner}{wait or ', accepted'}")
+    return said

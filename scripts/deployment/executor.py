@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, is_dataclass
 from typing import Any, Protocol
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -80,11 +81,18 @@ class Contract:
         self._abi = abi
 
     def read(self, function: str, *args: object) -> Any:
-        """Return the result of a view: one value, or a tuple of several; structs have names."""
+        """Return the result of a view: one value, or a tuple of several; structs have names.
+
+        Raises:
+            DeploymentError: what stands at the address is another contract, or nothing.
+        """
         entry = find(self._abi, function, len(args))
         data = self.executor.call(self.address, calldata(entry, args))
         outputs = entry["outputs"]
-        decoded = decode([abi_type(output) for output in outputs], data)
+        try:
+            decoded = decode([abi_type(output) for output in outputs], data)
+        except DecodingError as error:
+            raise DeploymentError(f"what is at {self.address} does not know {function}") from error
         values = tuple(named(*pair) for pair in zip(outputs, decoded, strict=True))
         return values[0] if len(values) == 1 else values
 

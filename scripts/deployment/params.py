@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -22,13 +22,29 @@ from scripts.deployment.models import (
     Timing,
     TokenParams,
 )
-from scripts.deployment.ranges import check
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from scripts.deployment.ranges import TEST_CHAINS, check
 
 FOLDER = Path(__file__).resolve().parent.parent / "params"
 MOCK = "mock"
+KAPPAS = ("kappa_flat", "kappa_leg", "kappa_collateral")
+# every entry that is read, by section; what is called otherwise is refused, not ignored
+SECTIONS: Mapping[str, Sequence[str]] = {
+    "signers": ("quorum", "addresses"),
+    "timings": tuple(entry.name for entry in fields(Timing)),
+    "charges": KAPPAS,
+    "funding": ("velocity", "rate_max"),
+    "orders": ("delay", "min_reserve"),
+    "pool": ("delay", "cooldown"),
+    "liquidation": ("curve", "dust"),
+    "insurance": ("market_limit", "day_limit"),
+    "settlement": ("symbol", "decimals", "hard_cap"),
+}
+SINGLE = ("chain_id", "owner", "treasury", "tokens", "prices", "classes", "markets", "collaterals")
+MARKET = ("id", "class", "min_price", "max_price", "min_leg", "margin", "feed", "pool")
+COLLATERAL = ("id", "feed", "decimals", "haircut_im", "haircut_mm", "hard_cap", "soft_cap")
+MARGIN = tuple(entry.name for entry in fields(MarginParams))
+FEED = tuple(entry.name for entry in fields(FeedParams) if not entry.name.endswith("_price"))
+POOL = tuple(entry.name.rstrip("_") for entry in fields(PoolParams))
 
 Node = Mapping[str, Any]
 
@@ -39,7 +55,13 @@ def load(network: str, folder: Path = FOLDER) -> Parameters:
     Raises:
         ParameterError: a file or an entry is missing, malformed or out of range.
     """
-    parameters = build(network, read(network, folder))
+    try:
+        parameters = build(network, read(network, folder))
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        # a list or a number where entries belong, or files that extend each other
+        raise ParameterError(
+            f"{network}.yaml: an entry has another form than in base.yaml ({error!s:.80})"
+        ) from error
     check(parameters)
     return parameters
 
@@ -69,19 +91,23 @@ def _merge(below: Node, above: Node) -> dict[str, Any]:
 
 def build(network: str, node: Node) -> Parameters:
     """Convert the merged YAML to integers."""
+    _known(node, (*SINGLE, *SECTIONS), "")
     insurance = _ratios(_section(node, "insurance"), "insurance")
     liquidation = _section(node, "liquidation")
     orders = _section(node, "orders")
     pool = _section(node, "pool")
     markets = _markets(node)
     tokens = node.get("tokens") or {}
+    chain_id = q.whole(node.get("chain_id"), "chain_id")
+    # elsewhere whoever owns the contracts and earns the fees is to be named
+    who = DEPLOYER if chain_id in TEST_CHAINS else ""
     return Parameters(
         network=network,
-        chain_id=q.whole(node.get("chain_id"), "chain_id"),
-        owner=str(node.get("owner", DEPLOYER)),
-        treasury=str(node.get("treasury", DEPLOYER)),
+        chain_id=chain_id,
+        owner=str(node.get("owner", who)),
+        treasury=str(node.get("treasury", who)),
         quorum=q.whole(_section(node, "signers").get("quorum"), "signers.quorum"),
-        signers=tuple(_section(node, "signers").get("addresses") or ()),
+        signers=tuple(map(str, _section(node, "signers").get("addresses") or ())),
         timing=_timing(_section(node, "timings")),
         charges=_charges(_section(node, "charges"), _section(node, "funding")),
         order_delay=q.seconds(orders.get("delay"), "orders.delay"),
@@ -106,8 +132,10 @@ def build(network: str, node: Node) -> Parameters:
     )
 
 
-def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
-    return tuple(entry.name for entry in fields(kind))
+def _known(node: Node, names: Iterable[str], where: str) -> None:
+    unknown = sorted(set(node) - set(names))
+    if unknown:
+        raise ParameterError(f"{where}{unknown[0]}: there is no parameter of this name")
 
 
 def _ratios(node: Node, where: str) -> Callable[[str], int]:
@@ -118,21 +146,29 @@ def _section(node: Node, name: str) -> Node:
     section = node.get(name)
     if not isinstance(section, Mapping):
         raise ParameterError(f"{name}: is missing")
+    if name in SECTIONS:
+        _known(section, SECTIONS[name], f"{name}.")
     return section
 
 
+def _part(market: Node, name: str, names: Iterable[str], where: str) -> Node:
+    part = market.get(name)
+    if not isinstance(part, Mapping):
+        raise ParameterError(f"{where}.{name}: is missing")
+    _known(part, names, f"{where}.{name}.")
+    return part
+
+
 def _timing(node: Node) -> Timing:
-    return Timing(
-        **{name: q.seconds(node.get(name), f"timings.{name}") for name in _fields(Timing)}
-    )
+    names = SECTIONS["timings"]
+    return Timing(**{name: q.seconds(node.get(name), f"timings.{name}") for name in names})
 
 
 def _charges(charges: Node, funding: Node) -> Charges:
-    kappas = ("kappa_flat", "kappa_leg", "kappa_collateral")
     velocity = q.rate(funding.get("velocity"), "h/h", "funding.velocity")
     rate_max = q.rate(funding.get("rate_max"), "h", "funding.rate_max")
     return Charges(
-        **{name: q.usd(charges.get(name), f"charges.{name}") for name in kappas},
+        **{name: q.usd(charges.get(name), f"charges.{name}") for name in KAPPAS},
         funding_velocity=q.per_second_down(velocity, 2),
         funding_rate_max=q.per_second_down(rate_max, 1),
     )
@@ -162,6 +198,7 @@ def _settlement(node: Node) -> TokenParams:
 
 def _collateral(symbol: str, node: Node, markets: Mapping[str, MarketParams]) -> TokenParams:
     where = f"collaterals.{symbol}"
+    _known(node, COLLATERAL, f"{where}.")
     feed = str(node.get("feed"))
     if feed not in markets:
         raise ParameterError(f"{where}.feed: there is no market {feed}")
@@ -183,13 +220,15 @@ def _markets(node: Node) -> dict[str, MarketParams]:
         if entry.get("class") not in classes:
             raise ParameterError(f"{where}.class: there is no class {entry.get('class')!r}")
         merged = _merge(classes[entry["class"]], entry)
-        pool = merged.get("pool")
+        _known(merged, MARKET, f"{where}.")
         markets[symbol] = MarketParams(
             symbol=symbol,
             id=q.whole(entry.get("id"), f"{where}.id"),
-            margin=_margin(_section(merged, "margin"), f"{where}.margin"),
-            feed=_feed(_section(merged, "feed"), merged, where),
-            pool=None if pool is None else _pool(pool, f"{where}.pool"),
+            margin=_margin(_part(merged, "margin", MARGIN, where), f"{where}.margin"),
+            feed=_feed(_part(merged, "feed", FEED, where), merged, where),
+            pool=_pool(_part(merged, "pool", POOL, where), f"{where}.pool")
+            if merged.get("pool") is not None
+            else None,
             min_leg=q.usd(merged.get("min_leg"), f"{where}.min_leg"),
         )
     return markets

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from scripts.deployment.artifacts import Artifact
 from scripts.deployment.configuration import configure_plan, small_markets
 from scripts.deployment.errors import DeploymentError
-from scripts.deployment.executor import created_address
+from scripts.deployment.executor import Receipt, created_address
 from scripts.deployment.models import Parameters, TokenParams
 from scripts.deployment.runner import Site, Step
 
@@ -162,6 +163,8 @@ def check_circle(site: Site) -> None:
         DeploymentError: the sender's nonce moved on since the circle was begun.
     """
     missing = [name for name in CIRCLE if not site.deployed(name)]
+    if len(missing) < len(CIRCLE):
+        missing = [name for name in missing if not _adopt(site, name)]
     if not missing or len(missing) == len(CIRCLE):
         return
     nonce = site.executor.nonce()
@@ -172,6 +175,26 @@ def check_circle(site: Site) -> None:
                 f"{name} would not get the address that {begun} was made for, since the deployer "
                 f"sent other transactions in between; take {begun} out of the deployment file"
             )
+
+
+def _adopt(site: Site, name: str) -> bool:
+    """Note a contract that a run created just before it was interrupted: its next, by its nonce."""
+    address = site.record.predicted.get(name, "")
+    if not address or not same_code(site.executor.code(address), site.artifacts[name]):
+        return False
+    site.record.add(name, Receipt("", site.executor.block(), 0, address))
+    return True
+
+
+def same_code(deployed: bytes, artifact: Artifact) -> bool:
+    """Return whether code is an artifact's, whatever values its immutables have.
+
+    Vyper appends the immutables to the code, so the code before them must be equal and the length
+    after it exactly theirs.
+    """
+    runtime = bytes.fromhex(artifact.runtime)
+    tail = len(deployed) - len(runtime)
+    return deployed.startswith(runtime) and tail == artifact.immutable_bytes
 
 
 def _assert_predicted(site: Site, name: str) -> None:

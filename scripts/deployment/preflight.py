@@ -5,8 +5,7 @@ from __future__ import annotations
 from scripts.deployment import ranges
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Contract
-from scripts.deployment.models import DEPLOYER
-from scripts.deployment.plan import check_circle
+from scripts.deployment.plan import CONTRACTS, check_circle
 from scripts.deployment.runner import Site
 
 # a whole deployment uses about 35M gas; at 10 gwei and with reserve this is what it may cost
@@ -27,25 +26,27 @@ def check(site: Site) -> None:
     Raises:
         DeploymentError: the first thing that is wrong.
     """
-    _check_chain(site)
+    check_chain(site)
     ranges.check(site.parameters)
-    _check_owner(site)
     _check_tokens(site)
     _check_balance(site)
+    _check_sender(site)
     check_circle(site)
 
 
-def _check_chain(site: Site) -> None:
+def check_chain(site: Site) -> None:
+    """Refuse a chain that the parameters are not for."""
     found, wanted = site.executor.chain_id(), site.parameters.chain_id
     if found != wanted:
         network = site.parameters.network
         raise DeploymentError(f"the node is on chain {found}, and {network}.yaml is for {wanted}")
 
 
-def _check_owner(site: Site) -> None:
-    owner = site.parameters.owner
-    if owner != DEPLOYER and len(bytes.fromhex(owner.removeprefix("0x"))) != 20:
-        raise DeploymentError(f"owner: {owner} is not an address")
+def _check_sender(site: Site) -> None:
+    # the predicted addresses are the first account's; what stands already its owner may configure
+    begun = site.record.deployer
+    if begun != site.executor.sender and not all(site.deployed(name) for name in CONTRACTS):
+        raise DeploymentError(f"the deployment was begun by {begun}; go on with that account")
 
 
 def _check_balance(site: Site) -> None:

@@ -6,8 +6,13 @@ a revert half-way.
 
 from __future__ import annotations
 
+import re
+
+from eth_utils.address import is_checksum_formatted_address, to_checksum_address
+
 from scripts.deployment.errors import ParameterError
 from scripts.deployment.models import (
+    DEPLOYER,
     FeedParams,
     MarginParams,
     MarketParams,
@@ -53,6 +58,7 @@ def check(parameters: Parameters) -> None:
     Raises:
         ParameterError: the first entry that is out of its range.
     """
+    _addresses(parameters)
     _signers(parameters)
     _timings(parameters)
     _liquidation(parameters)
@@ -83,6 +89,25 @@ def _distinct(ids: list[int], what: str, last: int) -> None:
     _need(len(set(ids)) == len(ids), f"{what}: two entries have the same id")
     _need(sorted(ids) == list(range(1, len(ids) + 1)), f"{what}: ids are not 1, 2, 3, ...")
     _need(len(ids) <= last, f"{what}: more than {last}")
+
+
+def _addresses(parameters: Parameters) -> None:
+    for where, who in (("owner", parameters.owner), ("treasury", parameters.treasury)):
+        _need(who != "", f"{where}: is missing; give an address")
+        if who != DEPLOYER:
+            _address(who, where)
+    for index, signer in enumerate(parameters.signers):
+        _address(signer, f"signers.addresses[{index}]")
+    for symbol, token in parameters.tokens.items():
+        _address(token, f"tokens.{symbol}")
+
+
+def _address(text: str, where: str) -> None:
+    ok = re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is not None
+    _need(ok, f"{where}: {text} is not an address (0x and 40 digits, in quotes)")
+    # capitals among the letters are a checksum
+    mixed = is_checksum_formatted_address(text)
+    _need(not mixed or text == to_checksum_address(text), f"{where}: {text} has a typing error")
 
 
 def _signers(parameters: Parameters) -> None:

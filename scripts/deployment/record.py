@@ -40,7 +40,9 @@ class Record:
             DeploymentError: it has not been deployed.
         """
         if name not in self.contracts:
-            raise DeploymentError(f"{name} is not deployed on chain {self.chain_id}")
+            raise DeploymentError(
+                f"{name} is not deployed on chain {self.chain_id}; run `ape run deploy`"
+            )
         return str(self.contracts[name]["address"])
 
     def token(self, symbol: str) -> str:

@@ -10,10 +10,13 @@ from eth_utils.crypto import keccak
 
 from scripts.deployment import record as records
 from scripts.deployment.artifacts import Artifact
-from scripts.deployment.errors import DeploymentError
+from scripts.deployment.errors import DeploymentError, SendError
 from scripts.deployment.executor import Contract, Executor, Receipt, initcode
 from scripts.deployment.models import DEPLOYER, Parameters
 from scripts.deployment.record import Record
+
+# what snekmate's ownable says to anybody else
+NOT_OWNER = "ownable: "
 
 
 @dataclass(slots=True)
@@ -58,14 +61,21 @@ class Site:
         place = keccak(slot.to_bytes(32, "big") + int(key, 16).to_bytes(32, "big"))
         return self.executor.storage(self.record.address(name), int.from_bytes(place, "big"))
 
+    def immutable(self, name: str, module: str, variable: str) -> int:
+        """Return a word that has no getter, out of the code of a contract."""
+        made = self.artifacts[name]
+        start = len(made.runtime) // 2 + int(made.immutables[module][variable]["offset"])
+        code = self.executor.code(self.record.address(name))
+        return int.from_bytes(code[start : start + 32], "big")
+
     def deployed(self, name: str) -> bool:
         """Return whether a contract is noted and has code."""
         noted = self.record.contracts.get(name)
         return noted is not None and len(self.executor.code(noted["address"])) > 0
 
     def resolve(self, who: str) -> str:
-        """Return an address; `deployer` stands for the sender."""
-        return self.executor.sender if who == DEPLOYER else who
+        """Return an address; `deployer` stands for the account that began the deployment."""
+        return self.record.deployer if who == DEPLOYER else who
 
     def save(self) -> None:
         """Write the record, if it has a file."""
@@ -116,6 +126,11 @@ def run(
 def _run_one(site: Site, step: Step) -> None:
     try:
         step.run(site)
+    except SendError as error:
+        if str(error).startswith(NOT_OWNER):
+            sender = site.executor.sender
+            error = SendError(f"{sender} is not the owner; send it from the owner's account")
+        raise DeploymentError(f"{step.name}: {error}") from error
     except DeploymentError as error:
         raise DeploymentError(f"{step.name}: {error}") from error
     site.save()
@@ -125,7 +140,7 @@ def resume(executor: Executor, path: Path | None) -> Record:
     """Return the record to go on with: the chain's file, or a new one.
 
     Raises:
-        DeploymentError: the file belongs to another chain or another deployer.
+        DeploymentError: the file belongs to another chain.
     """
     chain_id = executor.chain_id()
     if path is None or not path.exists():
@@ -133,6 +148,4 @@ def resume(executor: Executor, path: Path | None) -> Record:
     kept = records.load(path)
     if kept.chain_id != chain_id:
         raise DeploymentError(f"{path.name} is of chain {kept.chain_id}, not {chain_id}")
-    if kept.deployer != executor.sender:
-        raise DeploymentError(f"{path.name} was begun by {kept.deployer}; go on with that account")
     return kept

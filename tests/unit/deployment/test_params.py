@@ -132,6 +132,11 @@ def test_check__market_out_of_range__says_where(local, change, sentence):
         ({"liquidation_curve": ((5, 2), (4, 3))}, "curve: does not grow"),
         ({"insurance_day_limit": 0}, "insurance: limits"),
         ({"prices": {}}, "prices.ETH: is missing"),
+        ({"owner": ""}, "owner: is missing; give an address"),
+        ({"owner": "0x12"}, "owner: 0x12 is not an address"),
+        ({"treasury": "0x14dC79964da2C08b23698B3D3cc7Ca32193d9956"}, "treasury: .* typing error"),
+        ({"signers": ("0x12",)}, r"signers.addresses\[0\]: 0x12 is not an address"),
+        ({"tokens": {"USDC": "usdc.eth"}}, "tokens.USDC: usdc.eth is not an address"),
     ],
 )
 def test_check__parameters_out_of_range__says_what(local, change, sentence):
@@ -167,6 +172,52 @@ def test_build__market_of_no_class__is_refused():
     node["markets"] = {"ETH": {**node["markets"]["ETH"], "class": "minor"}}
     with pytest.raises(ParameterError, match="there is no class 'minor'"):
         params.build("local", node)
+
+
+def _load(folder, text):
+    """Load a network that changes the local one."""
+    for name in ("base", "local"):
+        (folder / f"{name}.yaml").write_text((params.FOLDER / f"{name}.yaml").read_text())
+    (folder / "changed.yaml").write_text(f"extends: local\n{text}")
+    return params.load("changed", folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("timing: {age_im: 30 s}", "^timing: there is no parameter of this name"),
+        ("timings: {age_in: 30 s}", "^timings.age_in: there is no parameter"),
+        ("markets: {ETH: {clas: major}}", "^markets.ETH.clas: there is no parameter"),
+        ("classes: {major: {pool: {mju: 1 %}}}", r"^markets.ETH.pool.mju: there is no parameter"),
+        ("collaterals: {WETH: {haircut: 1 %}}", "^collaterals.WETH.haircut: there is no"),
+        ("markets: [ETH]", "^markets: is missing"),
+        ("markets: {ETH: 3}", r"^changed.yaml: an entry has another form than in base.yaml"),
+        ("signers: {addresses: 5}", r"^changed.yaml: an entry has another form"),
+        ("liquidation: {curve: [[5 min], [1 h]]}", r"^changed.yaml: an entry has another form"),
+        ("owner: 0x976EA74026E726554dB657fA54763abd0C3a0aa9", "^owner: .* in quotes"),
+        ("chain_id: 1\nowner: null", "^owner: None is not an address"),
+    ],
+)
+def test_load__entry_of_another_name_or_form__one_sentence(tmp_path, text, sentence):
+    with pytest.raises(ParameterError, match=sentence) as refused:
+        _load(tmp_path, text)
+    assert "\n" not in str(refused.value)
+
+
+def test_load__files_that_extend_each_other__one_sentence(tmp_path):
+    (tmp_path / "loop.yaml").write_text("extends: loop")
+    with pytest.raises(ParameterError, match=r"^loop.yaml: an entry has another form"):
+        params.load("loop", tmp_path)
+
+
+def test_load__owner_not_named__deployer_on_test_chains_only(tmp_path):
+    local = (params.FOLDER / "local.yaml").read_text().replace("owner: deployer\n", "")
+    (tmp_path / "base.yaml").write_text((params.FOLDER / "base.yaml").read_text())
+    (tmp_path / "here.yaml").write_text(local)
+    (tmp_path / "there.yaml").write_text(local.replace("chain_id: 31337", "chain_id: 1"))
+    assert params.load("here", tmp_path).owner == "deployer"
+    with pytest.raises(ParameterError, match="owner: is missing"):
+        params.load("there", tmp_path)
 
 
 def test_read__not_yaml__is_refused(tmp_path):

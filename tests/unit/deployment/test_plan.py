@@ -8,12 +8,19 @@ import pytest
 from scripts.deployment import artifacts, command, params, preflight
 from scripts.deployment import record as records
 from scripts.deployment.boa_executor import BoaExecutor
-from scripts.deployment.configuration import configure_plan
+from scripts.deployment.configuration import OWNED, configure_plan, ownership
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import created_address
-from scripts.deployment.plan import CIRCLE, CONTRACTS, contract_names, deploy_plan, full_plan
+from scripts.deployment.plan import (
+    CIRCLE,
+    CONTRACTS,
+    contract_names,
+    deploy_plan,
+    full_plan,
+    same_code,
+)
 from scripts.deployment.runner import run
-from scripts.deployment.verification import same_code, verify
+from scripts.deployment.verification import verify
 
 
 class Interrupted(Exception):
@@ -21,26 +28,29 @@ class Interrupted(Exception):
 
 
 class FragileExecutor(BoaExecutor):
-    """An executor that sends only so many transactions."""
+    """An executor that sends only so many transactions, and may lose the last one's receipt."""
 
     def __init__(self, sender, left=10**9):
         super().__init__(sender)
         self.left = left
         self.sent = 0
+        self.loses_receipt = False
 
-    def _spend(self):
+    def _spend(self, transact, *given):
         if self.left == 0:
             raise Interrupted
         self.left -= 1
         self.sent += 1
+        receipt = transact(*given)
+        if self.left == 0 and self.loses_receipt:
+            raise Interrupted
+        return receipt
 
     def create(self, initcode):
-        self._spend()
-        return super().create(initcode)
+        return self._spend(super().create, initcode)
 
     def send(self, to, data, value=0):
-        self._spend()
-        return super().send(to, data, value)
+        return self._spend(super().send, to, data, value)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +72,13 @@ def path(tmp_path):
 
 def _deploy(executor, parameters, path=None):
     site = command.open_site(executor, parameters, path)
-    run(site, full_plan(parameters))
+    command.carry_out(site, full_plan(parameters), lambda _: None)
     return site
+
+
+def _as(executor, name):
+    """Return another account's executor on the same chain."""
+    return FragileExecutor(str(executor.env.generate_address(name)))
 
 
 def test_deploy__empty_chain__all_contracts_verified(executor, local, path):
@@ -113,6 +128,21 @@ def test_deploy__interrupted__goes_on_to_the_same_end(executor, local, path, int
     assert all(finding.ok for finding in verify(site)), verify(site)
 
 
+@pytest.mark.parametrize("interrupted_after", range(5, 12))
+def test_deploy__interrupted_before_the_note__goes_on_to_the_same_end(
+    executor, local, path, interrupted_after
+):
+    executor.left, executor.loses_receipt = interrupted_after, True
+    with pytest.raises(Interrupted):
+        _deploy(executor, local, path)
+
+    executor.left = 10**9
+    site = _deploy(executor, local, path)
+
+    assert all(finding.ok for finding in verify(site)), verify(site)
+    assert site.record.block <= min(entry["block"] for entry in site.record.contracts.values())
+
+
 def test_deploy__interrupted_in_the_circle_and_nonce_moved_on__says_what_to_do(
     executor, local, path
 ):
@@ -146,7 +176,128 @@ def test_verify__foreign_code__is_found(executor, local, path):
     site = _deploy(executor, local, path)
     boa.env.set_code(site.record.address("Orders"), b"\x00" * 100)
 
-    assert [finding.what for finding in verify(site) if not finding.ok] == ["code of Orders"]
+    found = {finding.what: finding.detail for finding in verify(site) if not finding.ok}
+    assert found["code of Orders"] == "differs from the source"
+    assert "does not know commit_delay" in found["orders"]
+    assert len(found) == 2
+
+
+def test_verify__nothing_deployed__one_sentence(executor, local):
+    with pytest.raises(DeploymentError, match="nothing is deployed on chain 31337; run `ape run"):
+        verify(command.open_site(executor, local, None))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda p: {"timing": replace(p.timing, age_mm=90)}, "timings"),
+        (lambda p: {"charges": replace(p.charges, kappa_leg=1)}, "charges and funding"),
+        (lambda p: {"quorum": 1}, "signers.quorum"),
+        (lambda p: {"order_delay": 3}, "orders"),
+        (lambda p: {"pool_cooldown": 3}, "delays of the pool"),
+        (lambda p: {"liquidation_curve": ((300, 1), (1_800, 2))}, "liquidation"),
+        (lambda p: {"liquidation_dust": 1}, "liquidation"),
+        (lambda p: {"treasury": "0x" + "11" * 20}, "treasury"),
+    ],
+)
+def test_verify__parameter_of_a_constructor_changed__is_found(executor, local, change, what):
+    site = _deploy(executor, local)
+    site.parameters = replace(local, **change(local))
+
+    found = {finding.what: finding.detail for finding in verify(site) if not finding.ok}
+
+    assert found == {what: "was fixed otherwise when it was deployed"}
+
+
+def test_verify__other_account__compares_the_same(executor, local, path):
+    _deploy(executor, local, path)
+    site = command.open_site(_as(executor, "reader"), local, path)
+    assert all(finding.ok for finding in verify(site)), verify(site)
+
+
+# ---- owners ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def heir(executor):
+    return _as(executor, "timelock")
+
+
+def _accept(site, heir):
+    for name in OWNED:
+        site.contract(name).by(heir).send("accept_ownership")
+
+
+def test_owner__deployer__is_owner_and_nothing_is_pending(executor, local):
+    site = _deploy(executor, local)
+    address = executor.sender.lower()
+    assert ownership(site) == [f"owner of {name}: {address}, accepted" for name in OWNED]
+
+
+def test_owner__another_address__pending_until_it_accepts(executor, local, path, heir):
+    parameters = replace(local, owner=heir.sender)
+    said = []
+    site = command.open_site(executor, parameters, path)
+    command.carry_out(site, full_plan(parameters), said.append)
+
+    assert said[-1] == (
+        f"{heir.sender} must call accept_ownership on RiskConfigurator, Clearinghouse, "
+        "InsuranceFund, LiquidityPool to become their owner"
+    )
+    assert all(finding.ok for finding in verify(site)), verify(site)
+    assert ownership(site)[0] == (
+        f"owner of RiskConfigurator: {executor.sender.lower()} until {heir.sender.lower()} calls "
+        "accept_ownership"
+    )
+    sent = executor.sent
+    assert all(each.already for each in run(site, full_plan(parameters)))
+
+    _accept(site, heir)
+
+    assert ownership(site) == [
+        f"owner of {name}: {heir.sender.lower()}, accepted" for name in OWNED
+    ]
+    assert all(each.already for each in run(site, full_plan(parameters)))
+    assert executor.sent == sent
+
+
+def test_owner__interrupted_between_two_contracts__goes_on(executor, local, path, heir):
+    parameters = replace(local, owner=heir.sender)
+    _deploy(executor, local, path)
+    executor.left = 2
+    with pytest.raises(Interrupted):
+        _deploy(executor, parameters, path)
+
+    executor.left = 10**9
+    before = executor.sent
+    site = _deploy(executor, parameters, path)
+
+    assert executor.sent == before + len(OWNED) - 2
+    assert all("until" in line for line in ownership(site))
+
+
+def test_owner__deployer_again_before_acceptance__takes_the_offer_back(executor, local, path, heir):
+    _deploy(executor, replace(local, owner=heir.sender), path)
+    site = _deploy(executor, local, path)
+
+    assert all(line.endswith(", accepted") for line in ownership(site))
+    with pytest.raises(DeploymentError, match="caller is not the new owner"):
+        _accept(site, heir)
+
+
+def test_configure__handed_over__only_the_new_owner_changes_parameters(executor, local, path, heir):
+    parameters = replace(local, owner=heir.sender)
+    _accept(_deploy(executor, parameters, path), heir)
+    changed = replace(parameters, insurance_market_limit=10**17)
+
+    with pytest.raises(
+        DeploymentError, match=r"limits of the InsuranceFund: 0x\w+ is not the owner; send it from"
+    ):
+        _deploy(executor, changed, path)
+    site = _deploy(heir, changed, path)
+
+    assert heir.sent == len(OWNED) + 1
+    assert all(finding.ok for finding in verify(site)), verify(site)
 
 
 def test_same_code__other_immutables__is_the_same():
@@ -217,13 +368,24 @@ def test_preflight__tokens__missing_empty_or_of_other_decimals(executor, local):
         preflight.check(command.open_site(executor, replace(local, tokens=wrong), None))
 
 
+def test_dry_run__fresh__keeps_the_file_of_the_deployment_before(executor, local, path):
+    _deploy(executor, local, path)
+    kept, said = path.read_text(), []
+
+    site = command.open_site(executor, local, path, fresh=True)
+    command.rehearse(site, full_plan(local), said.append)
+
+    assert path.read_text() == kept
+    assert not said[0].endswith("as it is")
+
+
 def test_resume__file_of_another_chain_or_deployer__is_refused(executor, local, path):
     records.save(records.Record(chain_id=1, deployer=executor.sender), path)
     with pytest.raises(DeploymentError, match=r"31337\.json is of chain 1, not 31337"):
         command.open_site(executor, local, path)
     records.save(records.Record(chain_id=31337, deployer="0x" + "11" * 20), path)
     with pytest.raises(DeploymentError, match="go on with that account"):
-        command.open_site(executor, local, path)
+        preflight.check(command.open_site(executor, local, path))
 
 
 def test_load__missing_or_broken_file__is_refused(path):

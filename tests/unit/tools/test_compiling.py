@@ -68,7 +68,7 @@ def house(tmp_path: Path) -> Path:
 
 
 def artifact(name: str, runtime: int, initcode: int = 0) -> Artifact:
-    return Artifact(name, "", "", [], "00" * initcode, "00" * runtime, 0, {})
+    return Artifact(name, "", "", [], "00" * initcode, "00" * runtime, 0, {}, {})
 
 
 def test_load__house_with_libraries__only_contracts_and_feeds(house: Path) -> None:
