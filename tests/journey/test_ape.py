@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bench.node import fresh_chain
+from bench.node import fresh_chain, rpc
 from scripts.deployment import record as records
 from scripts.deployment.configuration import configure_plan
 from scripts.deployment.errors import DeploymentError
@@ -21,6 +22,7 @@ from tests.support.scene import LOTS, Scene, deploy
 
 pytestmark = pytest.mark.ape
 USD = 10**6
+FIRST_TEST_ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 
 
 @contextmanager
@@ -92,9 +94,45 @@ def test_scripts__from_the_command_line__deploy_repeat_and_verify(tmp_path):
         assert f"0 of {_steps()} steps run" in _ape_run("deploy", url, path).stdout
         assert "comparisons hold" in _ape_run("verify", url, path).stdout
 
-        refused = _ape_run("deploy", url, tmp_path / "1337.json", "--params", "test", check=False)
-        assert refused.returncode != 0
-        assert "the node is on chain 31337, and test.yaml is for 1337" in refused.stderr
+
+@pytest.mark.anvil
+def test_scripts__something_wrong__one_sentence_and_nothing_sent(tmp_path):
+    (tmp_path / "broken.yaml").write_text("extends: local\na: [1, 2")
+    (tmp_path / "wild.yaml").write_text("extends: local\norders: {delay: 0 s}")
+    with fresh_chain() as chain:
+        url, node = (
+            chain.web3.provider.endpoint_uri,
+            ("--network", chain.web3.provider.endpoint_uri),
+        )
+        refused = partial(_refused, url, tmp_path / "31337.json")
+        assert refused("deploy", "--params", "test") == (
+            "the node is on chain 31337, and test.yaml is for 1337"
+        )
+        assert "no parameters for network 'moon'" in refused("deploy", "--params", "moon")
+        assert "broken.yaml is not YAML" in refused("deploy", "--params", tmp_path / "broken")
+        assert refused("deploy", "--params", tmp_path / "wild") == "orders.delay: is zero"
+        assert "Ape has no account nobody" in refused("deploy", "--account", "nobody")
+        assert "run `ape run deploy` first" in refused("verify")
+        assert "run `ape run deploy`" in refused("configure")
+        assert "node found on" in refused("deploy", "--network", "http://127.0.0.1:1")
+        rpc(chain.web3, "anvil_setChainId", 4_242)
+        assert "give one with --account" in refused("deploy", *node)
+        assert "give one with --account" not in refused("verify", *node)
+        rpc(chain.web3, "anvil_setChainId", 31_337)
+        rpc(chain.web3, "anvil_setBalance", FIRST_TEST_ACCOUNT, hex(10**17))
+        assert "holds 0.1000 of the native coin" in refused("deploy")
+        assert chain.web3.eth.block_number == 0
+
+
+def _refused(url, path, script, *options):
+    done = _ape_run(script, url, path, *options, check=False)
+    assert done.returncode != 0
+    assert not path.exists()
+    assert "Traceback" not in done.stderr + done.stdout
+    said = [line for line in done.stderr.splitlines() if not line.startswith(("INFO", "WARNING"))]
+    assert len(said) == 1, done.stderr
+    assert said[0].startswith("Error: ")
+    return said[0].removeprefix("Error: ")
 
 
 def _steps():
