@@ -3,6 +3,7 @@
 import click
 
 from scripts._command import script
+from scripts.deployment.command import show_constants
 from scripts.deployment.configuration import ownership
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.preflight import check_chain
@@ -20,6 +21,7 @@ def cli(site: Site, _dry_run: bool) -> None:
         click.echo(f"{finding.what}: {finding.detail}")
     if wrong:
         raise DeploymentError(f"{len(wrong)} of {len(findings)} comparisons failed")
+    show_constants(click.echo)
     for line in ownership(site):
         click.echo(line)
     click.echo(f"verified: {len(findings)} comparisons hold")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.deployment import artifacts, preflight
+from scripts.deployment import artifacts, constants, preflight
 from scripts.deployment import record as records
 from scripts.deployment.configuration import NOBODY, OWNED, owners
 from scripts.deployment.errors import DeploymentError
@@ -57,7 +57,15 @@ def rehearse(site: Site, steps: Sequence[Step], tell: Tell) -> None:
         already, cost = _is_done(step, site), gas.get(step.name, 0)
         left += 0 if already else cost
         tell(_line(Outcome(step.name, already or cost == 0, cost)))
+    show_constants(tell)
     tell(f"dry run: nothing was sent; about {left:,} gas are left to spend")
+
+
+def show_constants(tell: Tell) -> None:
+    """Say what the contracts fix and no parameter file can change."""
+    tell("constants of the contracts:")
+    for line in constants.shown():
+        tell(f"  {line}")
 
 
 def _is_done(step: Step, site: Site) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from scripts.deployment import params, quantities, ranges
-from scripts.deployment.errors import ParameterError
+from scripts.deployment.constants import CONSTANTS, Constant
+from scripts.deployment.errors import DeploymentError, ParameterError
 from scripts.deployment.models import Parameters
 
 WAD = 10**18
@@ -83,6 +84,32 @@ def test_rate__of_another_period__is_refused():
     assert quantities.rate("0.05 %/s", "s", "here") == 5 * 10**14
     with pytest.raises(ParameterError, match="needs the unit %/s"):
         quantities.rate("0.05 %/h", "s", "here")
+
+
+def test_constants__of_the_contracts__are_the_rules_defaults_and_named_in_the_file():
+    # rules R13: open age, MM age, minimum legs, dust, settle pay above 1,000 USD and 1 bp, T_max
+    defaults = {
+        "AGE_OPEN": 15,
+        "AGE_REDUCE": 120,
+        "MAX_PRICE_AGE": 15,
+        "MIN_LEG": 1_000,
+        "MIN_LEG_SMALL": 500,
+        "DUST": 10,
+        "SETTLE_PAY": 1,
+        "SETTLE_SHARE": 10_000,
+        "SETTLE_FROM": 1_000,
+        "ACCRUAL_MAX": 3_600,
+    }
+    assert {each.name: each.value() for each in CONSTANTS} == defaults
+    said = (params.FOLDER / "base.yaml").read_text()
+    assert all(f"{name}" in said for name in defaults)
+
+
+def test_constants__gone_from_the_source__one_sentence(tmp_path):
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "a.vy").write_text("AGE: public(uint256)\n")
+    with pytest.raises(DeploymentError, match=r"contracts/a\.vy has no constant AGE"):
+        Constant("age", "a.vy", "AGE", "s").value(tmp_path)
 
 
 def _with_market(parameters, symbol, **changes):
