@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo      replay a crash on a local chain and liquidate it live   (ARGS=...)"
 	@echo "make test      every test                                             (ARGS=...)"
-	@echo "make bench     measure gas, sizes and latency against the targets"
+	@echo "make bench     measure gas, sizes and latency against the targets     (ARGS=--check)"
 	@echo "make replay    play whole price series from files                     (ARGS=...)"
 	@echo "make lint      ruff, mypy, the Vyper and repository rules, sizes, ABIs"
 	@echo "make campaign  the state machines with the night profile"

@@ -94,3 +94,43 @@ def test_anvil__installed__its_binary_is_linked(machine: Path) -> None:
 def test_anvil__npm_fails__one_sentence(machine: Path) -> None:
     install(machine, "npm", "exit 1\n")
     assert "npm could not install" in sentence(run(machine, "get_anvil.sh").stderr)
+
+
+# ---- .ci/run -----------------------------------------------------------------------------------
+
+
+def ci(machine: Path, make: str) -> subprocess.CompletedProcess[str]:
+    """Run .ci/run in a checkout of its own, with a make that does only this."""
+    checkout = machine.parent / "checkout"
+    (checkout / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", checkout / ".ci" / "run")
+    for name in ("env", "bash", "dirname"):
+        (machine / name).symlink_to(str(shutil.which(name)))
+    install(machine, "npm", "exit 0\n")
+    install(machine, "make", make)
+    return subprocess.run(
+        [checkout / ".ci" / "run"], env={"PATH": str(machine)}, capture_output=True, text=True
+    )
+
+
+def test_ci__without_price_files__runs_the_rest_and_says_what_it_skipped(machine: Path) -> None:
+    done = ci(machine, 'echo "made $*"\n')
+    assert done.returncode == 0
+    made = [line for line in done.stdout.splitlines() if line.startswith("made ")]
+    assert made == ["made setup", "made -k lint", "made test", "made bench ARGS=--check"]
+    assert "ci: replay: skipped, since there is no folder" in done.stdout
+
+
+def test_ci__with_price_files__replays_the_crash(machine: Path) -> None:
+    (machine.parent / "shared" / "prices").mkdir(parents=True)
+    done = ci(machine, 'echo "made $*"\n')
+    assert done.returncode == 0
+    assert "--only 2021-05\n" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_ci__step_fails__stops_and_names_it(machine: Path) -> None:
+    done = ci(machine, '[ "$1" != test ]\n')
+    assert done.returncode == 1
+    assert "ci: test: FAILED" in done.stderr
+    assert "bench" not in done.stdout
