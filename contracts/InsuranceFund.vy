@@ -7,7 +7,8 @@
 @notice docs/spec/ledger.md#insurance. Owner-funded for now. The fund holds no tokens between
         transactions: its cash is that of account `fund << 96`, and the Clearinghouse pays out of
         it when the Liquidator posts what was drawn here. Deficits are paid as far as the cash
-        goes; rewards beyond them only inside a share of the cash at the start of the day.
+        goes; rewards beyond them only inside a share of the cash at the start of the day and of
+        what was added since: of an addition to the limits only a part can come back.
 @custom:kill nobody can stop it; the owner withdraws surplus and sets the limits of rewards.
 """
 
@@ -42,11 +43,13 @@ DAY_LIMIT: constant(uint256) = u.WAD // 2
 CLEARINGHOUSE: immutable(IClearinghouse)
 TOKEN: immutable(address)
 ACCOUNT: immutable(uint256)
+# WAD in one atom of the settlement token
+SCALE: immutable(uint256)
 
 liquidator: public(address)
 market_limit: uint256
 day_limit: uint256
-# day, cash at its start, rewards paid since
+# day, cash at its start and added since, rewards paid since
 epoch: uint256
 # rewards paid: day -> market -> WAD
 spent_of: HashMap[uint256, HashMap[uint256, uint256]]
@@ -62,6 +65,7 @@ def __init__(clearinghouse: address):
     CLEARINGHOUSE = IClearinghouse(clearinghouse)
     TOKEN = staticcall CLEARINGHOUSE.settlement_token()
     ACCOUNT = packing._account_of(self, 0)
+    SCALE = staticcall CLEARINGHOUSE.settlement_scale()
     if staticcall CLEARINGHOUSE.insurance_account() != ACCOUNT:
         errors._fail("insurance: wrong clearinghouse")
     self._set_limits(MARKET_LIMIT, DAY_LIMIT)
@@ -77,7 +81,7 @@ def fund(amount: uint256):
     @notice Add settlement tokens of the caller to the fund; anyone.
     @param amount [atoms]
     """
-    self._roll()
+    self._roll(amount * SCALE)
 
     log IInsuranceFund.Funded(payer=msg.sender, amount=amount)
     tokens._pull(TOKEN, msg.sender, amount)
@@ -103,7 +107,7 @@ def draw(market: uint256, deficit: uint256, reward: uint256) -> (uint256, uint25
     covered: uint256 = min(deficit, cash)
     paid: uint256 = min(reward, min(room, cash - covered))
 
-    self._roll()
+    self._roll(0)
     self._count(market, paid)
 
     log IInsuranceFund.Drawn(market=market, deficit=covered, reward=paid)
@@ -122,7 +126,7 @@ def withdraw_surplus(amount: uint256, to: address):
     @param amount [atoms]
     """
     ownable._check_owner()
-    self._roll()
+    self._roll(0)
 
     log IInsuranceFund.SurplusWithdrawn(to=to, amount=amount)
     extcall CLEARINGHOUSE.withdraw(ACCOUNT, TOKEN, amount, to)
@@ -205,7 +209,7 @@ def _cash() -> uint256:
 @view
 def _today() -> (uint256, uint256, uint256):
     """
-    @return day, cash at its start, rewards paid since
+    @return day, cash at its start and added since, rewards paid since
     """
     day: uint256 = 0
     start_cash: uint256 = 0
@@ -234,15 +238,16 @@ def _available(market: uint256) -> (uint256, uint256):
 
 
 @internal
-def _roll():
+def _roll(added: uint256):
     """
-    @notice Note the cash at the first touch of a day, before it changes.
+    @notice Note the cash at the first touch of a day, before it changes, and what is added.
+    @param added [WAD]
     """
     day: uint256 = 0
     start_cash: uint256 = 0
     spent: uint256 = 0
     day, start_cash, spent = self._today()
-    self.epoch = ledger_packing._fund_word(day, start_cash, spent)
+    self.epoch = ledger_packing._fund_word(day, start_cash + added, spent)
 
 
 @internal

@@ -25,7 +25,7 @@ def cash_of(world: World) -> int:
 
 
 def today(world: World) -> tuple[int, int, int]:
-    """Return day, cash at its start, rewards paid since."""
+    """Return day, cash at its start and added since, rewards paid since."""
     day = world.now // DAY
     return world.fund_epoch if world.fund_epoch[0] == day else (day, cash_of(world), 0)
 
@@ -62,7 +62,8 @@ def draw(world: World, asked: Cover) -> Cover:
 def fund(world: World, payer: int, amount: int) -> None:
     """Pay `amount` atoms of the settlement token into the fund."""
     contract = owner_of(world.setup.insurance_account)
-    world.fund_epoch = today(world)
+    day, start, spent = today(world)
+    world.fund_epoch = (day, start + amount * world.setup.scale, spent)
     ledger.move_wallet(world, payer, SETTLEMENT, -amount)
     ledger.move_wallet(world, contract, SETTLEMENT, amount)
     ledger.deposit(world, contract, world.setup.insurance_account, SETTLEMENT, amount)

@@ -86,9 +86,8 @@ def test_draw__deficit__is_bound_by_the_cash_alone(books: Books) -> None:
 
 
 def test_draw__reward__is_bound_per_market_and_day(books: Books) -> None:
+    # the day's base is what the fund was given on it
     fill(books, 100)
-    # the day's base is the cash at its first touch, which was 0: wait for the next day
-    boa.env.time_travel(seconds=DAY)
 
     assert books.fund.available(ETH_MARKET) == (100 * USD, 20 * USD)
     assert draw(books, ETH_MARKET, 0, 15 * USD) == (0, 15 * USD)
@@ -108,11 +107,14 @@ def test_draw__deficit_first__leaves_the_rest_to_the_reward(books: Books) -> Non
     assert draw(books, ETH_MARKET, 95 * USD, 20 * USD) == (95 * USD, 5 * USD)
 
 
-def test_draw__base_of_the_day__does_not_grow_with_later_deposits(books: Books) -> None:
+def test_draw__base_of_the_day__grows_with_what_is_added(books: Books) -> None:
     fill(books, 100)
     boa.env.time_travel(seconds=DAY)
     fill(books, 900)
-    assert books.fund.available(ETH_MARKET) == (1_000 * USD, 20 * USD)
+    assert books.fund.available(ETH_MARKET) == (1_000 * USD, 200 * USD)
+    # a gain or a loss of the day does not change it
+    draw(books, ETH_MARKET, 0, 150 * USD)
+    assert books.fund.available(ETH_MARKET) == (1_000 * USD, 50 * USD)
 
 
 def test_draw__earned_fees__are_settled_as_far_as_the_pot_goes(books: Books) -> None:
