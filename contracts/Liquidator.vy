@@ -68,13 +68,13 @@ def flag(account: uint256, reports: Bytes[2048] = b"") -> uint256:
     desk._update(reports)
     books: account_words.Books = desk._books(account)
     health: IMarkets.Health = desk._health(books)
-    running: bool = desk._in_auction(books)
+    running: bool = desk._in_auction(books.word)
     if running and desk._covers(health.equity, health.le):
         log ILiquidator.Cleared(account=account, equity=health.equity, le=health.le)
         extcall desk.CLEARINGHOUSE.set_auction(account, False)
         return 0
 
-    self._require_liquidatable(books, health)
+    self._require_liquidatable(books.word, health)
 
     live: uint256 = auction_clock._live_at(account, running, health.resume)
     auction_clock._write(account, live)
@@ -121,8 +121,8 @@ def reduce(
     venue: account_words.Books = desk._books(desk.POOL_ACCOUNT)
     target: liquidation_math.Target = desk._target(books, venue, instrument)
     before: IMarkets.Health = desk._health(books)
-    close: liquidation_math.Close = self._planned(books, target, before, size)
-    pay: uint256 = reduce_planner._pay(books, target, before, close)
+    close: liquidation_math.Close = self._planned(books.word, target, before, size)
+    pay: uint256 = reduce_planner._pay(before, close)
     if pay < min_pay:
         errors._fail("liquidator: pay too low")
 
@@ -135,7 +135,7 @@ def reduce(
     desk._confirm(target, venue, account, taker, posted.other)
 
     reduce_planner._use(target, close.lots)
-    running: bool = desk._in_auction(books)
+    running: bool = desk._in_auction(books.word)
     if running or close.gap < 0:
         auction_clock._write(account, auction_clock._live_at(account, running, before.resume))
 
@@ -188,7 +188,7 @@ def take(
     desk._update(reports)
 
     case: take_planner.Case = take_planner._case(account)
-    self._require_liquidatable(case.books, case.health)
+    self._require_liquidatable(case.books.word, case.health)
     if account_words._holds_nothing(case.books.word):
         errors._fail("liquidator: nothing to take")
     take_planner._require_fraction(case, fraction)
@@ -199,7 +199,7 @@ def take(
     # the fund and the core are ours; each step needs the answer of the one before
     short: uint256 = 0
     if fraction == u.WAD:
-        deal.post.insurance, short = self._draw(case)
+        deal.post.insurance, short = self._draw(take_planner._asked(case))
     if deal.post.insurance < min_insurance:
         errors._fail("liquidator: insurance too low")
     deal.post.account = account
@@ -209,8 +209,8 @@ def take(
     deal.post.cash += convert(short, int256)
     posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(deal.post)
     if fraction != u.WAD:
-        take_planner._require_rest(case, deal.rest, posted.after)
-    if desk._in_auction(case.books):
+        take_planner._require_rest(case, fraction, deal.le, account, posted.after)
+    if desk._in_auction(case.books.word):
         auction_clock._write(account, case.live)
     deficit: uint256 = 0
     if short != 0:
@@ -237,16 +237,15 @@ def write_off(account: uint256) -> uint256:
     @return [USD WAD] the deficit booked
     @custom:reverts "liquidator: not written off" while it holds anything or owes nothing
     """
-    books: account_words.Books = desk._books(account)
-    equity: int256 = packing._cash(books.word) + packing._quote(books.word)
-    if not account_words._holds_nothing(books.word) or equity >= 0:
+    word: uint256 = desk._books(account).word
+    equity: int256 = packing._cash(word) + packing._quote(word)
+    if not account_words._holds_nothing(word) or equity >= 0:
         errors._fail("liquidator: not written off")
 
-    owed: uint256 = convert(-equity, uint256)
-    deficit: uint256 = 0
-    bonus: uint256 = 0
-    deficit, bonus = extcall desk.FUND.draw(0, owed, 0)
-    return extcall desk.CLEARINGHOUSE.write_off(account, deficit)
+    asked: take_planner.Cover = empty(take_planner.Cover)
+    asked.deficit = convert(-equity, uint256)
+    covered: uint256 = self._draw(asked)[0]
+    return extcall desk.CLEARINGHOUSE.write_off(account, covered)
 
 
 # ---- plans --------------------------------------------------------------------------------------
@@ -266,7 +265,7 @@ def plan_reduce(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan
 @view
 def plan_take(account: uint256) -> ILiquidator.TakePlan:
     """
-    @notice What `take` with the plan's `fraction` does in this block.
+    @notice A fraction that `take` accepts for AHEAD seconds, and what it pays in this block.
     @return plan; status as docs/spec/liquidation.md#plan-status
     """
     return take_planner._plan(account)
@@ -281,7 +280,7 @@ def plan_take(account: uint256) -> ILiquidator.TakePlan:
 @internal
 @view
 def _planned(
-    books: account_words.Books,
+    word: uint256,
     target: liquidation_math.Target,
     before: IMarkets.Health,
     size: uint256,
@@ -289,7 +288,7 @@ def _planned(
     """
     @notice The close that the call makes: as many lots as reach LE, `size` and capacity at most.
     """
-    self._require_liquidatable(books, before)
+    self._require_liquidatable(word, before)
     if target.size == 0:
         errors._fail("liquidator: no such leg")
     if desk._is_stale(target.price_word):
@@ -299,7 +298,7 @@ def _planned(
         errors._fail("liquidator: no capacity")
 
     close: liquidation_math.Close = reduce_planner._bounded(
-        books, target, before, min(size, most), most
+        word, target, before, min(size, most), most
     )
     reduce_planner._require_size(target, close, size, most)
     return close
@@ -354,12 +353,11 @@ def _require_close(
 
 
 @internal
-def _draw(case: take_planner.Case) -> (uint256, uint256):
+def _draw(asked: take_planner.Cover) -> (uint256, uint256):
     """
-    @notice Ask the fund for what the account cannot pay.
-    @return what the fund pays the buyer, and what of the deficit stays on the account [USD WAD]
+    @notice Ask the fund for what an account cannot pay.
+    @return what the fund pays, and what of the deficit it leaves [USD WAD]
     """
-    asked: take_planner.Cover = take_planner._asked(case)
     if asked.deficit + asked.bonus == 0:
         return 0, 0
     deficit: uint256 = 0
@@ -377,7 +375,7 @@ def _require_time(deadline: uint256):
 
 @internal
 @pure
-def _require_liquidatable(books: account_words.Books, health: IMarkets.Health):
+def _require_liquidatable(word: uint256, health: IMarkets.Health):
     """
     @custom:reverts "liquidator: not below mm", "liquidator: closed", "liquidator: house"
     """
@@ -385,5 +383,5 @@ def _require_liquidatable(books: account_words.Books, health: IMarkets.Health):
         errors._fail("liquidator: not below mm")
     if not desk._is_open(health.status):
         errors._fail("liquidator: closed")
-    if desk._is_house(books):
+    if desk._is_house(word):
         errors._fail("liquidator: house")

@@ -8,6 +8,7 @@
 """
 
 from interfaces import ILiquidityPool
+from interfaces import IMarkets
 from libs import account_words
 from libs import fixed_point
 from libs import margin_math
@@ -44,6 +45,10 @@ struct Rest:
     mm_ratio: uint256       # WAD
     v_slow: uint256         # 1e-4
     fees: uint256           # of the pool and to insurance, WAD
+    kappa_leg: uint256      # what MM, IMs and LE reserve for the leg, USD WAD
+    is_only_leg: bool
+    cash: int256            # USD WAD
+    quote: int256           # USD WAD, the whole flat pay taken off
 
 
 # a close of some lots of the target
@@ -53,7 +58,9 @@ struct Close:
     fee: uint256            # USD WAD
     liquidation_fee: uint256
     keeper_part: uint256    # USD WAD, keeper_rate of the notional
-    gap: int256             # h: E - LE after it, with the whole pay taken, USD WAD
+    equity: int256          # E after it, with the whole pay taken, USD WAD
+    gap: int256             # h: E - LE then
+    mm: uint256             # MM then
     le_slope: uint256       # of the leg left, WAD
 
 
@@ -61,8 +68,7 @@ struct Close:
 struct Slice:
     sizes: DynArray[int256, 16]     # lots
     amounts: DynArray[uint256, 8]   # atoms
-    part: account_words.Books  # what moves, without cash and quote
-    rest: account_words.Books  # what stays, cash and quote untouched
+    rest: account_words.Books  # what stays, with the cash and quote of the whole
 
 
 # ---- stage 1: reduce ----------------------------------------------------------------------------
@@ -71,11 +77,12 @@ struct Slice:
 @internal
 @pure
 def _rest(
-    target: Target, equity: int256, mm: uint256, le: uint256, flat_pay: uint256
+    target: Target, word: uint256, health: IMarkets.Health, flat_pay: uint256, kappa_leg: uint256
 ) -> Rest:
     """
     @notice Take the target's own margin out of an account's requirements.
-    @param equity, mm, le [USD WAD] of the account before
+    @param word, health of the account before
+    @param flat_pay, kappa_leg [USD WAD]
     """
     rest: Rest = empty(Rest)
     state: uint256 = target.state_word
@@ -94,11 +101,18 @@ def _rest(
     # 63 bits times 64
     mm_own, ims_own, slope = self._margins(rest, unsafe_mul(target.held, target.mark))
     # own margins are part of the sums, LE is at least MM, and all of it is below 2^200
-    rest.equity = unsafe_sub(equity, convert(flat_pay, int256))
-    rest.mm = unsafe_sub(mm, mm_own)
+    paid: int256 = convert(flat_pay, int256)
+    rest.equity = unsafe_sub(health.equity, paid)
+    rest.mm = unsafe_sub(health.mm, mm_own)
     # LE = MM + floor((IMs - MM) / 2)
-    doubled: uint256 = unsafe_add(unsafe_add(unsafe_mul(unsafe_sub(le, mm), 2), 1), mm_own)
+    doubled: uint256 = unsafe_add(unsafe_mul(unsafe_sub(health.le, health.mm), 2), 1)
+    doubled = unsafe_add(doubled, mm_own)
     rest.doubled = unsafe_sub(convert(doubled, int256), convert(ims_own, int256))
+    rest.kappa_leg = kappa_leg
+    rest.is_only_leg = packing._leg_count(word) == 1
+    rest.cash = packing._cash(word)
+    # an int96 field
+    rest.quote = unsafe_sub(packing._quote(word), paid)
     return rest
 
 
@@ -134,8 +148,7 @@ def _margins(rest: Rest, notional: uint256) -> (uint256, uint256, uint256):
 @pure
 def _close(target: Target, rest: Rest, lots: uint256) -> Close:
     """
-    @notice Price a close of `lots` against the pool, and what it leaves the account of; the leg
-            is not closed whole, or the gap is not meant.
+    @notice Price a close of `lots` against the pool, and what it leaves the account of.
     @param lots at most the leg
     @custom:rounding price and fees against the account, as the pool quotes; the keeper's part down
     @custom:source docs/spec/liquidation.md#reduce
@@ -154,22 +167,39 @@ def _close(target: Target, rest: Rest, lots: uint256) -> Close:
     close.keeper_part = fixed_point._mul_down(target.params.keeper_rate, notional)
     paid: uint256 = unsafe_add(unsafe_add(close.fee, close.liquidation_fee), close.keeper_part)
 
-    mm: uint256 = 0
     ims: uint256 = 0
     # lots are at most what is held; 63 bits times 64
-    mm, ims, close.le_slope = self._margins(
+    close.mm, ims, close.le_slope = self._margins(
         rest, unsafe_mul(unsafe_sub(target.held, lots), target.mark)
     )
     # sums of a few numbers below 2^191; a seller loses notional - value, a buyer value - notional
     lost: int256 = unsafe_sub(convert(notional, int256), convert(value_wad, int256))
     if taker > 0:
         lost = unsafe_sub(0, lost)
-    equity: int256 = unsafe_sub(rest.equity, unsafe_add(lost, convert(paid, int256)))
+    close.equity = unsafe_sub(rest.equity, unsafe_add(lost, convert(paid, int256)))
     # what IMs - MM is after the close: never negative
-    doubled: int256 = unsafe_add(rest.doubled, convert(unsafe_sub(ims, mm), int256))
-    le: int256 = unsafe_add(convert(unsafe_add(rest.mm, mm), int256), unsafe_div(doubled, 2))
-    close.gap = unsafe_sub(equity, le)
+    doubled: int256 = unsafe_add(rest.doubled, convert(unsafe_sub(ims, close.mm), int256))
+    close.mm = unsafe_add(rest.mm, close.mm)
+    if lots == target.held:
+        # the leg's own kappa is part of MM
+        close.mm = unsafe_sub(close.mm, rest.kappa_leg)
+        if rest.is_only_leg and self._is_riskless(target, rest, close.price, paid):
+            close.mm = 0
+            doubled = 0
+    le: int256 = unsafe_add(convert(close.mm, int256), unsafe_div(doubled, 2))
+    close.gap = unsafe_sub(close.equity, le)
     return close
+
+
+@internal
+@pure
+def _is_riskless(target: Target, rest: Rest, price: uint256, paid: uint256) -> bool:
+    """
+    @notice Whether an account has no debt once its only leg is closed: it needs no margin.
+    @param paid [USD WAD] fees and the keeper's part
+    """
+    gained: int256 = target.size * (convert(price, int256) - target.funding)
+    return min(rest.cash, rest.quote + gained - convert(paid, int256)) >= 0
 
 
 @internal
@@ -215,24 +245,6 @@ def _taker(target: Target, lots: uint256) -> int256:
 
 @internal
 @pure
-def _after(
-    books: account_words.Books, target: Target, close: Close, pay: uint256
-) -> account_words.Books:
-    """
-    @return the account after a close, its fees and `pay`
-    """
-    taker: int256 = self._taker(target, close.lots)
-    after: account_words.Books = account_words._with_leg(
-        books, target.position, target.instrument, target.size + taker
-    )
-    paid: uint256 = close.fee + close.liquidation_fee + pay
-    quote: int256 = taker * (convert(close.price, int256) - target.funding)
-    after.word = account_words._less(after.word, 0, quote + convert(paid, int256))
-    return after
-
-
-@internal
-@pure
 def _tilt_after(target: Target, taker: int256) -> int256:
     """
     @return [1 / TILT_ONE] what drives funding once the pool has filled `taker` lots
@@ -242,21 +254,18 @@ def _tilt_after(target: Target, taker: int256) -> int256:
 
 @internal
 @pure
-def _need(equity: int256, le: uint256) -> uint256:
+def _pay(flat: uint256, need: uint256, close: Close) -> uint256:
     """
-    @return what is missing to LE [USD WAD]
-    """
-    return convert(max(0, convert(le, int256) - equity), uint256)
-
-
-@internal
-@pure
-def _flat_pay(flat: uint256, need_before: uint256, need_after: uint256) -> uint256:
-    """
-    @notice Share of the flat pay that the part of the need removed has earned.
+    @notice What the keeper has earned: all of the flat pay once nothing is missing to LE, else
+            the share of the need removed before any pay; and the rate on the notional.
+    @param flat, need [USD WAD] LE - E before
     @custom:rounding down, in favour of the account
     """
-    return flat * (need_before - min(need_before, need_after)) // need_before
+    if close.gap >= 0:
+        return flat + close.keeper_part
+    left: int256 = -close.gap - convert(flat + close.keeper_part, int256)
+    gone: uint256 = need - min(need, convert(max(0, left), uint256))
+    return flat * gone // need + close.keeper_part
 
 
 @internal
@@ -304,7 +313,7 @@ def _ramp(
 
 @internal
 @pure
-def _needs_all(equity: int256, mm: uint256, kappa: uint256, reward: uint256) -> bool:
+def _no_part_helps(equity: int256, mm: uint256, kappa: uint256, reward: uint256) -> bool:
     """
     @notice Whether a part of the account could not leave the rest healthier.
     @return E < 0 or r MM > E (MM - kappa)
@@ -316,12 +325,13 @@ def _needs_all(equity: int256, mm: uint256, kappa: uint256, reward: uint256) -> 
 
 @internal
 @pure
-def _slice(books: account_words.Books, fraction: uint256) -> Slice:
+def _cut(books: account_words.Books, fraction: uint256) -> Slice:
     """
     @notice Cut everything that is held, toward zero; fraction < 1 leaves no leg or amount empty.
-    @param fraction [WAD] 1 takes all
+    @param fraction [WAD] 1 takes all, and the rest is not meant
     """
     cut: Slice = empty(Slice)
+    cut.rest.word = books.word
     share: int256 = convert(fraction, int256)
     # sizes < 2^63 and amounts < 2^128, a fraction at most 2^60
     for i: uint256 in range(packing._leg_count(books.word), bound=u.MAX_LEGS):
@@ -330,7 +340,6 @@ def _slice(books: account_words.Books, fraction: uint256) -> Slice:
         # Vyper's division truncates toward zero, as the rule does
         moved: int256 = unsafe_div(unsafe_mul(size, share), u.IWAD)
         cut.sizes.append(moved)
-        cut.part.legs[i // 2] |= packing._at_half(i, packing._with_size(entry, moved))
         cut.rest.legs[i // 2] |= packing._at_half(
             i, packing._with_size(entry, unsafe_sub(size, moved))
         )
@@ -338,10 +347,7 @@ def _slice(books: account_words.Books, fraction: uint256) -> Slice:
         amount: uint256 = packing._half(books.amounts[i // 2], i)
         moved: uint256 = fixed_point._mul_down(amount, fraction)
         cut.amounts.append(moved)
-        cut.part.amounts[i // 2] |= packing._at_half(i, moved)
         cut.rest.amounts[i // 2] |= packing._at_half(i, unsafe_sub(amount, moved))
-    cut.part.word = packing._without_money(books.word)
-    cut.rest.word = books.word
     return cut
 
 

@@ -30,6 +30,7 @@ FUND: immutable(IInsuranceFund)
 # oldest price at which a leg is closed [s]
 AGE_MM: immutable(uint256)
 KAPPA_FLAT: immutable(uint256)
+KAPPA_LEG: immutable(uint256)
 # what is worth less is closed whole [USD WAD]
 DUST: immutable(uint256)
 
@@ -50,6 +51,7 @@ def __init__(clearinghouse: address, pool: address, fund: address, dust: uint256
     charges: IMarkets.Charges = staticcall MARKETS.charges()
     AGE_MM = timing.age_mm
     KAPPA_FLAT = charges.kappa_flat
+    KAPPA_LEG = charges.kappa_leg
     DUST = dust
 
 
@@ -127,14 +129,14 @@ def _is_open(status: uint256) -> bool:
 
 @internal
 @pure
-def _is_house(books: account_words.Books) -> bool:
-    return packing._flags(books.word) & packing.HOUSE != 0
+def _is_house(word: uint256) -> bool:
+    return word & packing.HOUSE_BIT != 0
 
 
 @internal
 @pure
-def _in_auction(books: account_words.Books) -> bool:
-    return packing._flags(books.word) & packing.IN_AUCTION != 0
+def _in_auction(word: uint256) -> bool:
+    return word & packing.AUCTION_BIT != 0
 
 
 @internal
@@ -158,9 +160,10 @@ def _confirm(
     @param taker [lots] the account's side of the fill
     @param health the pool's, after
     """
-    after: account_words.Books = account_words._with_leg(
-        venue, target.place, target.instrument, target.venue_size - taker
-    )
+    # a pool whose leg did not grow is not asked for its legs; one that grew is not closed
+    legs: uint256[8] = venue.legs
+    entry: uint256 = packing._leg(target.instrument, target.venue_size - taker)
+    legs[target.place // 2] = packing._with_half(legs[target.place // 2], target.place, entry)
     ask: IVenue.Ask = IVenue.Ask(
         account=account,
         instrument=target.instrument,
@@ -171,5 +174,5 @@ def _confirm(
         liquidation=True,
     )
     ok: bool = staticcall IVenue(POOL.address).confirm(
-        ask, health, after.legs, packing._leg_count(after.word)
+        ask, health, legs, max(packing._leg_count(venue.word), target.place + 1)
     )

@@ -78,32 +78,9 @@ def _use(target: liquidation_math.Target, lots: uint256):
 
 
 @internal
-@view
-def _close(
-    books: account_words.Books,
-    target: liquidation_math.Target,
-    rest: liquidation_math.Rest,
-    lots: uint256,
-) -> liquidation_math.Close:
-    """
-    @notice Close `lots` on paper; a leg closed whole changes more than its own margin.
-    """
-    close: liquidation_math.Close = liquidation_math._close(target, rest, lots)
-    if lots == target.held:
-        pay: uint256 = desk.KAPPA_FLAT + close.keeper_part
-        health: IMarkets.Health = desk._health(liquidation_math._after(books, target, close, pay))
-        close.gap = health.equity - convert(health.le, int256)
-    return close
-
-
-@internal
-@view
+@pure
 def _search(
-    books: account_words.Books,
-    target: liquidation_math.Target,
-    rest: liquidation_math.Rest,
-    start: uint256,
-    limit: uint256,
+    target: liquidation_math.Target, rest: liquidation_math.Rest, start: uint256, limit: uint256
 ) -> liquidation_math.Close:
     """
     @notice The fewest lots up to `limit` with h >= 0, or `limit`: Newton in whole lots.
@@ -112,27 +89,29 @@ def _search(
          known to a tick times the lots: the first h >= 0 after one below 0 ends the search.
     @param start, limit [lots], start <= limit <= |leg|
     """
-    close: liquidation_math.Close = self._close(books, target, rest, start)
+    close: liquidation_math.Close = liquidation_math._close(target, rest, start)
     was_short: bool = False
     for _: uint256 in range(MAX_STEPS):
+        if was_short and close.gap >= 0:
+            break
         lots: uint256 = close.lots
         slope: uint256 = liquidation_math._gap_slope(target, rest, close)
         distance: uint256 = account_words._magnitude(close.gap)
         if close.gap < 0:
             was_short = True
             lots = min(limit, lots + fixed_point._ceil_div(distance, slope))
-        elif not was_short:
+        else:
             lots -= min(lots, distance // slope)
         if lots == close.lots:
             break
-        close = self._close(books, target, rest, lots)
+        close = liquidation_math._close(target, rest, lots)
     return close
 
 
 @internal
 @view
 def _bounded(
-    books: account_words.Books,
+    word: uint256,
     target: liquidation_math.Target,
     before: IMarkets.Health,
     size: uint256,
@@ -141,16 +120,17 @@ def _bounded(
     """
     @notice c*, where it lies within `most` and not far over `size`; else `size`. No remnant of
             the leg that is worth less than DUST: the whole leg goes, or enough of it stays.
+    @param word of the account
     @param size [lots] <= most; 0 stands for any
     @param most [lots] <= |leg|
     """
     rest: liquidation_math.Rest = liquidation_math._rest(
-        target, before.equity, before.mm, before.le, desk.KAPPA_FLAT
+        target, word, before, desk.KAPPA_FLAT, desk.KAPPA_LEG
     )
     limit: uint256 = most
     if size != 0:
         limit = self._limit(size, most)
-    close: liquidation_math.Close = self._search(books, target, rest, size, limit)
+    close: liquidation_math.Close = self._search(target, rest, size, limit)
     lots: uint256 = close.lots
     if close.gap < 0 and size != 0:
         lots = size
@@ -161,7 +141,7 @@ def _bounded(
         if most != lots:
             lots -= min(lots, fixed_point._ceil_div(desk.DUST, target.mark))
     if lots != close.lots:
-        return self._close(books, target, rest, lots)
+        return liquidation_math._close(target, rest, lots)
     return close
 
 
@@ -179,27 +159,15 @@ def _limit(size: uint256, most: uint256) -> uint256:
 
 @internal
 @view
-def _pay(
-    books: account_words.Books,
-    target: liquidation_math.Target,
-    before: IMarkets.Health,
-    close: liquidation_math.Close,
-) -> uint256:
+def _pay(before: IMarkets.Health, close: liquidation_math.Close) -> uint256:
     """
-    @notice What the keeper has earned: all of KAPPA_FLAT once nothing is missing to LE, else the
-            share of the need removed; and the rate on the notional.
+    @notice What the keeper of an account below MM has earned.
     @return [USD WAD]
     @custom:rounding down, in favour of the account
     """
-    if close.gap >= 0:
-        return desk.KAPPA_FLAT + close.keeper_part
-    after: IMarkets.Health = desk._health(liquidation_math._after(books, target, close, 0))
-    flat: uint256 = liquidation_math._flat_pay(
-        desk.KAPPA_FLAT,
-        liquidation_math._need(before.equity, before.le),
-        liquidation_math._need(after.equity, after.le),
-    )
-    return flat + close.keeper_part
+    # LE is above MM, MM above E
+    need: uint256 = convert(convert(before.le, int256) - before.equity, uint256)
+    return liquidation_math._pay(desk.KAPPA_FLAT, need, close)
 
 
 # ---- verdicts -----------------------------------------------------------------------------------
@@ -277,20 +245,20 @@ def _plan(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
         plan.status = NO_LEG
     elif desk._covers(before.equity, before.mm):
         plan.status = NOT_BELOW_MM
-    elif desk._is_house(books) or desk._is_stale(target.price_word):
+    elif desk._is_house(books.word) or desk._is_stale(target.price_word):
         plan.status = CLOSED
     elif not desk._is_open(before.status):
         plan.status = CLOSED
     if plan.status != OK:
         return plan
-    return self._sized(plan, books, target, before)
+    return self._sized(plan, books.word, target, before)
 
 
 @internal
 @view
 def _sized(
     known: ILiquidator.ReducePlan,
-    books: account_words.Books,
+    word: uint256,
     target: liquidation_math.Target,
     before: IMarkets.Health,
 ) -> ILiquidator.ReducePlan:
@@ -298,7 +266,7 @@ def _sized(
     @notice Find c*, then what capacity and room leave of it.
     """
     plan: ILiquidator.ReducePlan = known
-    close: liquidation_math.Close = self._bounded(books, target, before, 0, target.held)
+    close: liquidation_math.Close = self._bounded(word, target, before, 0, target.held)
     plan.target = close.lots
     plan.limit = self._limit(close.lots, target.held)
 
@@ -309,23 +277,19 @@ def _sized(
     bound = self._room(target, bound)
     if bound < plan.target:
         if bound != 0:
-            close = self._bounded(books, target, before, bound, bound)
+            close = self._bounded(word, target, before, bound, bound)
             bound = close.lots
         plan.limit = bound
     if bound == 0:
         plan.status = NO_ROOM
         return plan
-    return self._priced(plan, books, target, before, close)
+    return self._priced(plan, before, close)
 
 
 @internal
 @view
 def _priced(
-    known: ILiquidator.ReducePlan,
-    books: account_words.Books,
-    target: liquidation_math.Target,
-    before: IMarkets.Health,
-    close: liquidation_math.Close,
+    known: ILiquidator.ReducePlan, before: IMarkets.Health, close: liquidation_math.Close
 ) -> ILiquidator.ReducePlan:
     """
     @notice Fill in what the close pays, and whether the core would take it.
@@ -335,11 +299,14 @@ def _priced(
     plan.price = close.price
     plan.fee = close.fee
     plan.liquidation_fee = close.liquidation_fee
-    plan.pay = self._pay(books, target, before, close)
+    plan.pay = self._pay(before, close)
 
-    after: IMarkets.Health = desk._health(
-        liquidation_math._after(books, target, close, plan.pay)
+    after: IMarkets.Health = empty(IMarkets.Health)
+    # the close is priced with the whole of the pay
+    after.equity = close.equity + convert(
+        desk.KAPPA_FLAT + close.keeper_part - plan.pay, int256
     )
+    after.mm = close.mm
     ratio_held: bool = (
         after.equity * convert(before.mm, int256) >= before.equity * convert(after.mm, int256)
     )

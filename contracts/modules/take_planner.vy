@@ -23,13 +23,16 @@ from modules import liquidation_desk as desk
 uses: auction_clock
 uses: desk
 
-# how far over LE a slice may end, as a share of the LE before: room for seconds of funding
-TOLERANCE: constant(uint256) = u.WAD // 1_000
-# what a plan adds to the smallest fraction
-CUSHION: constant(uint256) = u.WAD * 3 // 10_000
+# how far over LE a part may end, as a share of the LE before; a plan aims at the middle, and
+# funding at its cap moves E by less than half of it in AHEAD seconds
+TOLERANCE: constant(uint256) = u.WAD // 500
+# a plan holds for so long [s]: six blocks of 2 s, or one of 12 s, while the reward rises
+AHEAD: constant(uint256) = 12
 # the smallest fraction is found on this grid, by halving
 GRID: constant(uint256) = u.WAD // 1_000_000
 GRID_STEPS: constant(uint256) = 20
+# a part leaves at least this share of everything
+LEAST_REST: constant(uint256) = u.WAD // 1_000
 # a solvent account's buyer gets at most 1 % of what moves out of insurance
 BONUS_SHARE: constant(uint256) = 100
 
@@ -45,13 +48,14 @@ struct Case:
     health: IMarkets.Health
     live: uint256           # s
     reward: uint256         # r, USD WAD
+    later: uint256          # r AHEAD seconds on
 
 
 # a slice as the core is asked for it, insurance apart
 struct Deal:
     post: IClearinghouse.Post   # its parties are filled in by the call
     payment: uint256        # buyer -> account, WAD, within post.cash
-    rest: account_words.Books   # what a fraction below 1 leaves the account
+    le: uint256             # of the rest as if in debt, WAD; 0 where the core's answer says it
 
 
 # what the fund is asked for, or pays
@@ -61,6 +65,12 @@ struct Cover:
     bonus: uint256          # WAD
 
 
+# how large an account is
+struct Gross:
+    value: uint256          # notional of all legs and value of all collateral, USD WAD
+    market: uint256         # of the largest leg, 0 without legs
+
+
 # ---- slice --------------------------------------------------------------------------------------
 
 
@@ -68,10 +78,11 @@ struct Cover:
 @view
 def _deal(case: Case, fraction: uint256) -> Deal:
     """
-    @notice Cut a fraction out of the account, worth exactly floor(fraction E), and pay for it.
+    @notice Cut a fraction out of the account, which parts with exactly floor(fraction E), and pay
+            for it.
     @custom:rounding the slice down, the payment up: in favour of the account
     """
-    cut: liquidation_math.Slice = liquidation_math._slice(case.books, fraction)
+    cut: liquidation_math.Slice = liquidation_math._cut(case.books, fraction)
     deal: Deal = empty(Deal)
     deal.post.sizes = cut.sizes
     deal.post.amounts = cut.amounts
@@ -79,46 +90,56 @@ def _deal(case: Case, fraction: uint256) -> Deal:
     deal.post.cash = packing._cash(case.books.word)
     deal.post.quote = packing._quote(case.books.word)
     if fraction != u.WAD:
-        worth: int256 = 0
-        profit: int256 = 0
-        worth, profit = self._worth(case, cut)
+        marks: int256 = 0
+        value: int256 = 0
+        marks, value, deal.le = self._worth(case, cut)
         deal.post.quote = liquidation_math._share(case.health.unsettled, fraction)
         deal.post.cash = liquidation_math._share(case.health.equity, fraction)
-        deal.post.cash -= deal.post.quote + worth - profit
-        deal.post.quote -= profit
+        deal.post.cash -= deal.post.quote + value
+        deal.post.quote -= marks
     deal.payment = liquidation_math._payment(case.health.equity, case.reward, fraction)
     deal.post.cash -= convert(deal.payment, int256)
-    deal.rest = cut.rest
-    deal.rest.word = account_words._less(case.books.word, deal.post.cash, deal.post.quote)
     return deal
 
 
 @internal
 @view
-def _worth(case: Case, cut: liquidation_math.Slice) -> (int256, int256):
+def _worth(case: Case, cut: liquidation_math.Slice) -> (int256, int256, uint256):
     """
-    @notice What the legs and amounts of a slice are worth: a check of them as an account without
-            cash and quote says it. For an only leg U says it already: U - quote is its size times
-            P - F, exactly.
-    @return legs and amounts; the legs alone [USD WAD]
+    @notice What a slice takes along, as a check of the rest says it. For an only leg U says it
+            already: U - quote is its size times P - F, exactly.
+    @return marks of the legs, value of the amounts, LE of the rest as if in debt [USD WAD]
     """
+    marks: int256 = case.health.unsettled
     if liquidation_math._is_one_leg(case.books.word):
-        whole: int256 = case.health.unsettled - packing._quote(case.books.word)
         size: int256 = packing._leg_size(packing._half(case.books.legs[0], 0))
-        profit: int256 = whole // size * cut.sizes[0]
-        return profit, profit
-    part: IMarkets.Health = desk._health(cut.part)
-    return part.equity, part.unsettled
+        return (marks - packing._quote(case.books.word)) // size * cut.sizes[0], 0, 0
+    kept: IMarkets.Health = desk._health(cut.rest)
+    marks -= kept.unsettled
+    return marks, case.health.equity - kept.equity - marks, kept.le
 
 
 @internal
 @view
-def _falls_short(case: Case, fraction: uint256) -> bool:
+def _gap(case: Case, fraction: uint256) -> int256:
     """
-    @return whether a fraction below 1 would leave the account under LE
+    @notice How far above LE a part at the later reward leaves the rest, below 0 if under it.
+    @return [USD WAD]
     """
-    rest: IMarkets.Health = desk._health(self._deal(case, fraction).rest)
-    return not desk._covers(rest.equity, rest.le)
+    word: uint256 = case.books.word
+    kept: IMarkets.Health = desk._health(liquidation_math._cut(case.books, fraction).rest)
+    equity: int256 = case.health.equity - liquidation_math._share(case.health.equity, fraction)
+    equity += convert(
+        liquidation_math._payment(case.health.equity, case.later, fraction), int256
+    )
+    if packing._leg_count(word) == 0:
+        # without legs and debts nothing is required; U is quote
+        quote: int256 = packing._quote(word)
+        left: int256 = quote - liquidation_math._share(quote, fraction)
+        value: int256 = kept.equity - packing._cash(word) - quote
+        if min(left, equity - left - value) >= 0:
+            return equity
+    return equity - convert(kept.le, int256)
 
 
 # ---- size of an account -------------------------------------------------------------------------
@@ -126,99 +147,80 @@ def _falls_short(case: Case, fraction: uint256) -> bool:
 
 @internal
 @view
-def _gross(books: account_words.Books) -> (uint256, uint256):
-    """
-    @notice Notional of all legs and value of all collateral, and the market of the largest leg.
-    @return [USD WAD], market, 0 without legs
-    """
-    largest: uint256 = 0
-    market: uint256 = 0
+def _gross(books: account_words.Books) -> Gross:
+    gross: Gross = empty(Gross)
     collateral: account_words.Books = books
     collateral.word = packing._with_leg_count(packing._without_money(books.word), 0)
-    gross: uint256 = convert(desk._health(collateral).equity, uint256)
+    gross.value = convert(desk._health(collateral).equity, uint256)
+    largest: uint256 = 0
     for i: uint256 in range(packing._leg_count(books.word), bound=u.MAX_LEGS):
         entry: uint256 = packing._half(books.legs[i // 2], i)
-        held: uint256 = packing._instrument_market(packing._leg_instrument(entry))
-        price_word: uint256 = 0
-        state_word: uint256 = 0
-        funding: int256 = 0
-        price_word, state_word, funding = staticcall desk.MARKETS.market_words(held)
+        market: uint256 = packing._instrument_market(packing._leg_instrument(entry))
         # size below 2^63, price below 2^64
         notional: uint256 = unsafe_mul(
-            account_words._magnitude(packing._leg_size(entry)), market_packing._price(price_word)
+            account_words._magnitude(packing._leg_size(entry)),
+            market_packing._price((staticcall desk.MARKETS.market_words(market))[0]),
         )
-        gross = unsafe_add(gross, notional)
+        gross.value = unsafe_add(gross.value, notional)
         if notional > largest:
             largest = notional
-            market = held
-    return gross, market
-
-
-@internal
-@view
-def _is_dust(books: account_words.Books, health: IMarkets.Health) -> bool:
-    """
-    @notice Whether legs and collateral together are worth less than DUST.
-    @dev No requirement is above what it stands for, so most accounts are seen not to be dust
-         without reading a price.
-    """
-    if health.mm - health.kappa >= desk.DUST:
-        return False
-    gross: uint256 = 0
-    market: uint256 = 0
-    gross, market = self._gross(books)
-    return gross < desk.DUST
+            gross.market = market
+    return gross
 
 
 # ---- how much -----------------------------------------------------------------------------------
 
 
 @internal
-@view
-def _needs_all(case: Case) -> bool:
+@pure
+def _slack(case: Case, share: uint256) -> uint256:
     """
-    @notice Whether only everything may be taken: for E, for r, or for dust.
+    @return [USD WAD] a share of LE before the call
     """
-    due: bool = liquidation_math._needs_all(
-        case.health.equity, case.health.mm, case.health.kappa, case.reward
-    )
-    return due or self._is_dust(case.books, case.health)
+    return case.health.le * share // u.WAD
 
 
 @internal
 @view
-def _may_take_all(case: Case) -> bool:
+def _largest_part(case: Case, margin: uint256) -> uint256:
     """
-    @notice Whether everything is due, or a fraction just below 1 would not reach LE or would
-            leave dust.
+    @notice The largest fraction below 1, where it ends by a margin above LE AHEAD seconds on.
+    @param margin [USD WAD]
+    @return [WAD] 0 when everything is due: for E, for r, for dust, or because no part reaches LE
     """
-    if self._needs_all(case):
-        return True
-    gross: uint256 = 0
-    market: uint256 = 0
-    gross, market = self._gross(case.books)
-    dust: uint256 = fixed_point._ceil_div(desk.DUST * u.WAD, gross) + CUSHION
-    rest: uint256 = max(TOLERANCE, dust)
-    return self._falls_short(case, u.WAD - min(u.WAD, rest))
+    aim: int256 = convert(margin, int256)
+    if liquidation_math._no_part_helps(
+        case.health.equity - aim, case.health.mm, case.health.kappa, case.later
+    ):
+        return 0
+    gross: uint256 = self._gross(case.books).value
+    if gross < desk.DUST:
+        return 0
+    rest: uint256 = max(LEAST_REST, fixed_point._ceil_div(desk.DUST * u.WAD, gross))
+    largest: uint256 = (u.WAD - rest) // GRID * GRID
+    if self._gap(case, largest) < aim:
+        return 0
+    return largest
 
 
 @internal
 @view
 def _smallest(case: Case) -> uint256:
     """
-    @notice The smallest fraction on the grid that brings the rest to LE, 1 when none does.
-    @dev E - fraction r - LE(rest) rises with the fraction wherever a part may be taken at all.
+    @notice The smallest fraction on the grid whose rest ends in the middle of the tolerance AHEAD
+            seconds on, 1 when none does.
     @return [WAD]
     """
-    if self._may_take_all(case):
-        return u.WAD
+    margin: uint256 = self._slack(case, TOLERANCE // 2)
     low: uint256 = 0
-    high: uint256 = u.WAD // GRID
+    high: uint256 = self._largest_part(case, margin) // GRID
+    if high == 0:
+        return u.WAD
     for _: uint256 in range(GRID_STEPS):
         middle: uint256 = (low + high) // 2
         if middle == low:
             break
-        if self._falls_short(case, middle * GRID):
+        if self._gap(case, middle * GRID) < convert(margin, int256):
             low = middle
         else:
             high = middle
@@ -235,9 +237,9 @@ def _require_fraction(case: Case, fraction: uint256):
     if fraction == 0 or fraction > u.WAD:
         errors._fail("liquidator: fraction")
     if fraction == u.WAD:
-        if not self._may_take_all(case):
+        if self._largest_part(case, self._slack(case, TOLERANCE)) != 0:
             errors._fail("liquidator: overshoot")
-    elif liquidation_math._needs_all(
+    elif liquidation_math._no_part_helps(
         case.health.equity, case.health.mm, case.health.kappa, case.reward
     ):
         errors._fail("liquidator: take all")
@@ -245,17 +247,25 @@ def _require_fraction(case: Case, fraction: uint256):
 
 @internal
 @view
-def _require_rest(case: Case, rest: account_words.Books, after: IMarkets.Health):
+def _require_rest(
+    case: Case, fraction: uint256, needed: uint256, account: uint256, after: IMarkets.Health
+):
     """
-    @notice Require that a part brought the rest to LE, not far beyond it, and not to dust.
+    @notice Require that a part brought the rest to LE, no further than the reward of the next
+            AHEAD seconds explains, and not to dust.
+    @param needed [USD WAD] LE of the rest as if in debt, 0 if it has legs
     @custom:reverts "liquidator: too small", "liquidator: overshoot", "liquidator: dust"
     """
     if not desk._covers(after.equity, after.le):
         errors._fail("liquidator: too small")
-    if after.equity > convert(after.le + TOLERANCE * case.health.le // u.WAD, int256):
+    over: uint256 = fraction * (case.later - case.reward) // u.WAD
+    over += self._slack(case, TOLERANCE) + max(needed, after.le)
+    if after.equity > convert(over, int256):
         errors._fail("liquidator: overshoot")
-    if self._is_dust(rest, after):
-        errors._fail("liquidator: dust")
+    # no requirement is above what it stands for, so most are seen to be no dust without a price
+    if after.mm - after.kappa < desk.DUST:
+        if self._gross(desk._books(account)).value < desk.DUST:
+            errors._fail("liquidator: dust")
 
 
 # ---- insurance ----------------------------------------------------------------------------------
@@ -274,13 +284,13 @@ def _asked(case: Case) -> Cover:
     over: int256 = convert(case.reward, int256) - max(0, case.health.equity)
     if over <= 0 and asked.deficit == 0:
         return asked
-    gross: uint256 = 0
-    gross, asked.market = self._gross(case.books)
+    gross: Gross = self._gross(case.books)
+    asked.market = gross.market
     asked.bonus = convert(max(0, over), uint256)
     if case.health.equity >= 0:
         if not auction_clock._is_slow(case.live):
             asked.bonus = 0
-        asked.bonus = min(asked.bonus, gross // BONUS_SHARE)
+        asked.bonus = min(asked.bonus, gross.value // BONUS_SHARE)
     return asked
 
 
@@ -295,9 +305,13 @@ def _case(account: uint256) -> Case:
     """
     books: account_words.Books = desk._books(account)
     health: IMarkets.Health = desk._health(books)
-    live: uint256 = auction_clock._live_at(account, desk._in_auction(books), health.resume)
+    live: uint256 = auction_clock._live_at(account, desk._in_auction(books.word), health.resume)
     return Case(
-        books=books, health=health, live=live, reward=auction_clock._reward(live, health.mm)
+        books=books,
+        health=health,
+        live=live,
+        reward=auction_clock._reward(live, health.mm),
+        later=auction_clock._reward(live + AHEAD, health.mm),
     )
 
 
@@ -315,17 +329,14 @@ def _plan(account: uint256) -> ILiquidator.TakePlan:
     if desk._covers(case.health.equity, case.health.mm):
         plan.status = NOT_BELOW_MM
         return plan
-    if desk._is_house(case.books) or not desk._is_open(case.health.status):
+    if desk._is_house(case.books.word) or not desk._is_open(case.health.status):
         plan.status = CLOSED
         return plan
 
     plan.live_time = case.live
     plan.reward = case.reward
-    plan.smallest = self._smallest(case)
-    plan.fraction = plan.smallest
-    if plan.smallest + CUSHION < u.WAD:
-        plan.fraction += CUSHION
-    plan.payment = self._deal(case, plan.fraction).payment
+    plan.fraction = self._smallest(case)
+    plan.payment = liquidation_math._payment(case.health.equity, case.reward, plan.fraction)
     if plan.fraction == u.WAD:
         plan.insurance = self._covered(self._asked(case))
     return plan

@@ -19,6 +19,8 @@ OK, NOT_BELOW, CLOSED, NOTHING, NO_CAPACITY, NO_ROOM, TOO_DEAR = range(7)
 SIZE_ROOM_PERCENT = 5
 # A flag counts at most 300 s of live time since the last one.
 FLAG_AGAIN_S = 240
+# Of LE: what funding moves E by while a plan of a take holds (liquidation.md#ahead).
+DRIFT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def plan_of(kind: type[Any], answer: Mapping[str, Any]) -> Any:
 def gross(account: Account, at: Snapshot) -> int:
     """Return the notional of the legs and the value of the collateral [USD WAD]."""
     legs = sum(abs(leg.size) * at.feeds[leg.market].price for leg in account.legs)
-    return legs + sum(_worth(holding, at) for holding in account.holdings)
+    return legs + _worth_of(account.holdings, at)
 
 
 def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Account:
@@ -133,7 +135,12 @@ def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Ac
     )
     profit = exact.unsettled * fraction // WAD
     value = exact.equity * fraction // WAD
-    worth = sum(_worth(holding, at) for holding in held)
+    # what the account parts with: a rest is valued down too
+    kept = (
+        Holding(holding.collateral, holding.amount - moved.amount)
+        for holding, moved in zip(account.holdings, held, strict=True)
+    )
+    worth = _worth_of(account.holdings, at) - _worth_of(kept, at)
     return replace(
         account, cash=value - profit - worth, quote=profit - marks, legs=legs, holdings=held
     )
@@ -209,11 +216,14 @@ def best_take(
         return None
     if exact.equity < exact.im:
         return None
+    # Until the plan is too old the reward only rises: payment and insurance get worse by funding
+    # alone, and so does what moves. Beyond that, what is earned above the least may go.
+    spare = profit - limits.min_profit + ceil_div(target.health.le, DRIFT)
     return Take(
         account=target.account.id,
         fraction=plan.fraction,
-        max_payment=plan.payment + ceil_div(plan.payment, 1_000) + WAD // 100,
-        min_insurance=max(0, plan.insurance - plan.insurance // 100),
+        max_payment=plan.payment + spare,
+        min_insurance=max(0, plan.insurance - spare),
         profit=profit,
     )
 
@@ -248,6 +258,9 @@ def within_capacity(
     return kept
 
 
-def _worth(holding: Holding, at: Snapshot) -> int:
-    collateral = at.collaterals[holding.collateral]
-    return value_of(collateral, holding.amount, at.feeds[collateral.feed].price)
+def _worth_of(holdings: Iterable[Holding], at: Snapshot) -> int:
+    total = 0
+    for holding in holdings:
+        collateral = at.collaterals[holding.collateral]
+        total += value_of(collateral, holding.amount, at.feeds[collateral.feed].price)
+    return total

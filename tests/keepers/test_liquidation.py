@@ -118,7 +118,35 @@ def test_decide__no_leg_can_be_closed__takes() -> None:
     )
     assert isinstance(action, Take)
     assert (action.account, action.fraction, action.profit) == (POOR.id, WAD // 2, 50 * WAD)
-    assert action.max_payment >= 150 * WAD
+
+
+def test_decide__take__gives_up_what_it_earns_above_the_least_but_no_more() -> None:
+    # LE is 751.25: funding moves E by 0.75125 at most until the plan is too old
+    moved = 75_125 * WAD // 100_000
+    assert health(POOR, at()).le == 751_250 * WAD // 1_000
+    limits = replace(LIMITS, min_profit=20 * WAD)
+    action = decide(case(take=take_plan()), BUYER, at(), limits, FREE)
+    assert isinstance(action, Take)
+    # 50 earned, 20 asked for
+    assert action.max_payment == 180 * WAD + moved
+    assert action.min_insurance == 0
+
+    whole = take_plan(fraction=WAD, payment=0, insurance=100 * WAD)
+    action = decide(case(take=whole), BUYER, at(), limits, FREE)
+    assert isinstance(action, Take)
+    # worth 400 and 100 of insurance: all of that could stay away, but the account is worth more
+    assert (action.profit, action.min_insurance) == (500 * WAD, 0)
+
+
+def test_decide__take_of_a_deficit__asks_for_what_makes_it_pay() -> None:
+    # 10 ETH bought at 2,050 with 400 of cash: E is -100; insurance pays it and 90 of reward
+    broke = trader(cash=400, units=10, entry_usd=2_050)
+    plan = take_plan(fraction=WAD, reward=90 * WAD, payment=0, insurance=190 * WAD)
+    limits = replace(LIMITS, min_profit=30 * WAD)
+    action = decide(case(broke, take=plan), BUYER, at(), limits, FREE)
+    assert isinstance(action, Take)
+    assert action.profit == 90 * WAD
+    assert action.min_insurance == 130 * WAD - 75_125 * WAD // 100_000
 
 
 @pytest.mark.parametrize(
@@ -191,7 +219,7 @@ def test_within_capacity__two_in_one_market__postpones_what_does_not_fit() -> No
 def test_backoff__failures__double_up_to_the_longest() -> None:
     away = Backoff(2)
     assert away.allows(7, 0)
-    for wait in (2, 4, 8):
+    for wait in (2, 4, 4):
         away.failed(7, 100)
         assert not away.allows(7, 100 + wait - 1)
         assert away.allows(7, 100 + wait)

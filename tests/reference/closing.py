@@ -14,7 +14,7 @@ from tests.reference.facts import Account, Health, Leg, Market, PoolParams
 from tests.reference.fixed import ceil_div, mul_down, mul_up, trunc_div
 from tests.reference.markets import funding_now
 from tests.reference.state import World, with_leg
-from tests.reference.units import AGE_MM, DUST, KAPPA_FLAT, WAD
+from tests.reference.units import AGE_MM, DUST, KAPPA_FLAT, KAPPA_LEG, WAD
 from tests.reference.words import market_of
 
 MAX_STEPS = 24
@@ -90,7 +90,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A close of some lots; `after` is the account before any pay, gap is h after the whole pay."""
+    """A close of some lots; equity, gap (h) and MM are those after it and the whole pay."""
 
     lots: int
     taker: int
@@ -100,8 +100,9 @@ class Close:
     keeper_part: int
     tilt: int
     quote: int
-    after: Account
+    equity: int
     gap: int
+    mm: int
 
 
 def desk_of(world: World, account_id: int, instrument: int, before: Health) -> Desk:
@@ -126,13 +127,18 @@ def _margins(d: Desk, lots: int) -> tuple[int, int]:
     return mul_up(rates.mm, notional), mul_up(rates.ims, notional)
 
 
-def _le_after(d: Desk, lots: int) -> int:
-    """Return LE after a partial close: the one before with the leg's margin replaced, 1 wei up."""
+def _required(d: Desk, lots: int) -> tuple[int, int]:
+    """Return MM and LE after a close in debt: those before with the leg's replaced.
+
+    LE is at most 1 wei up.
+    """
     held = abs(d.held)
     mm_old, ims_old = _margins(d, held)
     mm_new, ims_new = _margins(d, held - lots)
+    kappa = KAPPA_LEG if lots == held else 0
     doubled = 2 * (d.before.le - d.before.mm) + 1 + mm_old - ims_old + ims_new - mm_new
-    return d.before.mm - mm_old + mm_new + trunc_div(doubled, 2)
+    mm = d.before.mm - mm_old + mm_new - kappa
+    return mm, mm + trunc_div(doubled, 2)
 
 
 def close_of(d: Desk, lots: int) -> Close:
@@ -143,18 +149,16 @@ def close_of(d: Desk, lots: int) -> Close:
     liquidation_fee = mul_up(d.params.liquidation_fee, lots * price)
     keeper_part = mul_down(d.params.keeper_rate, lots * d.market.price)
     quote = taker * (price - funding_now(d.market, d.world.now))
-    after = with_leg(d.account, d.instrument, taker)
-    after = replace(after, quote=after.quote - quote - fee - liquidation_fee)
-    pay = KAPPA_FLAT + keeper_part
-    if lots == abs(d.held):
-        paid = replace(after, quote=after.quote - pay)
-        health = margin.check(paid, d.world.markets, d.world.collaterals, d.world.now)
-        gap = health.equity - health.le
-    else:
-        equity = d.before.equity - taker * (price - d.market.price)
-        gap = equity - fee - liquidation_fee - pay - _le_after(d, lots)
+    paid = fee + liquidation_fee + KAPPA_FLAT + keeper_part
+    equity = d.before.equity - taker * (price - d.market.price) - paid
+    mm, le = _required(d, lots)
+    left = with_leg(d.account, d.instrument, taker)
+    if not left.legs and min(left.cash, left.quote - quote - paid) >= 0:
+        mm = le = 0
     tilt = pool.tilt_of(d.market, d.params, taker - d.venue_size)
-    return Close(lots, taker, price, fee, liquidation_fee, keeper_part, tilt, quote, after, gap)
+    return Close(
+        lots, taker, price, fee, liquidation_fee, keeper_part, tilt, quote, equity, equity - le, mm
+    )
 
 
 def gap_slope(d: Desk, lots: int) -> int:
@@ -188,12 +192,14 @@ def search(d: Desk, start: int, limit: int) -> Close:
     found = close_of(d, start)
     was_short = False
     for _ in range(MAX_STEPS):
+        if was_short and found.gap >= 0:
+            break
         slope = gap_slope(d, found.lots)
         lots = found.lots
         if found.gap < 0:
             was_short = True
             lots = min(limit, lots + ceil_div(-found.gap, slope))
-        elif not was_short:
+        else:
             lots -= min(lots, found.gap // slope)
         if lots == found.lots:
             break
@@ -266,11 +272,10 @@ def _sized(d: Desk, position: int) -> ReducePlan:
         known = known._replace(limit=bound)
     if bound == 0:
         return known._replace(status=NO_ROOM)
-    pay = pay_of(d.world, d.before, found)
-    paid = replace(found.after, quote=found.after.quote - pay)
-    after = margin.check(paid, d.world.markets, d.world.collaterals, d.world.now)
-    cheap = 2 * (d.before.equity - after.equity) <= d.before.mm - after.mm
-    held_up = after.equity * d.before.mm >= d.before.equity * after.mm
+    pay = pay_of(d.before, found)
+    equity = found.equity + KAPPA_FLAT + found.keeper_part - pay
+    cheap = 2 * (d.before.equity - equity) <= d.before.mm - found.mm
+    held_up = equity * d.before.mm >= d.before.equity * found.mm
     return known._replace(
         status=0 if cheap and held_up else TOO_COSTLY,
         size=found.lots,
@@ -289,12 +294,12 @@ def need(health: Health) -> int:
     return max(0, health.le - health.equity)
 
 
-def pay_of(world: World, before: Health, found: Close) -> int:
+def pay_of(before: Health, found: Close) -> int:
     """Return what the keeper has earned with a close [WAD]."""
     if found.gap >= 0:
         return KAPPA_FLAT + found.keeper_part
     missing = need(before)
-    left = need(margin.check(found.after, world.markets, world.collaterals, world.now))
+    left = max(0, -found.gap - KAPPA_FLAT - found.keeper_part)
     return KAPPA_FLAT * (missing - min(missing, left)) // missing + found.keeper_part
 
 

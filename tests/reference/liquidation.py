@@ -24,9 +24,12 @@ from tests.reference.words import market_of
 
 # the reward curve: seconds of live time, share of MM
 CURVE = ((0, 0), (300, WAD // 2), (1_800, 3 * WAD // 2))
-TOLERANCE = WAD // 1_000
-CUSHION = 3 * WAD // 10_000
+# how long a plan holds [s], and how far a part may end over LE beyond it, as a share of LE
+AHEAD = 12
+TOLERANCE = WAD // 500
 GRID = WAD // 1_000_000
+# a part leaves at least this share of everything
+LEAST_REST = WAD // 1_000
 BONUS_SHARE = 100
 
 
@@ -147,7 +150,7 @@ def reduce(
     account = world.account(account_id)
     before = world.health(account_id)
     found = planned(world, account_id, instrument, before, size)
-    pay = closing.pay_of(world, before, found)
+    pay = closing.pay_of(before, found)
     require(pay >= min_pay, "liquidator: pay too low")
 
     held = account.size(instrument)
@@ -177,81 +180,90 @@ def _require_reduced(posted: ledger.Posted, slack: int, closed: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A slice of an account: what moves, what is paid for it, what stays."""
+    """A slice of an account: what moves, what is paid for it, LE of the rest as if in debt."""
 
     sizes: tuple[int, ...]
     amounts: tuple[int, ...]
     cash: int
     quote: int
     payment: int
-    rest: Account
+    le: int
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An account below MM, and the reward that its clock offers."""
+    """An account below MM, the reward that its clock offers, and that AHEAD seconds on."""
 
     account: Account
     health: Health
     live: int
     reward: int
+    later: int
 
 
 def case_of(world: World, account_id: int) -> Case:
     """Return the case that a call finds now."""
     health = world.health(account_id)
     live = live_at(world, account_id, health)
-    return Case(world.account(account_id), health, live, delta(live) * health.mm // WAD)
+    now, later = (delta(each) * health.mm // WAD for each in (live, live + AHEAD))
+    return Case(world.account(account_id), health, live, now, later)
 
 
-def payment_of(case: Case, fraction: int) -> int:
+def payment_of(case: Case, fraction: int, reward: int) -> int:
     """Return what the buyer pays the account, rounded up [WAD]."""
-    return ceil_div(fraction * max(0, case.health.equity - case.reward), WAD)
+    return ceil_div(fraction * max(0, case.health.equity - reward), WAD)
+
+
+def cut(account: Account, fraction: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the lots and atoms that move, each toward zero."""
+    sizes = tuple(trunc_div(leg.size * fraction, WAD) for leg in account.legs)
+    amounts = tuple(held.amount * fraction // WAD for held in account.collateral)
+    return sizes, amounts
+
+
+def rest_of(account: Account, fraction: int) -> Account:
+    """Return what a part leaves, with the cash and quote of the whole."""
+    sizes, amounts = cut(account, fraction)
+    legs = zip(account.legs, sizes, strict=True)
+    held = zip(account.collateral, amounts, strict=True)
+    return replace(
+        account,
+        legs=tuple(Leg(leg.instrument, leg.size - lots) for leg, lots in legs),
+        collateral=tuple(Holding(each.id, each.amount - atoms) for each, atoms in held),
+    )
 
 
 def deal_of(world: World, case: Case, fraction: int) -> Deal:
-    """Cut a fraction of everything, worth exactly floor(fraction E)."""
+    """Cut a fraction of everything, worth exactly floor(fraction E) to the account."""
     account, health = case.account, case.health
-    payment = payment_of(case, fraction)
-    sizes = tuple(trunc_div(leg.size * fraction, WAD) for leg in account.legs)
-    amounts = tuple(held.amount * fraction // WAD for held in account.collateral)
+    payment = payment_of(case, fraction, case.reward)
+    sizes, amounts = cut(account, fraction)
     if fraction == WAD:
-        rest = Account(cash=payment, quote=0, flags=account.flags)
-        return Deal(sizes, amounts, account.cash, account.quote, payment, rest)
-    part = Account(
-        legs=tuple(
-            Leg(leg.instrument, lots) for leg, lots in zip(account.legs, sizes, strict=True)
-        ),
-        collateral=tuple(
-            Holding(held.id, atoms) for held, atoms in zip(account.collateral, amounts, strict=True)
-        ),
+        return Deal(sizes, amounts, account.cash, account.quote, payment, 0)
+    left = rest_of(account, fraction)
+    marks = health.unsettled - margin.unsettled(left, world.markets, world.now)
+    value = margin.gross_value(account, world.markets, world.collaterals) - margin.gross_value(
+        left, world.markets, world.collaterals
     )
-    marks = margin.unsettled(part, world.markets, world.now)
-    value = margin.gross_value(part, world.markets, world.collaterals)
     profit = floor_div(health.unsettled * fraction, WAD)
     quote = profit - marks
     cash = floor_div(health.equity * fraction, WAD) - profit - value
-    rest = replace(
-        account,
-        cash=account.cash - cash + payment,
-        quote=account.quote - quote,
-        legs=tuple(
-            Leg(leg.instrument, leg.size - lots)
-            for leg, lots in zip(account.legs, sizes, strict=True)
-        ),
-        collateral=tuple(
-            Holding(held.id, held.amount - atoms)
-            for held, atoms in zip(account.collateral, amounts, strict=True)
-        ),
-    )
-    return Deal(sizes, amounts, cash, quote, payment, rest)
+    le = margin.check(left, world.markets, world.collaterals, world.now).le
+    return Deal(sizes, amounts, cash, quote, payment, le)
 
 
-def falls_short(world: World, case: Case, fraction: int) -> bool:
-    """Return whether a fraction below 1 would leave the account under LE."""
-    rest = deal_of(world, case, fraction).rest
+def after(account: Account, deal: Deal, fraction: int) -> Account:
+    """Return what a part leaves, the payment received."""
+    cash = account.cash - deal.cash + deal.payment
+    return replace(rest_of(account, fraction), cash=cash, quote=account.quote - deal.quote)
+
+
+def gap(world: World, case: Case, fraction: int, reward: int) -> int:
+    """Return how far above LE a part at a reward leaves the rest [WAD]."""
+    deal = deal_of(world, replace(case, reward=reward), fraction)
+    rest = after(case.account, deal, fraction)
     health = margin.check(rest, world.markets, world.collaterals, world.now)
-    return health.equity < health.le
+    return health.equity - health.le
 
 
 # ---- take: how much ------------------------------------------------------------------------------
@@ -274,40 +286,44 @@ def largest_market(world: World, account: Account) -> int:
     return best
 
 
-def part_hurts(case: Case) -> bool:
+def no_part_helps(health: Health, equity: int, reward: int) -> bool:
     """Return whether a part of the account could not leave the rest healthier."""
-    health = case.health
-    return health.equity < 0 or case.reward * health.mm > health.equity * (health.mm - health.kappa)
+    return equity < 0 or reward * health.mm > equity * (health.mm - health.kappa)
 
 
-def may_take_all(world: World, case: Case) -> bool:
-    """Return whether everything is due, or less would not do."""
+def slack(case: Case, share: int) -> int:
+    """Return a share of LE before the call [WAD]."""
+    return case.health.le * share // WAD
+
+
+def largest_part(world: World, case: Case, margin_wad: int) -> int:
+    """Return the largest fraction below 1 if it ends by a margin above LE AHEAD seconds on, or 0.
+
+    0: everything is due.
+    """
+    if no_part_helps(case.health, case.health.equity - margin_wad, case.later):
+        return 0
     value = gross(world, case.account)
-    if part_hurts(case) or value < DUST:
-        return True
-    rest = max(TOLERANCE, ceil_div(DUST * WAD, value))
-    return falls_short(world, case, WAD - min(WAD, rest))
-
-
-def smallest(world: World, case: Case) -> int:
-    """Return the smallest fraction on the grid that brings the rest to LE [WAD]."""
-    if may_take_all(world, case):
-        return WAD
-    low, high = 0, WAD // GRID
-    while high - low > 1:
-        middle = (low + high) // 2
-        if falls_short(world, case, middle * GRID):
-            low = middle
-        else:
-            high = middle
-    return high * GRID
+    if value < DUST:
+        return 0
+    rest = max(LEAST_REST, ceil_div(DUST * WAD, value))
+    largest = (WAD - rest) // GRID * GRID
+    return largest if gap(world, case, largest, case.later) >= margin_wad else 0
 
 
 def planned_fraction(world: World, case: Case) -> int:
     """Return the fraction that a plan proposes [WAD]."""
-    least = smallest(world, case)
-    fraction = min(WAD, least + CUSHION)
-    return least if least < WAD < fraction + TOLERANCE else fraction
+    aim = slack(case, TOLERANCE // 2)
+    low, high = 0, largest_part(world, case, aim) // GRID
+    if high == 0:
+        return WAD
+    while high - low > 1:
+        middle = (low + high) // 2
+        if gap(world, case, middle * GRID, case.later) < aim:
+            low = middle
+        else:
+            high = middle
+    return high * GRID
 
 
 class TakePlan(NamedTuple):
@@ -315,7 +331,6 @@ class TakePlan(NamedTuple):
 
     status: int
     fraction: int = 0
-    smallest: int = 0
     reward: int = 0
     payment: int = 0
     insurance: int = 0
@@ -336,15 +351,8 @@ def plan_take(world: World, account_id: int) -> TakePlan:
     if fraction == WAD:
         offered = insurance.offer(world, asked(world, case))
         covered = offered.deficit + offered.bonus
-    return TakePlan(
-        0,
-        fraction,
-        smallest(world, case),
-        case.reward,
-        payment_of(case, fraction),
-        covered,
-        case.live,
-    )
+    payment = payment_of(case, fraction, case.reward)
+    return TakePlan(0, fraction, case.reward, payment, covered, case.live)
 
 
 # ---- take: call ----------------------------------------------------------------------------------
@@ -364,9 +372,11 @@ class Taken:
 def _require_fraction(world: World, case: Case, fraction: int) -> None:
     require(0 < fraction <= WAD, "liquidator: fraction")
     if fraction == WAD:
-        require(may_take_all(world, case), "liquidator: overshoot")
+        due = largest_part(world, case, slack(case, TOLERANCE)) == 0
+        require(due, "liquidator: overshoot")
     else:
-        require(not part_hurts(case), "liquidator: take all")
+        due = no_part_helps(case.health, case.health.equity, case.reward)
+        require(not due, "liquidator: take all")
 
 
 def asked(world: World, case: Case) -> insurance.Cover:
@@ -379,11 +389,15 @@ def asked(world: World, case: Case) -> insurance.Cover:
     return insurance.Cover(largest_market(world, case.account), max(0, -equity), bonus)
 
 
-def _require_rest(world: World, case: Case, rest: Account, after: Health) -> None:
+def overshoot(case: Case, fraction: int) -> int:
+    """Return how far above LE a part may leave the rest [WAD]."""
+    return fraction * (case.later - case.reward) // WAD + slack(case, TOLERANCE)
+
+
+def _require_rest(world: World, account_id: int, le: int, over: int, after: Health) -> None:
     require(after.equity >= after.le, "liquidator: too small")
-    slack = TOLERANCE * case.health.le // WAD
-    require(after.equity <= after.le + slack, "liquidator: overshoot")
-    require(gross(world, rest) >= DUST, "liquidator: dust")
+    require(after.equity <= max(le, after.le) + over, "liquidator: overshoot")
+    require(gross(world, world.account(account_id)) >= DUST, "liquidator: dust")
 
 
 def take(
@@ -414,7 +428,8 @@ def take(
     require(paid >= min_insurance, "liquidator: insurance too low")
     posted = ledger.post(world, _post_of_take(account_id, buyer, deal, paid, short))
     if fraction != WAD:
-        _require_rest(world, case, deal.rest, posted.after)
+        over = overshoot(case, fraction)
+        _require_rest(world, account_id, deal.le, over, posted.after)
     if case.account.in_auction:
         world.clocks[account_id] = (case.live, world.now)
     deficit = ledger.write_off(world, account_id, 0) if short else 0

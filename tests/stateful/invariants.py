@@ -337,10 +337,10 @@ def fills_help(step: Step) -> None:
 
 @invariant("C3")
 def no_more_than_needed(step: Step) -> None:
-    """A liquidation stops at LE, but for one lot, a tick a lot, a thousandth, or dust."""
+    """A liquidation stops at LE, but for one lot, a tick a lot, the seconds ahead, or dust."""
     if step.op.name not in LIQUIDATIONS:
         return
-    old, new = step.healths(step.subject)
+    new = step.healths(step.subject)[1]
     account = step.after.account(step.subject)
     if step.op.name == "reduce":
         market = step.after.markets[market_of(step.op.args[1])]
@@ -350,7 +350,10 @@ def no_more_than_needed(step: Step) -> None:
         closed = account.size(step.op.args[1]) == 0
         assert closed or new.equity <= new.le + market.price + 2 * lots
     elif not account.empty:
-        assert new.le <= new.equity <= new.le + liquidation.TOLERANCE * old.le // WAD
+        case = liquidation.case_of(step.start, step.subject)
+        fraction = step.op.args[2]
+        le = max(new.le, liquidation.deal_of(step.start, case, fraction).le)
+        assert new.le <= new.equity <= le + liquidation.overshoot(case, fraction)
 
 
 @invariant("C4")

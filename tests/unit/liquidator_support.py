@@ -6,6 +6,7 @@ Nothing here calls a plan: closes and slices are computed from words, the pool's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 import boa
 
 from tests.support.world import LOTS, WAD, Health, World, account_of, perp
+
+Builder = Callable[..., int]  # of a weak account: (world, share=...)
 
 USDC = 10**6
 USD = WAD
@@ -135,6 +138,44 @@ def weak_account(
     return account
 
 
+def buyer_account(world: World, dollars: int = 1_000_000) -> int:
+    """Return a rich account of the liquidator without legs."""
+    return world.open_account("liquidator", USDC=dollars * USDC)
+
+
+def mixed_account(world: World, share: Fraction = Fraction(9, 10)) -> int:
+    """Return a long and a short, a collateral of a traded market, one of another; E under MM."""
+    account = world.open_account("trader", USDC=7_000 * USDC, WETH=2 * 10**18, wstETH=10**18)
+    world.open_position(account, "ETH", 30 * LOTS)
+    world.open_position(account, "BTC", -LOTS)
+    sink(world, account, "ETH", share)
+    return account
+
+
+def debtor(world: World, share: Fraction = Fraction(9, 10)) -> int:
+    """Return an account without legs: cash debt against ether, E at `share` of MM."""
+    account = world.open_account("trader", USDC=1_000 * USDC, WETH=10**19)
+    world.open_position(account, "BTC", LOTS)
+    walk(world, "BTC", world.prices["BTC"] * 7 // 10)
+    world.open_position(account, "BTC", -LOTS)
+    world.clearinghouse.settle(account, sender=world.role("keeper"))
+    assert world.cash(account) < 0
+    assert not world.legs(account)
+    sink(world, account, "ETH", share)
+    return account
+
+
+def start_auction(world: World, account: int, seconds: int) -> None:
+    """Flag the account and let its auction live, with a price and a flag every 100 s."""
+    keeper = world.role("keeper")
+    world.liquidator.flag(account, sender=keeper)
+    while seconds:
+        step = min(100, seconds)
+        world.next_price(step)
+        world.liquidator.flag(account, sender=keeper)
+        seconds -= step
+
+
 # ---- a close, from the spec --------------------------------------------------------------------
 
 
@@ -186,6 +227,46 @@ def _with_leg(legs: list[tuple[int, int]], instrument: int, size: int) -> list[t
     return after
 
 
+# ---- a part, from the spec ---------------------------------------------------------------------
+
+AHEAD = 12
+TOLERANCE = WAD // 500
+GRID = WAD // 10**6
+
+
+def reward(mm: int, live: int) -> int:
+    """Return the reward in the first five minutes: half of MM at 300 s."""
+    return WAD * live // 600 * mm // WAD
+
+
+def gap_of_part(world: World, account: int, fraction: int, offered: int) -> int:
+    """Return how far above LE a part leaves the rest, judged by Markets."""
+    words, before = words_of(world, account), world.health(account)
+    rest = words._replace(
+        legs=[(leg, size - _toward_zero(size * fraction)) for leg, size in words.legs],
+        amounts=[(id_, atoms - atoms * fraction // WAD) for id_, atoms in words.amounts],
+    )
+    paid = -(-fraction * max(0, before.equity - offered) // WAD)
+    equity = before.equity - before.equity * fraction // WAD + paid
+    return equity - check(world, rest).le
+
+
+def _toward_zero(product: int) -> int:
+    return abs(product) // WAD * (1 if product > 0 else -1)
+
+
+def least_part(world: World, account: int, offered: int, aim: int = 0) -> int:
+    """Return the least fraction on the grid whose rest ends by `aim` above LE."""
+    low, high = 0, 10**6 - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if gap_of_part(world, account, middle * GRID, offered) < aim:
+            low = middle
+        else:
+            high = middle
+    return high * GRID
+
+
 # ---- calls -------------------------------------------------------------------------------------
 
 
@@ -221,6 +302,19 @@ def take(world: World, account: int, buyer: int, fraction: int, **changes: Any) 
         sender=world.role(str(call["sender"])),
     )
     return event(world, "Taken")
+
+
+def wealth(world: World, account: int) -> int:
+    """Return an account's equity."""
+    return world.health(account).equity
+
+
+def empty_fund(world: World) -> None:
+    """Take every dollar out of the insurance fund."""
+    fund, owner = world.insurance_fund, world.role("owner")
+    world.clearinghouse.settle(world.clearinghouse.insurance_account(), sender=owner)
+    cash = world.cash(world.clearinghouse.insurance_account())
+    fund.withdraw_surplus(cash // 10**12, owner, sender=owner)
 
 
 def event(world: World, name: str) -> Any:
