@@ -8,6 +8,7 @@ import pytest
 
 from keepers.chain.proving import prove
 from keepers.domain.words import account_id
+from keepers.errors import Reverted
 from tests.keepers.anvil_world import TRADER, Node, key
 from tests.keepers.bot_runs import world
 from tests.keepers.test_cli import outcome
@@ -88,6 +89,27 @@ def test_account__one__shows_position_collateral_and_prices(
     assert code == 0
     for part in ("equity E", "ETH", "MM below", "WETH", "15.0 %"):
         assert part in text
+
+
+def test_account__price_is_old__position_is_marked_and_a_withdrawal_refused(
+    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(node)
+    account = account_id(key(TRADER).address)
+
+    async def later() -> None:
+        async with world(node) as on:
+            await on.pass_time(200)
+            receiver, token = key(TRADER).address, on.deployment.settlement.address
+            with pytest.raises(Reverted, match=r"old|stale|fresh"):
+                await on.act(TRADER, "Clearinghouse", "withdraw", account, token, 1, receiver)
+
+    _, before = shown(reading(node, "account", str(account)), capsys, monkeypatch)
+    asyncio.run(later())
+    code, after = shown(reading(node, "account", str(account)), capsys, monkeypatch)
+    assert code == 0
+    assert ("fresh" in before, "stale" in before) == (True, False)
+    assert ("fresh" in after, "stale" in after) == (False, True)
 
 
 def test_account__unknown__says_so(

@@ -15,17 +15,21 @@ from keepers import cli
 from keepers.commands.books import read_account, read_block
 from keepers.domain.words import account_id
 from keepers.errors import BadInput
+from tests.keepers.anvil_world import Node
 from tests.keepers.test_files import GOOD
 
 OWNER = "0x" + "cd" * 20
 
 
 def outcome(
-    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    level: str = "error",
 ) -> tuple[int, str]:
     """Run `plimsoll` and return its exit code and what it said on stderr last."""
     monkeypatch.setattr(sys, "argv", ["plimsoll", *arguments])
-    monkeypatch.setenv("PLIMSOLL_LOG", "error")
+    monkeypatch.setenv("PLIMSOLL_LOG", level)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     said = capsys.readouterr().err.strip()
@@ -141,6 +145,76 @@ def test_cli__node_and_deployment_differ__refuses_to_start(
         ),
     )
     assert (found, what in said) == (code, True), said
+
+
+HEADER = "timestamp,open,high,low,close,volume"
+CANDLE = "60,10,12,9,11,5"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "lines", "what"),
+    [
+        ("DOGE", [HEADER, CANDLE], "no market DOGE; choose one of BTC, ETH, LINK, WSTETH"),
+        ("ETH", [], "has no header timestamp,open"),
+        ("ETH", [HEADER], "has no prices in it"),
+        ("ETH", [HEADER, CANDLE, "120,x,11,11,11,0"], "line 3 is no row of prices"),
+        ("ETH", [HEADER, "60,-10,12,9,11,5"], "line 2 is no row of prices"),
+        ("ETH", [HEADER, "60,10,9,12,11,5"], "line 2 makes no sense"),
+        ("ETH", [HEADER, "60,10,12,9"], "line 2 has 4 columns"),
+        ("ETH", [HEADER, CANDLE, CANDLE], "line 3 is not later than the line before it"),
+    ],
+)
+@pytest.mark.anvil
+def test_publish__market_or_file_is_wrong__one_sentence(
+    symbol: str,
+    lines: list[str],
+    what: str,
+    node: Node,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(lines))
+    given = ["--key", "test:6", "--prices", f"{symbol}={path}"]
+    found, said = outcome(["publish", *given, *reading(node)], capsys, monkeypatch)
+    assert (found, said.startswith("plimsoll: "), said.count("\n")) == (2, True, 0), said
+    assert what in said
+
+
+@pytest.mark.anvil
+def test_publish__gap_and_widened_row__says_both_and_goes_on(
+    node: Node,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "prices.csv"
+    rows = [HEADER, CANDLE, "120,13,12,9,11,5", "180,11,11,11,11,5", "600,11,11,11,11,5"]
+    path.write_text("\n".join(rows))
+    # not a signer's key: the next thing that is looked at
+    given = ["--key", "test:1", "--prices", f"ETH={path}"]
+    found, said = outcome(["publish", *given, *reading(node)], capsys, monkeypatch, "warning")
+    gap, widened, refusal = said.splitlines()
+    assert found == 2
+    assert "the prices have gaps: outages" in gap
+    assert "rows widened" in widened
+    assert "is no listed signer" in refusal
+
+
+@pytest.mark.anvil
+def test_execute__no_key__one_sentence(
+    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, said = outcome(["execute", *reading(node)], capsys, monkeypatch)
+    assert (found, said) == (
+        2,
+        "plimsoll: there is no key; give --key KEYSTORE, or --key test:N on a local chain.",
+    )
+
+
+def reading(node: Node) -> list[str]:
+    return ["--rpc", node.http, "--deployment", str(node.path)]
 
 
 def test_read_account__every_form__is_the_same_account() -> None:
