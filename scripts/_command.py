@@ -60,7 +60,8 @@ def _script(act: Act, sends: bool) -> click.Command:
         dry_run: bool,
         **_: object,
     ) -> None:
-        executor = ApeExecutor(_account(account, provider.chain_id, sends), provider)
+        signs = sends and not dry_run
+        executor = ApeExecutor(_account(account, provider.chain_id, signs), provider)
         path = path or path_of(executor.chain_id())
         act(open_site(executor, params.load(name), path, fresh), dry_run)
 
@@ -70,12 +71,16 @@ def _script(act: Act, sends: bool) -> click.Command:
     return click.command(cls=Script, help=act.__doc__)(decorated)
 
 
-def _account(alias: str | None, chain_id: int, sends: bool) -> AccountAPI:
+def _account(alias: str | None, chain_id: int, signs: bool) -> AccountAPI:
     if alias is None:
-        if sends and chain_id not in TEST_CHAINS:
+        if signs and chain_id not in TEST_CHAINS:
             raise DeploymentError("the test account is for test chains; give one with --account")
         return accounts.test_accounts[0]
     if alias not in accounts.aliases:
         known = ", ".join(accounts.aliases) or "none; make one with `ape accounts import`"
         raise DeploymentError(f"Ape has no account {alias}; there are {known}")
-    return accounts.load(alias)
+    chosen = accounts.load(alias)
+    if signs:
+        # one passphrase, instead of a question for each of some fifty transactions
+        chosen.set_autosign(True)
+    return chosen

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from scripts.deployment.executor import plain
 from scripts.deployment.models import MarketParams, Parameters, PoolParams, TokenParams
 from scripts.deployment.runner import Site, Step
@@ -214,7 +216,7 @@ def _owner(name: str) -> Step:
     """Return the step that offers a contract to its owner, who has to accept."""
 
     def heir(site: Site) -> str:
-        wanted = site.resolve(site.parameters.owner).lower()
+        wanted = to_checksum_address(site.resolve(site.parameters.owner))
         return NOBODY if owners(site, name)[0] == wanted else wanted
 
     def done(site: Site) -> bool:
@@ -227,9 +229,10 @@ def _owner(name: str) -> Step:
 
 
 def owners(site: Site, name: str) -> tuple[str, str]:
-    """Return the owner of a contract and who may become it by accepting, in lower case."""
-    contract = site.contract(name)
-    return contract.read("owner").lower(), contract.read("pending_owner").lower()
+    """Return the owner of a contract and who may become it by accepting."""
+    found = (site.contract(name).read(each) for each in ("owner", "pending_owner"))
+    owner, pending = (to_checksum_address(each) for each in found)
+    return owner, pending
 
 
 def ownership(site: Site) -> list[str]:

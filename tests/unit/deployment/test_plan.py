@@ -215,6 +215,17 @@ def test_verify__other_account__compares_the_same(executor, local, path):
     assert all(finding.ok for finding in verify(site)), verify(site)
 
 
+def test_dry_run__tokens_of_a_real_chain__cost_nothing(executor, local):
+    stand = _deploy(executor, local)
+    tokens = {symbol: entry["address"] for symbol, entry in stand.record.tokens.items()}
+    parameters, said = replace(local, tokens=tokens), []
+    command.rehearse(
+        command.open_site(executor, parameters, None), full_plan(parameters), said.append
+    )
+    assert all(line.endswith("as it is") for line in said if line.startswith("token "))
+    assert said[0].startswith("token USDC")
+
+
 # ---- owners ------------------------------------------------------------------------------------
 
 
@@ -230,8 +241,7 @@ def _accept(site, heir):
 
 def test_owner__deployer__is_owner_and_nothing_is_pending(executor, local):
     site = _deploy(executor, local)
-    address = executor.sender.lower()
-    assert ownership(site) == [f"owner of {name}: {address}, accepted" for name in OWNED]
+    assert ownership(site) == [f"owner of {name}: {executor.sender}, accepted" for name in OWNED]
 
 
 def test_owner__another_address__pending_until_it_accepts(executor, local, path, heir):
@@ -246,17 +256,14 @@ def test_owner__another_address__pending_until_it_accepts(executor, local, path,
     )
     assert all(finding.ok for finding in verify(site)), verify(site)
     assert ownership(site)[0] == (
-        f"owner of RiskConfigurator: {executor.sender.lower()} until {heir.sender.lower()} calls "
-        "accept_ownership"
+        f"owner of RiskConfigurator: {executor.sender} until {heir.sender} calls accept_ownership"
     )
     sent = executor.sent
     assert all(each.already for each in run(site, full_plan(parameters)))
 
     _accept(site, heir)
 
-    assert ownership(site) == [
-        f"owner of {name}: {heir.sender.lower()}, accepted" for name in OWNED
-    ]
+    assert ownership(site) == [f"owner of {name}: {heir.sender}, accepted" for name in OWNED]
     assert all(each.already for each in run(site, full_plan(parameters)))
     assert executor.sent == sent
 
