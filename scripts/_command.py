@@ -10,6 +10,7 @@ from ape import accounts
 from ape.api import AccountAPI, ProviderAPI
 from ape.cli import ConnectedProviderCommand, network_option
 from ape.exceptions import ApeException
+from web3.exceptions import Web3Exception
 
 from scripts.deployment import params
 from scripts.deployment.ape_executor import ApeExecutor
@@ -40,7 +41,7 @@ class Script(ConnectedProviderCommand):  # type: ignore[misc]
             return super().invoke(ctx)
         except (DeploymentError, ApeException) as error:
             raise click.ClickException(" ".join(str(error).split())) from error
-        except OSError as error:
+        except (OSError, Web3Exception) as error:
             said = "the node does not answer any more; run this again when it does"
             raise click.ClickException(f"{said} ({type(error).__name__})") from error
 

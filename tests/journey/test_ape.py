@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench.node import fresh_chain, rpc
 from scripts.deployment import record as records
@@ -122,6 +123,21 @@ def test_scripts__something_wrong__one_sentence_and_nothing_sent(tmp_path):
         rpc(chain.web3, "anvil_setBalance", FIRST_TEST_ACCOUNT, hex(10**17))
         assert "holds 0.1000 of the native coin" in refused("deploy")
         assert chain.web3.eth.block_number == 0
+
+
+def test_script__node_goes_away_in_the_middle__one_sentence(tmp_path):
+    from scripts._command import script
+
+    @script(sends=True)
+    def cli(_site, _dry_run):
+        raise ConnectionError
+
+    where = ["--network", "ethereum:local:test", "--params", "test"]
+    done = CliRunner().invoke(cli, [*where, "--file", str(tmp_path / "1337.json")])
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1] == (
+        "Error: the node does not answer any more; run this again when it does (ConnectionError)"
+    )
 
 
 def _refused(url, path, script, *options):
