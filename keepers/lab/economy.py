@@ -62,6 +62,7 @@ class Coin:
     price: int  # ticks
     haircut_im: float
     market: str  # the market whose price it has
+    room: int  # atoms that count in full: above them the haircut grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ class Draw:
         self._coins = {coin.symbol: coin for coin in coins}
         self._skew = dict.fromkeys(self._markets, 0.0)
         self._gross = dict.fromkeys(self._markets, 0.0)
+        self._room = {coin.symbol: coin.room for coin in coins}
 
     def cross(self, number: int) -> Plan:
         """Draw one cross-margin account; every third one is tight."""
@@ -161,7 +163,7 @@ class Draw:
         low, high = TIGHT if tight else ROOMY
         target = self._rng.uniform(low + MARGIN_OF_TIGHT, high - MARGIN_OF_TIGHT)
         wants, mix = self._book(kind)
-        deposits = self._deposits(wants, mix, target * (OVER if tight else 1))
+        deposits = self._funded(wants, mix, target * (OVER if tight else 1))
         return Plan(number, 0, kind, tight, wants, deposits, target)
 
     def twins(self, plan: Plan, position: int) -> Iterator[Plan]:
@@ -274,6 +276,26 @@ class Draw:
         market, notional = self._markets[want.market], abs(self._usd(want))
         rate = market.rate_im * math.sqrt(max(1.0, notional / 1_000_000))
         return notional * (rate + 0.0001) + 0.25
+
+    def _funded(
+        self, wants: Sequence[Want], mix: Sequence[tuple[str, float]], target: float
+    ) -> tuple[tuple[str, int], ...]:
+        """Return the deposits; cash stands in for a coin that its soft cap has no room for.
+
+        An account may get twins, which deposit all of it again.
+        """
+        made = self._deposits(wants, mix, target)
+        full = {token for token, atoms in made if 2 * atoms > self._room.get(token, 2 * atoms)}
+        if full:
+            shares: dict[str, float] = {}
+            for token, share in mix:
+                name = "cash" if token in full else token
+                shares[name] = shares.get(name, 0.0) + share
+            made = self._deposits(wants, tuple(shares.items()), target)
+        for token, atoms in made:
+            if token in self._room:
+                self._room[token] -= 2 * atoms
+        return made
 
     def _deposits(
         self, wants: Sequence[Want], mix: Sequence[tuple[str, float]], target: float

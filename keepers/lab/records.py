@@ -201,7 +201,8 @@ class Record:
         if not self.proofs:
             said.append("the books were not proved")
         if self.missed:
-            said.append(f"{len(self.missed)} liquidations were missed")
+            many = "s were" if len(self.missed) > 1 else " was"
+            said.append(f"{len(self.missed)} liquidation{many} missed")
         if self.bad_inside:
             lost = sum(each.amount for each in self.bad_inside) / WAD
             said.append(f"bad debt of {lost:,.2f} USD inside the scan range")

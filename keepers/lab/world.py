@@ -62,6 +62,7 @@ class World:
                 self.prices[names[token.feed]],
                 token.haircut_im / WAD,
                 names[token.feed],
+                token.soft_cap * 10**token.decimals,
             )
             for token in self.parameters.collaterals.values()
         ]

@@ -74,6 +74,22 @@ def test_twins__a_family__the_same_legs_and_the_same_deposit_in_all(seed: int) -
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("share", [1, 25])
+def test_generate__prices_of_then_or_a_fraction__coins_within_their_soft_caps(
+    seed: int, share: int
+) -> None:
+    # ETH at 130 USD, as in March 2020, makes many more coins of the same deposits
+    prices = {symbol: price // share for symbol, price in PARAMETERS.prices.items()}
+    then = world.World(None, PARAMETERS, prices)  # type: ignore[arg-type]
+    held: dict[str, int] = {}
+    for plan in economy.generate(seed, 240, then.traded, then.coins).plans:
+        for token, amount in plan.deposits:
+            held[token] = held.get(token, 0) + amount
+    for token in PARAMETERS.collaterals.values():
+        assert 0 < held[token.symbol] <= token.soft_cap * 10**token.decimals
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_generate__market_by_market__inside_the_room_of_pool_and_cap(seed: int) -> None:
     made = drawn(seed)
     for market in WORLD.traded:
