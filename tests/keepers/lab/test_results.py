@@ -70,7 +70,7 @@ def test_failures__no_proof_at_all__said() -> None:
 def test_failures__missed__said() -> None:
     record = synthetic.record()
     record.breaches.append(synthetic.breach(1, "missed", 4))
-    assert record.failures == ["1 liquidations were missed"]
+    assert record.failures == ["1 liquidation was missed"]
 
 
 def test_failures__bad_debt_inside_the_scan_range__said() -> None:
