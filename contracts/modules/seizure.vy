@@ -151,27 +151,25 @@ def _draw(paid: int256, earned: int256):
 @internal
 def _write_off(account: uint256, covered: uint256) -> uint256:
     """
-    @notice Clear the debt of an account that has nothing left: the fund pays `covered`, the
-            rest is booked as the deficit of all.
+    @notice Bring an account that has nothing left from E < 0 to 0: the fund pays `covered`, the
+            rest is booked as the deficit of all. Then it settles: what the pot cannot pay of a
+            gain stays with it, a claim on the pot against a debt in cash of the same size.
     @return [WAD] the deficit booked
     """
     word: uint256 = accounts.words[account]
-    cash: int256 = packing._cash(word)
-    quote: int256 = packing._quote(word)
     paid: int256 = convert(covered, int256)
     # int96 fields of a word
-    debt: int256 = unsafe_sub(0, cash + quote)
+    debt: int256 = unsafe_sub(0, packing._cash(word) + packing._quote(word))
     if word & packing.HOLDINGS_MASK != 0 or debt < max(paid, 1):
         errors._fail("seizure: no such debt")
 
     booked: uint256 = ledger._book_deficit(debt - paid)
-    # int96 fields of a word
-    ledger._change_books(unsafe_sub(0, quote), 0)
-    ledger._add(account, unsafe_sub(0, cash), unsafe_sub(0, quote))
+    ledger._add(account, debt, 0)
     ledger._set_auction(account, False)
     self._draw(paid, 0)
 
     log IClearinghouse.WrittenOff(account=account, covered=covered, deficit=booked)
+    ledger._settle(account)
     return booked
 
 

@@ -16,6 +16,7 @@ from keepers.domain.liquidation import (
     Flag,
     Reduce,
     ReducePlan,
+    Settle,
     Take,
     TakePlan,
     WriteOff,
@@ -43,11 +44,13 @@ class Planner:
         self.account = account
         self.settings = settings
         self.address = deployment.address("Liquidator")
+        self.house = deployment.address("Clearinghouse")
         self.capacity: dict[int, int] = {}
         self._abi = interface("Liquidator")
         self._plan_reduce = self._abi.function("plan_reduce")
         self._plan_take = self._abi.function("plan_take")
         self._clock = self._abi.function("clock")
+        self._settle = interface("Clearinghouse").function("settle")
         self._buyer: Account | None = None
         self._terms: dict[int, Terms] = {}
         self._pool = account_id(deployment.address("LiquidityPool"))
@@ -127,11 +130,23 @@ class Planner:
         return made
 
     async def simulate(self, actions: Iterable[Action], now: int, sender: str) -> list[str | None]:
-        """Return, per action, None if it would pass, else the reason why not."""
-        drafts = [self.draft(action, now) for action in actions]
+        """Return, per action, None if it would do something, else the reason why not."""
+        chosen = list(actions)
+        drafts = [self.draft(action, now) for action in chosen]
         calls = [(draft.to, draft.data) for draft in drafts]
         answers = await self.reader.rpc.calls(calls, sender=sender) if calls else []
-        return [_refusal(answer) for answer in answers]
+        return [
+            self._refusal(action, answer) for action, answer in zip(chosen, answers, strict=True)
+        ]
+
+    def _refusal(self, action: Action, answer: object) -> str | None:
+        if isinstance(answer, Reverted):
+            return answer.reason
+        if not isinstance(answer, bytes):
+            return "node"
+        # A gain waits until the pot can pay some of it: until then nothing moves.
+        idle = isinstance(action, Settle) and self._settle.decode(answer) == (0,)
+        return "pot" if idle else None
 
     def draft(self, action: Action, now: int) -> Draft:
         """Return the transaction of a decision."""
@@ -147,6 +162,8 @@ class Planner:
             return self._draft(key, self.settings.gas_take, "take", *parts)
         if isinstance(action, Flag):
             return self._draft(key, GAS_SMALL, "flag", action.account)
+        if isinstance(action, Settle):
+            return Draft(key, self.house, self._settle.encode(action.account), GAS_SMALL)
         assert isinstance(action, WriteOff)
         return self._draft(key, GAS_SMALL, "write_off", action.account)
 
@@ -167,12 +184,6 @@ def capacity(params: Mapping[str, int]) -> int:
     """Return what a block takes of one market [USD WAD]; docs/spec/liquidation.md."""
     width = 2 * params["spread_min"] + params["fee"]
     return params["mu"] * width // WAD * params["scale"] // WAD
-
-
-def _refusal(answer: object) -> str | None:
-    if isinstance(answer, Reverted):
-        return answer.reason
-    return "node" if isinstance(answer, Exception) else None
 
 
 def _last(clock: tuple[Any, ...]) -> int:

@@ -1,4 +1,4 @@
-"""What to do about an account under maintenance: reduce, take, flag, write off, or wait."""
+"""What to do about an account under maintenance: reduce, take, flag, settle, write off, or wait."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keepers.domain.economics import GAS_FLAG, GAS_REDUCE, GAS_TAKE, GasMarket
+from keepers.domain.economics import (
+    GAS_FLAG,
+    GAS_REDUCE,
+    GAS_SETTLE,
+    GAS_TAKE,
+    GAS_WRITE_OFF,
+    GasMarket,
+)
 from keepers.domain.margin import Health, Snapshot, health, merged, value_of
 from keepers.domain.scan import Candidate
 from keepers.domain.units import WAD, ceil_div, trunc_div
@@ -90,6 +97,14 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """Settle an account that holds nothing: its quote alone keeps it under maintenance."""
+
+    account: int
+    profit: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteOff:
     """Book the deficit of an account that holds nothing."""
 
@@ -97,7 +112,7 @@ class WriteOff:
     profit: int
 
 
-Action = Reduce | Take | Flag | WriteOff
+Action = Reduce | Take | Flag | Settle | WriteOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +181,9 @@ def decide(
     """Return the best thing to do about one account, None to leave it for now."""
     account = case.candidate.account
     if not account.legs and not account.holdings:
-        return (
-            WriteOff(account.id, -gas.usd(GAS_FLAG)) if case.candidate.health.equity < 0 else None
-        )
+        if case.candidate.health.equity < 0:
+            return WriteOff(account.id, -gas.usd(GAS_WRITE_OFF))
+        return Settle(account.id, -gas.usd(GAS_SETTLE))
     reduce = best_reduce(case, gas)
     if reduce is not None and reduce.profit >= limits.min_profit:
         return reduce

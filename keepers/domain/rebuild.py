@@ -127,11 +127,9 @@ class Rebuilt:
         _add(self._of(said["counterparty"]).amounts, said["collateral"], said["amount"])
 
     def _written_off(self, said: Said) -> None:
-        entry = self._of(said["account"])
-        self.pot -= entry.quote
+        self._of(said["account"]).cash += said["covered"] + said["deficit"]
         self.deficit += said["deficit"]
         self._of(self._insurance).cash -= said["covered"]
-        entry.cash = entry.quote = 0
 
 
 def _add(amounts: dict[int, int], key: int, amount: int) -> None:

@@ -14,7 +14,9 @@ from keepers.bots.runtime import Runtime
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
 from keepers.chain.sender import Flight
+from keepers.domain.liquidation import Settle
 from keepers.domain.planning import fewest
+from keepers.domain.units import WAD
 from keepers.domain.words import account_id
 from keepers.settings import LiquidateSettings, make
 from tests.keepers.anvil_world import LIQUIDATOR, OTHER_TRADER, RIVAL, TRADER, Node, World, key
@@ -288,6 +290,65 @@ async def indebted(on: World) -> int:
     found, health = await on.health(account)
     assert (found.legs, found.cash < 0, health.equity > health.mm) == ((), True, True)
     return account
+
+
+def test_liquidate__closed_at_a_loss_with_cents_left__settles(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await spent(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)):
+                await on.pass_time(10)
+                await on.publish()
+
+                async def settled() -> bool:
+                    found, health = await on.health(account)
+                    return found.quote == 0 and not health.under_mm
+
+                await until(settled)
+                found, _ = await on.health(account)
+                assert not found.in_auction
+            await books_hold(on)
+
+    asyncio.run(scenario())
+
+
+async def spent(on: World) -> int:
+    """Leave a trader with a closed loss and less than the dollar that its quote reserves."""
+    account = await on.deposit(TRADER, 80)
+    await on.open(TRADER, "ETH", 0.4)
+    for _ in range(3):
+        # the close costs a dollar and some cents
+        _, health = await on.health(account)
+        left = health.equity / WAD - 1.6
+        await on.move("ETH", round(on.prices["ETH"] - left / 0.4, 2))
+    await on.open(TRADER, "ETH", -0.4)
+    found, health = await on.health(account)
+    assert (found.legs, found.quote < 0 < found.cash, health.under_mm) == ((), True, True)
+    assert 0 < health.equity < WAD
+    return account
+
+
+def test_simulate__gain_that_no_pot_can_pay__is_refused_until_somebody_has_paid(
+    node: Node,
+) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            winner = await on.deposit(TRADER, 10_000)
+            await on.open(TRADER, "ETH", 4)
+            await on.move("ETH", 3_100)
+            await on.open(TRADER, "ETH", -4)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as liquidator:
+                sender = liquidator.runtime.signer.address
+                wanted = [Settle(winner, 0)]
+                now = await on.now()
+                assert await liquidator.planner.simulate(wanted, now, sender) == ["pot"]
+                pool = account_id(on.deployment.address("LiquidityPool"))
+                await on.act(TRADER, "Clearinghouse", "settle", pool)
+                assert await liquidator.planner.simulate(wanted, now, sender) == [None]
+
+    asyncio.run(scenario())
 
 
 def test_liquidate__inventory__is_offered_to_the_pool(node: Node) -> None:

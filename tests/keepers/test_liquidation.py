@@ -20,6 +20,7 @@ from keepers.domain.liquidation import (
     Limits,
     Reduce,
     ReducePlan,
+    Settle,
     Take,
     TakePlan,
     WriteOff,
@@ -194,6 +195,20 @@ def test_decide__clock_runs__flags_again_before_time_is_lost(
 def test_decide__nothing_left_but_debt__writes_off() -> None:
     broke = trader(cash=-5)
     assert isinstance(decide(case(broke), BUYER, at(), LIMITS, FREE), WriteOff)
+
+
+@pytest.mark.parametrize(
+    ("cash", "quote"),
+    [
+        (100 * WAD, -100 * WAD),  # a closed loss, not collected yet
+        (100 * WAD, -995 * WAD // 10),  # the same with half a dollar left: less than kappa
+        (-100 * WAD, 100 * WAD),  # what a write-off leaves: a gain that the pot could not pay
+    ],
+)
+def test_decide__nothing_left_but_an_unsettled_result__settles(cash: int, quote: int) -> None:
+    even = replace(trader(), cash=cash, quote=quote)
+    assert health(even, at()).under_mm
+    assert isinstance(decide(case(even), BUYER, at(), LIMITS, FREE), Settle)
 
 
 def test_after_take__half__buyer_holds_the_slice_for_its_price() -> None:

@@ -117,6 +117,7 @@ def test_rebuilt__seizure_and_write_off__move_money_as_the_spec_says() -> None:
     assert not logs.differs(Account(2, -10, 2, (), (), 0))
     logs.apply("LegMoved", {**leg, "size": 6})
     logs.apply("WrittenOff", {"account": 7, "covered": 6, "deficit": 20})
+    logs.apply("Settled", {"account": 7, "amount": -66, "pot": 66})
     assert not logs.differs(Account(7, 0, 0, (), (), 0))
     assert (logs.pot, logs.deficit) == (66, 20)
     lines = list(rebuilt([Account(7, 1, 0, (), (), 0)], Ledger(66, 20, SCALE), logs))

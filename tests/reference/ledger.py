@@ -451,18 +451,17 @@ def _require_posted(world: World, p: Post, before: Health) -> Posted:
 
 
 def write_off(world: World, account_id: int, covered: int) -> int:
-    """Clear the debt of an emptied account; return the deficit booked [WAD]."""
+    """Bring an emptied account to E = 0 and settle it; return the deficit booked [WAD]."""
     account = world.account(account_id)
     debt = -account.cash - account.quote
     require(account.empty, "seizure: no such debt")
     require(debt > 0 and covered <= debt, "seizure: no such debt")
-    require(world.pot >= account.quote, "ledger: pot")
-    world.pot -= account.quote
     world.deficit += debt - covered
-    closed = replace(account, cash=0, quote=0)
-    store(world, account_id, with_flag(closed, IN_AUCTION, False))
+    even = replace(account, cash=account.cash + debt)
+    store(world, account_id, with_flag(even, IN_AUCTION, False))
     if covered:
         _draw(world, covered, 0)
+    settle(world, account_id)
     return debt - covered
 
 

@@ -119,11 +119,9 @@ class Mirror:
         self.books[self.setup.insurance_account].quote += e["liquidation_fee"]
 
     def _on_WrittenOff(self, e: Arguments) -> None:
-        book = self.books[e["account"]]
-        self.pot -= book.quote
+        self.books[e["account"]].cash += e["covered"] + e["deficit"]
         self.deficit += e["deficit"]
         self.books[self.setup.insurance_account].cash -= e["covered"]
-        book.cash = book.quote = 0
 
     def _on_AuctionSet(self, e: Arguments) -> None:
         self.books[e["account"]].auction = e["active"]

@@ -390,15 +390,38 @@ def test_write_off__collateral_left__reverts(books: Books) -> None:
         books.clearinghouse.write_off(violator, 0, sender=books.liquidator)
 
 
-def test_write_off__gain_that_the_pot_cannot_pay__reverts(books: Books) -> None:
+@pytest.mark.parametrize("lots", [0, LOTS // 2, LOTS])
+def test_write_off__gain_that_the_pot_cannot_pay__stays_a_claim_against_the_debt(
+    books: Books, lots: int
+) -> None:
     """A hand swapped cash for quote: the account is 30 USD short, and yet has a gain to claim."""
+    fill_fund(books, 10)
+    payer, loser = (books.open_account(role, 10_000) for role in ("payer", "loser"))
+    books.trade(loser, LOTS)
+    if lots:
+        books.trade(payer, lots)
     violator = below_mm(books, equity=-30)
     plan = slice_of(books, LOTS, 1_800 * TICKS)
     plan["quote"] -= 500 * USD
     books.post(violator, books.venue_account, **plan, cash=500 * USD)
-    assert books.word(violator).quote == 190 * USD
-    with boa.reverts("ledger: pot"):
-        books.clearinghouse.write_off(violator, 0, sender=books.liquidator)
+    assert books.word(violator)[:2] == (-220 * USD, 190 * USD)
+    # a long of 1 ETH has lost 310 USD
+    if lots:
+        books.clearinghouse.settle(payer)
+    pot = books.clearinghouse.pot()
+    assert pot == 310 * lots * USD // LOTS
+
+    booked = books.clearinghouse.write_off(violator, 10 * USD, sender=books.liquidator)
+
+    # E is 0; the claim that is left and the debt that is left wait for the pot
+    assert booked == books.clearinghouse.deficit() == 20 * USD
+    claim = max(0, 190 * USD - pot)
+    assert books.word(violator)[:2] == (-claim, claim)
+    assert books.clearinghouse.pot() == max(0, pot - 190 * USD)
+    books.assert_conserved()
+    books.clearinghouse.settle_pair([loser], violator)
+    assert books.word(violator)[:2] == (0, 0)
+    books.assert_conserved()
 
 
 def test_write_off__insurance_short__reverts(books: Books) -> None:

@@ -54,19 +54,44 @@ def test_write_off__fund_empty__books_the_deficit(world: World) -> None:
     world.assert_books_balance()
 
 
-def indebted(world: World) -> int:
-    """Return an account with a debt alone: its leg closed at a loss above its cash.
+def test_write_off__gain_not_collected_yet__covers_the_deficit_and_leaves_the_claim(
+    world: World,
+) -> None:
+    # 100 of cash less 320, and 190 of a gain that nobody has paid in: E is -30
+    account = indebted(world, cash=-320 * USD, quote=190 * USD)
+    fund = desk.wealth(world, world.clearinghouse.insurance_account())
+    assert world.clearinghouse.pot() == 0
+    assert world.cash(account) + world.quote(account) == -30 * USD
+
+    deficit = world.liquidator.write_off(account, sender=world.role("keeper"))
+
+    assert deficit == world.clearinghouse.deficit() == 0
+    assert (world.cash(account), world.quote(account)) == (-190 * USD, 190 * USD)
+    assert desk.wealth(world, world.clearinghouse.insurance_account()) == fund - 30 * USD
+    world.assert_books_balance()
+    with boa.reverts("liquidator: not written off"):
+        world.liquidator.write_off(account, sender=world.role("keeper"))
+
+    # whoever lost it settles: then the claim pays the debt
+    world.clearinghouse.settle_pair(
+        [desk.pool_account(world)], account, sender=world.role("keeper")
+    )
+    assert (world.cash(account), world.quote(account)) == (0, 0)
+    world.assert_books_balance()
+
+
+def indebted(world: World, cash: int = 0, quote: int = -150 * USD) -> int:
+    """Return an account with a debt alone; by default a leg closed at a loss above its cash of 100.
 
     No door leads there: the pool closes nothing below LE. The words are written as a later
-    stage (ADL) would leave them, and the same loss stands on the pool's side.
+    stage (ADL) would leave them, and what the account lost stands on the pool's side.
     """
     account = world.open_account("trader", USDC=100 * USDC)
     pool = desk.pool_account(world)
-    moved = 150 * USD
-    for each, change in ((account, -moved), (pool, moved)):
+    for each, sign in ((account, 1), (pool, -1)):
         words = desk.words_of(world, each)
-        word = words._replace(quote=words.quote + change).encode()[0]
-        write_word(world, each, word)
+        moved = words._replace(cash=words.cash + sign * cash, quote=words.quote + sign * quote)
+        write_word(world, each, moved.encode()[0])
     return account
 
 
