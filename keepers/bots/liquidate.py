@@ -243,10 +243,10 @@ class Liquidate(Bot):
                 going.append((flight, account))
                 continue
             state = flight.outcome.result().state
-            if state == FAILED:  # somebody was faster
+            if state == FAILED and account in self.dashes:
+                self.caution.failed(number)  # the chain is asked before the next try
+            elif state == FAILED:  # somebody was faster
                 self.backoff.failed(account, number)
-                if account in self.dashes:
-                    self.caution.failed(number)
             elif state == INCLUDED:
                 self.backoff.worked(account)
             self.dashes.discard(account)

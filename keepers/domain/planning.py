@@ -20,6 +20,8 @@ from keepers.domain.words import Account, Leg
 STEPS: Final = 8  # of the search; it converges in three or four
 CLOSE_ENOUGH: Final = 500  # stop when a step moves less than 1 / 500 of the size
 ROOM_PERCENT: Final = 90  # of what the pool would stand by, as far as the mirror knows it
+# A remnant as small as this may be dust, which the call closes with the rest.
+SMALL_USD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,11 @@ def quick_reduce(
     skew = -pool.size(leg.instrument)
     lots = fewest(account, leg, skew, at, terms)
     after = health(closed(account, leg, lots, skew, feed, terms), at)
-    if 2 * (exact.equity - after.equity) > exact.mm - after.mm:
+    cost = exact.equity - after.equity + at.terms.kappa_flat
+    if 2 * cost > exact.mm - after.mm:
         return None  # too dear: for a take
+    if 0 < (abs(leg.size) - lots) * feed.price < SMALL_USD * WAD:
+        return None
     if not _room(leg, lots, at, pool, terms):
         return None
     notional = lots * feed.price

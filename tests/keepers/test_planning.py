@@ -36,6 +36,13 @@ def weak(cash: int = 450, units: int = 10) -> Account:
     return trader(cash=cash, units=units)
 
 
+def small(usd: int, equity_cents: int) -> Account:
+    """Return a long of so many dollars, a sixteenth of a unit apart, with this equity."""
+    leg = Leg(perp(ETH), usd * LOTS_PER_UNIT // 2_000)
+    value = leg.size * 2_000 * TICKS_PER_USD
+    return replace(trader(), cash=equity_cents * WAD // 100, quote=-value, legs=(leg,))
+
+
 def test_fill_price__balanced_pool__is_mark_and_half_spread_against_the_taker() -> None:
     mark = 2_000 * TICKS_PER_USD
     # one lot moves the curve by less than a tick
@@ -107,6 +114,9 @@ def test_quick_reduce__weak_account__plans_with_room_and_knows_its_pay() -> None
             replace(POOL, terms={ETH: replace(TERMS, liquidation_fee=WAD // 10)}),
             at(),
         ),  # too dear
+        # closing 130 of 250 USD costs 0.72 USD and the flat pay, and releases 3.26 USD of MM
+        (small(250, 745), POOL, at()),
+        (small(60, 274), POOL, at()),  # may leave dust
     ],
 )
 def test_quick_reduce__not_sure__asks_the_views(
