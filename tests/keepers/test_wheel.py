@@ -9,9 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import venv
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    distribution,
+    packages_distributions,
+    version,
+)
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -62,7 +66,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip("install", *PIP, wheel, python=folder / "bin" / "python")
     # A line that is a path adds that folder alone: not the checkout that it may point to.
     (site,) = folder.glob("lib/python*/site-packages")
-    (site / "locked.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    (site / "locked.pth").write_text(f"{distribution('typer').locate_file('')}\n")
     return folder / "bin"
 
 
