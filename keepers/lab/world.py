@@ -10,7 +10,7 @@ from typing import Final
 from keepers.chain import deployment as deployments
 from keepers.chain.deployment import Deployment
 from keepers.chain.signer import test_secret
-from keepers.domain.units import TICKS_PER_USD, WAD
+from keepers.domain.units import TICK, TICKS_PER_USD, WAD
 from keepers.errors import BadInput, ChainError
 from keepers.lab.chain import Node
 from keepers.lab.economy import Coin, Traded
@@ -31,7 +31,8 @@ LENDER: Final = 14
 # How often each market is chosen for a leg; any other counts as the last one.
 WEIGHTS: Final = {"ETH": 0.42, "BTC": 0.36, "LINK": 0.22}
 LIKE: Final = "LINK"  # a market that only a price file names gets this one's parameters
-BOUNDS: Final = (1_000, 100)  # its absolute bounds: first price / 1,000 .. x 100
+# its absolute bounds: first price / 100,000 (LUNA fell to 1 / 23,000 in a day) .. x 100
+BOUNDS: Final = (100_000, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,11 @@ def parameters_for(first_prices: Mapping[str, int]) -> Parameters:
 
 def _like(model: MarketParams, symbol: str, id_: int, price: int) -> MarketParams:
     low, high = BOUNDS
-    feed = replace(model.feed, min_price=one_digit(price // low), max_price=one_digit(price * high))
+    feed = replace(
+        model.feed,
+        min_price=one_digit(price // low) * TICK,
+        max_price=one_digit(price * high) * TICK,
+    )
     return replace(model, symbol=symbol, id=id_, feed=feed)
 
 

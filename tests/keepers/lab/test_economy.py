@@ -10,6 +10,7 @@ from keepers.domain.units import WAD
 from keepers.errors import BadInput
 from keepers.lab import economy, replay, world
 from keepers.lab.economy import Economy, Plan
+from scripts.deployment import ranges
 
 PARAMETERS = world.parameters_for(replay.crash().first_prices)
 WORLD = world.World(None, PARAMETERS, PARAMETERS.prices)  # type: ignore[arg-type]
@@ -120,4 +121,6 @@ def test_parameters_for__an_unknown_symbol__listed_like_its_class() -> None:
     made = world.parameters_for({"LUNA": 5_0000000000})
     assert made.markets["LUNA"].id == 5
     assert made.markets["LUNA"].margin == made.markets["LINK"].margin
-    assert made.markets["LUNA"].feed.min_price < 5_0000000000 < made.markets["LUNA"].feed.max_price
+    first, feed = 5 * WAD, made.markets["LUNA"].feed
+    assert feed.min_price * 50_000 < first < feed.max_price // 10
+    ranges.check(made)
