@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,6 +96,16 @@ class LiquidateSettings(Settings):
     gas_reduce: int = Field(default=1_500_000, ge=100_000)
     gas_take: int = Field(default=3_000_000, ge=100_000)
     backoff_blocks: int = Field(default=2, ge=1)
+
+
+class ClientSettings(Settings):
+    """What somebody who uses the protocol adds."""
+
+    slippage_percent: Decimal = Field(default=Decimal("0.5"), ge=0, le=50)  # of an order's limit
+    lifetime_s: int = Field(default=300, ge=5, le=86_400)  # of an order
+    wait_s: float = Field(default=60.0, ge=0)  # for an order's execution
+    patience_s: float = Field(default=120.0, gt=0)  # for a transaction's block
+    poll_s: float = Field(default=0.25, gt=0)  # between two looks at the chain
 
 
 def usd(amount: float) -> int:

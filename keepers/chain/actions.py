@@ -1,0 +1,181 @@
+"""Every user action, planned: one method an action, whoever sends it then."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from keepers.chain import money_plans, order_plans, order_watch, pool_plans, takeover_plans
+from keepers.chain.desk import Desk, View
+from keepers.chain.plans import Plan
+from keepers.chain.pool_plans import Holding
+from keepers.domain import amounts
+from keepers.domain.orders import Order
+from keepers.domain.tickets import Ticket
+from keepers.domain.words import perp
+from keepers.errors import BadInput
+
+SALT_BITS: Final = 64
+
+
+def random_salt() -> int:
+    """Return a number that makes an order unlike every other one."""
+    return secrets.randbits(SALT_BITS)
+
+
+@dataclass(slots=True)
+class Actions:
+    """What one owner can do at one deployment; nothing here sends."""
+
+    desk: Desk
+    salt: Callable[[], int] = random_salt
+
+    # ---- what people write
+
+    def atoms(self, symbol: str, amount: str) -> int:
+        """Return a decimal amount of a listed token in atoms."""
+        token = self.desk.deployment.token(symbol)
+        return amounts.atoms(amount, token.decimals, token.symbol)
+
+    def lots(self, instrument: str, size: str) -> int:
+        """Return a decimal size in lots; `-` before it sells."""
+        sign = -1 if size.startswith("-") else 1
+        return sign * amounts.lots(size.removeprefix("-"), instrument)
+
+    def ticks(self, price: str) -> int:
+        """Return a decimal price in ticks."""
+        return amounts.ticks(price)
+
+    def instrument(self, name: str) -> int:
+        """Return an instrument by its name, such as ETH-PERP."""
+        market, _, kind = name.upper().partition("-")
+        if kind != "PERP":
+            known = ", ".join(f"{each}-PERP" for each in sorted(self.desk.deployment.markets))
+            raise BadInput(f"there is no instrument {name}", f"choose one of {known}")
+        return perp(self.desk.deployment.market(market))
+
+    # ---- looking
+
+    async def look(self, *accounts: int) -> View:
+        """Return prices, these accounts and their health at the latest block."""
+        return await self.desk.look(*(self.desk.account(each) for each in accounts))
+
+    # ---- money
+
+    async def deposit(
+        self, amount: int, token: str, account: int = 0, *, minting: bool = False
+    ) -> Plan:
+        """Plan a deposit out of the wallet, with the approval of exactly what is needed.
+
+        Args:
+            amount: atoms.
+            token: symbol or address.
+            account: that is credited.
+            minting: mint the amount first, where a test token has a faucet.
+        """
+        listed, id_ = self.desk.deployment.token(token), self.desk.account(account)
+        return await money_plans.deposit(self.desk, listed, amount, id_, minting=minting)
+
+    async def withdraw(
+        self, amount: int | None, token: str, account: int = 0, to: str = ""
+    ) -> Plan:
+        """Plan a withdrawal; None is all that may leave now."""
+        listed, desk = self.desk.deployment.token(token), self.desk
+        asked = (listed, amount, desk.account(account), to or desk.owner)
+        return await money_plans.withdraw(desk, *asked)
+
+    async def transfer(self, amount: int, token: str, to: int, account: int = 0) -> Plan:
+        """Plan a move to another account inside the ledger."""
+        listed, desk = self.desk.deployment.token(token), self.desk
+        asked = (listed, amount, desk.account(account), desk.account(to))
+        return await money_plans.transfer(desk, *asked)
+
+    async def settle(self, account: int = 0, losers: Sequence[int] | None = None) -> Plan:
+        """Plan to make profit or loss cash, collected from the losers (the pool) where needed."""
+        desk = self.desk
+        named = None if losers is None else tuple(desk.account(each) for each in losers)
+        return await money_plans.settle(desk, desk.account(account), named)
+
+    async def mint(self, amount: int, token: str) -> Plan:
+        """Plan new test tokens for the wallet, where the token has a faucet."""
+        return await money_plans.mint(self.desk, self.desk.deployment.token(token), amount)
+
+    # ---- orders
+
+    async def trade(
+        self,
+        instrument: int,
+        size: int,
+        account: int = 0,
+        limit: int | None = None,
+        *,
+        reduce_only: bool = False,
+    ) -> Plan:
+        """Plan an order; above 0 buys. The limit comes from the slippage setting if left out."""
+        asked = (self.desk.account(account), instrument, size, self.salt(), limit)
+        return await order_plans.trade(self.desk, *asked, reduce_only=reduce_only)
+
+    async def close_leg(self, instrument: int, account: int = 0) -> Plan:
+        """Plan a reduce-only order that closes a whole leg."""
+        asked = (self.desk.account(account), [instrument], self.salt())
+        return await order_plans.close(self.desk, *asked)
+
+    async def close_all(self, account: int = 0) -> Plan:
+        """Plan reduce-only orders that close every leg."""
+        return await order_plans.close(self.desk, self.desk.account(account), None, self.salt())
+
+    async def cancel(self, order_id: bytes) -> Plan:
+        """Plan to take an order back while no price that fills it can have been seen."""
+        return await order_plans.take_back(self.desk, order_id, "cancel")
+
+    async def refund(self, order_id: bytes) -> Plan:
+        """Plan to take back the reserve of an order that can no longer be filled."""
+        return await order_plans.take_back(self.desk, order_id, "refund")
+
+    async def take_back(self, order_id: bytes) -> Plan:
+        """Plan to cancel or refund an order, whichever is due."""
+        return await order_plans.take_back(self.desk, order_id)
+
+    async def ticket(self, order: Order) -> Ticket:
+        """Return how an order stands."""
+        return await order_watch.ticket(self.desk, order)
+
+    # ---- the pool
+
+    async def lp_deposit(self, amount: int, *, minting: bool = False) -> Plan:
+        """Plan a request for shares; the shares come at the first price 2 s after it."""
+        return await pool_plans.deposit(self.desk, amount, minting=minting)
+
+    async def lp_redeem(self, shares: int | None) -> Plan:
+        """Plan a request for the money of shares (None: all), paid after the cooldown."""
+        return await pool_plans.redeem(self.desk, shares)
+
+    async def lp_execute(self, request: int) -> Plan:
+        """Plan to serve a request that a price has made ready; anybody may."""
+        return await pool_plans.execute(self.desk, request)
+
+    async def lp_refusal(self, request: int) -> str | None:
+        """Return why a request cannot be served yet, None when it can."""
+        return await pool_plans.refusal(self.desk, request)
+
+    async def lp_status(self) -> Holding:
+        """Return the wallet's shares, what they are worth, and its open requests."""
+        return await pool_plans.status(self.desk)
+
+    # ---- keepers by hand
+
+    async def take(self, target: int, account: int = 0, fraction: int | None = None) -> Plan:
+        """Plan to take over a part (WAD) of an account under maintenance; None: what is due."""
+        asked = (self.desk.account(target), self.desk.account(account), fraction)
+        return await takeover_plans.take(self.desk, *asked)
+
+    async def reduce(self, target: int, instrument: int, account: int = 0) -> Plan:
+        """Plan to close a leg of an account under maintenance against the pool, for the pay."""
+        asked = (self.desk.account(target), instrument, self.desk.account(account))
+        return await takeover_plans.reduce(self.desk, *asked)
+
+    async def flag(self, target: int) -> Plan:
+        """Plan to start or continue the clock of an account under maintenance."""
+        return await takeover_plans.flag(self.desk, self.desk.account(target))

@@ -1,0 +1,159 @@
+"""Plans that move tokens: deposit, withdraw, transfer, settle, and a test token's faucet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keepers.chain.deployment import Token
+from keepers.chain.desk import Desk, View
+from keepers.chain.plans import Plan
+from keepers.chain.transactions import Draft
+from keepers.domain import effects
+from keepers.domain.amounts import written, written_wad
+from keepers.domain.margin import Snapshot
+from keepers.domain.words import Account, account_id
+from keepers.errors import BadInput, Reverted
+
+MINT: Final = bytes.fromhex("40c10f19")  # mint(address,uint256) of a test token
+MOST_LOSERS: Final = 16
+
+
+async def deposit(
+    desk: Desk, token: Token, amount: int, account: int, *, minting: bool = False
+) -> Plan:
+    """Plan a deposit of atoms out of the owner's wallet into an account, approvals with it."""
+    view = await desk.look(account)
+    at = await _softened(desk, view, token, amount)
+    steps = await drawn(desk, token, "Clearinghouse", amount, minting=minting)
+    what = f"deposit {written(amount, token.decimals)} {token.symbol}"
+    steps.append(desk.draft(what, "Clearinghouse", "deposit", account, token.address, amount))
+    change = view.change(_credited(desk, view.accounts[account], token, amount), at)
+    said = f"{what} into {desk.name(account)}"
+    return desk.plan("deposit", said, view, steps, changes=(change,))
+
+
+async def withdraw(desk: Desk, token: Token, amount: int | None, account: int, to: str) -> Plan:
+    """Plan a withdrawal of atoms, of everything that may leave where no amount is given."""
+    view = await desk.look(account)
+    most = await _most(desk, view, token, account)
+    amount = most if amount is None else amount
+    if not 0 < amount <= most:
+        raise BadInput(
+            f"{written(amount, token.decimals)} {token.symbol} cannot leave {desk.name(account)}: "
+            f"it is {written(most, token.decimals)} that may now",
+            "withdraw at most that, or close positions or add collateral first; "
+            "a gain can leave once `plimsoll settle` made it cash",
+        )
+    at = await _softened(desk, view, token, -amount)
+    what = f"withdraw {written(amount, token.decimals)} {token.symbol}"
+    step = desk.draft(what, "Clearinghouse", "withdraw", account, token.address, amount, to)
+    change = view.change(_debited(desk, view, account, token, amount, at), at)
+    facts = {"most": written(most, token.decimals), "to": to}
+    said = f"{what} from {desk.name(account)} to {to}"
+    return desk.plan("withdraw", said, view, [step], changes=(change,), facts=facts)
+
+
+async def transfer(desk: Desk, token: Token, amount: int, sender: int, receiver: int) -> Plan:
+    """Plan a move of atoms from one account to another, inside the ledger."""
+    if sender == receiver:
+        raise BadInput("an account cannot pay itself", "name another account with --to")
+    view = await desk.look(sender, receiver)
+    what = f"transfer {written(amount, token.decimals)} {token.symbol}"
+    step = desk.draft(what, "Clearinghouse", "transfer", sender, receiver, token.address, amount)
+    changes = (
+        view.change(_debited(desk, view, sender, token, amount, view.at)),
+        view.change(_credited(desk, view.accounts[receiver], token, amount)),
+    )
+    said = f"{what} from {desk.name(sender)} to {desk.name(receiver)}"
+    return desk.plan("transfer", said, view, [step], changes=changes)
+
+
+async def settle(desk: Desk, account: int, losers: tuple[int, ...] | None = None) -> Plan:
+    """Plan a settlement; a gain that the pot cannot pay is collected from its losers first.
+
+    Args:
+        desk: where it is planned.
+        account: whose profit or loss becomes cash.
+        losers: accounts that pay; without a word the pool, when it is needed.
+    """
+    pool = account_id(desk.deployment.address("LiquidityPool"))
+    view = await desk.look(account, *(losers or ()), pool)
+    gain = view.health(account).unsettled
+    if losers is None:
+        losers = (pool,) if gain > view.pot and account != pool else ()
+    if len(losers) > MOST_LOSERS:
+        raise BadInput(f"{len(losers)} losers are too many", f"name at most {MOST_LOSERS}")
+    pot = view.pot
+    for each in losers:
+        pot -= effects.settled(view.accounts[each], view.at, pot)[1]
+    after, moved = effects.settled(view.accounts[account], view.at, pot)
+    what = f"settle {desk.name(account)}"
+    step = (
+        desk.draft(what, "Clearinghouse", "settle_pair", list(losers), account)
+        if losers
+        else desk.draft(what, "Clearinghouse", "settle", account)
+    )
+    facts = {"moved_to_cash_usd": written_wad(moved)}
+    if moved < gain:
+        facts["left_unpaid_usd"] = written_wad(gain - moved)
+    return desk.plan("settle", what, view, [step], changes=(view.change(after),), facts=facts)
+
+
+async def mint(desk: Desk, token: Token, amount: int) -> Plan:
+    """Plan new atoms of a test token for the owner's wallet."""
+    step = await _minting(desk, token, amount)
+    return desk.plan("mint", f"{step.key} for {desk.owner}", await desk.look(), [step])
+
+
+async def drawn(
+    desk: Desk, token: Token, spender: str, amount: int, *, minting: bool
+) -> list[Draft]:
+    """Return what comes before a contract draws atoms: the faucet if wanted, the approvals."""
+    minted = [await _minting(desk, token, amount)] if minting else []
+    coming = amount if minting else 0
+    return [*minted, *await desk.approvals(token, spender, amount, coming)]
+
+
+async def _minting(desk: Desk, token: Token, amount: int) -> Draft:
+    receiver = int(desk.owner, 16).to_bytes(32, "big")
+    what = f"mint {written(amount, token.decimals)} {token.symbol}"
+    step = Draft(what, token.address, MINT + receiver + amount.to_bytes(32, "big"), gas=0)
+    try:
+        await desk.rpc.call(step.to, step.data, sender=desk.owner)
+    except Reverted as error:
+        raise BadInput(
+            f"{token.symbol} has no faucet for everybody",
+            "buy it, or deploy test tokens on a local chain",
+        ) from error
+    return step
+
+
+# ---- on paper
+
+
+def _credited(desk: Desk, account: Account, token: Token, amount: int) -> Account:
+    if token.id:
+        return effects.with_collateral(account, token.id, amount)
+    return effects.paid(account, amount * desk.scale(token))
+
+
+def _debited(
+    desk: Desk, view: View, account: int, token: Token, amount: int, at: Snapshot
+) -> Account:
+    """Return the account without so many atoms, settled as a withdrawal does it."""
+    taken = _credited(desk, view.accounts[account], token, -amount)
+    return effects.settled(taken, at, view.pot)[0]
+
+
+async def _softened(desk: Desk, view: View, token: Token, change: int) -> Snapshot:
+    if not token.id:
+        return view.at
+    found = await desk.listing(token, view.head.number)
+    tracked = found.tracked + change
+    return effects.softened(view.at, token.id, found.soft_cap, found.tracked, tracked)
+
+
+async def _most(desk: Desk, view: View, token: Token, account: int) -> int:
+    asked = (account, token.address)
+    (most,) = await desk.reader.one("Lens", "max_withdraw", *asked, block=view.head.number)
+    return int(most)

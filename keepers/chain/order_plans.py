@@ -1,0 +1,258 @@
+"""Plans of orders: trade, close, cancel, refund."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keepers.chain import order_watch
+from keepers.chain.desk import Desk, View
+from keepers.chain.plans import Change, Plan
+from keepers.chain.transactions import Draft
+from keepers.domain import effects, tickets
+from keepers.domain.amounts import share, written_lots, written_ticks, written_wad
+from keepers.domain.effects import Fill
+from keepers.domain.orders import Order
+from keepers.domain.tickets import State
+from keepers.domain.units import LOT, TICK
+from keepers.domain.words import account_id
+from keepers.errors import BadInput, KeeperError, Reverted
+
+
+async def trade(
+    desk: Desk,
+    account: int,
+    instrument: int,
+    size: int,
+    salt: int,
+    limit: int | None = None,
+    *,
+    reduce_only: bool = False,
+) -> Plan:
+    """Plan an order with the pool.
+
+    Args:
+        desk: where it is planned.
+        account: that trades.
+        instrument: a market's perpetual.
+        size: lots, above 0 buys.
+        salt: makes the order unlike every other one.
+        limit: worst price [ticks]; from the expected price and the settings' slippage if left out.
+        reduce_only: refuse whatever would open.
+    """
+    view = await desk.look(account, _pool(desk))
+    wanted = [(instrument, size, limit)]
+    return await _orders(desk, view, account, wanted, salt, "trade", reduce_only=reduce_only)
+
+
+async def close(desk: Desk, account: int, instruments: Sequence[int] | None, salt: int) -> Plan:
+    """Plan reduce-only orders that close these legs whole, all of them where none is named."""
+    view = await desk.look(account, _pool(desk))
+    legs = {leg.instrument: leg.size for leg in view.accounts[account].legs}
+    for each in instruments or ():
+        if each not in legs:
+            raise BadInput(
+                f"{desk.name(account)} holds no {naming(desk, each)}",
+                f"look at `plimsoll account {desk.name(account)}`",
+            )
+    if not legs:
+        raise BadInput(f"{desk.name(account)} holds no position", "there is nothing to close")
+    wanted = [(each, -legs[each], None) for each in instruments or legs]
+    return await _orders(desk, view, account, wanted, salt, "close", reduce_only=True)
+
+
+async def _orders(
+    desk: Desk,
+    view: View,
+    account: int,
+    wanted: Sequence[tuple[int, int, int | None]],
+    salt: int,
+    action: str,
+    *,
+    reduce_only: bool,
+) -> Plan:
+    """Plan one order after the other, each on what the ones before would leave."""
+    after, at = view.accounts[account], view.at
+    facts: dict[str, str] = {}
+    notes: list[str] = []
+    orders: list[Order] = []
+    terms = await _terms(desk)
+    for place, (instrument, size, limit) in enumerate(wanted):
+        fill, doubt = await _expected(desk, view, account, instrument, size, reduce_only)
+        if limit is None:
+            limit = tickets.limit_price(
+                fill.price, size, share(f"{desk.settings.slippage_percent:f}")
+            )
+        notes += _notes(desk, fill, limit, doubt)
+        order = _order(
+            desk, view, account, (instrument, size, limit), salt + place, terms, reduce_only
+        )
+        orders.append(order)
+        at, after = effects.traded(after, fill, at), effects.filled(after, fill, at)
+        prefix = f"{naming(desk, instrument).lower()}_" if len(wanted) > 1 else ""
+        facts |= {f"{prefix}{name}": text for name, text in _facts(fill, limit).items()}
+    change = view.change(after, at)
+    _require_margin(change, reduce_only)
+    made = await _identified(desk, orders)
+    facts["reserve_native"] = written_wad(sum(order.reserve for order in made))
+    said = f"{action} " + ", ".join(_said(desk, order) for order in made)
+    return desk.plan(
+        action,
+        f"{said} for {desk.name(account)}",
+        view,
+        [_commit(desk, order) for order in made],
+        changes=(change,),
+        facts=facts,
+        notes=tuple(notes),
+        orders=tuple(made),
+    )
+
+
+# ---- the parts of an order
+
+
+async def _expected(
+    desk: Desk, view: View, account: int, instrument: int, size: int, reduce_only: bool
+) -> tuple[Fill, bool]:
+    """Return the fill at the stored price, and whether that price is doubted; refuse what fails."""
+    asked = (account, instrument, size * LOT)
+    said = await desk.struct("Lens", "preview_order", *asked, block=view.head.number)
+    code = said["code"]
+    held = effects.size_of(view.accounts[account], instrument)
+    if reduce_only and not tickets.shrinks(held, size):
+        raise Reverted("trading: reduce only")
+    if code not in (tickets.FILLS, tickets.NOT_TRUSTED):
+        what, do = tickets.WHY[code]
+        if code in (tickets.MARGIN, tickets.POOL, tickets.NO_ROOM):
+            do += await _at_most(desk, view, account, instrument, size > 0)
+        raise KeeperError(f"{_size(size)} {naming(desk, instrument)} would not fill: {what}", do)
+    pool = effects.size_of(view.accounts[_pool(desk)], instrument)
+    return Fill(instrument, size, said["price"] // TICK, said["fee"], pool), code != tickets.FILLS
+
+
+async def _at_most(desk: Desk, view: View, account: int, instrument: int, is_buy: bool) -> str:
+    asked = (account, instrument, is_buy)
+    try:
+        (most,) = await desk.reader.one("Lens", "max_open", *asked, block=view.head.number)
+    except KeeperError:
+        return ""  # a node that gives a view too little gas for the search
+    return f" (at most {written_wad(int(most))} would fill now)"
+
+
+def _require_margin(change: Change, reduce_only: bool) -> None:
+    """Refuse an opening order that even the lens could not judge at so old a price."""
+    found = change.health_after
+    if not reduce_only and found.equity < found.im and found.im > change.health_before.im:
+        raise KeeperError(
+            f"the order would not fill: {tickets.WHY[tickets.MARGIN][0]}",
+            tickets.WHY[tickets.MARGIN][1],
+        )
+
+
+def _facts(fill: Fill, limit: int) -> dict[str, str]:
+    return {
+        "size": written_lots(fill.size),
+        "price_usd": written_ticks(fill.price),
+        "fee_usd": written_wad(fill.fee),
+        "limit_usd": written_ticks(limit),
+    }
+
+
+def _notes(desk: Desk, fill: Fill, limit: int, doubt: bool) -> list[str]:
+    name, notes = naming(desk, fill.instrument), []
+    if doubt:
+        notes.append(f"the stored price of {name} is old or doubted: the next one may be far off")
+    if tickets.beyond(fill.price, fill.size, limit):
+        notes.append(f"the limit is better than the price of {name} now: it may well not fill")
+    return notes
+
+
+async def _terms(desk: Desk) -> tuple[int, str]:
+    """Return the reserve that an executor must be paid [wei], and the venue."""
+    (reserve,) = await desk.reader.one("Orders", "MIN_RESERVE")
+    return int(reserve), desk.deployment.address("LiquidityPool")
+
+
+def _order(
+    desk: Desk,
+    view: View,
+    account: int,
+    want: tuple[int, int, int],
+    salt: int,
+    terms: tuple[int, str],
+    reduce_only: bool,
+) -> Order:
+    instrument, size, limit = want
+    reserve, venue = terms
+    return Order(
+        id=b"",
+        account=account,
+        venue=venue,
+        instrument=instrument,
+        size=size * LOT,
+        limit_price=limit * TICK,
+        deadline=view.head.time + desk.settings.lifetime_s,
+        reduce_only=reduce_only,
+        reserve=reserve,
+        salt=salt,
+        commit_time=0,
+    )
+
+
+async def _identified(desk: Desk, orders: Sequence[Order]) -> list[Order]:
+    """Return the orders with the ids that the contract gives them."""
+    answers = await desk.reader.many([("Orders", "order_id", (each.struct,)) for each in orders])
+    return [
+        replace(order, id=bytes(answer[0])) for order, answer in zip(orders, answers, strict=True)
+    ]
+
+
+def _commit(desk: Desk, order: Order) -> Draft:
+    what = f"commit {order.id.hex()[:16]}"
+    return desk.draft(what, "Orders", "commit", order.struct, value=order.reserve)
+
+
+# ---- cancel and refund
+
+
+async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> Plan:
+    """Plan to end an order without a fill: `cancel` or `refund`, whichever is due if left out."""
+    order = await order_watch.find(desk, order_id)
+    view = await desk.look(order.account)
+    if action is None:
+        standing = await order_watch.standing(desk, order)
+        action = "refund" if standing.state is State.DEAD else "cancel"
+    step = desk.draft(f"{action} {order.id.hex()[:16]}", "Orders", action, order.struct)
+    return desk.plan(
+        action,
+        f"{action} the order to {_said(desk, order)} for {desk.name(order.account)}",
+        view,
+        [step],
+        changes=(view.change(view.accounts[order.account]),),
+        facts={"order": f"0x{order.id.hex()}", "reserve_native": written_wad(order.reserve)},
+    )
+
+
+def _slippage(desk: Desk) -> int:
+    return share(f"{desk.settings.slippage_percent:f}")
+
+
+# ---- names
+
+
+def naming(desk: Desk, instrument: int) -> str:
+    """Return an instrument's name."""
+    return f"{desk.deployment.symbol(instrument >> 56)}-PERP"
+
+
+def _said(desk: Desk, order: Order) -> str:
+    lots = order.size // LOT
+    return f"{_size(lots)} {naming(desk, order.instrument)}"
+
+
+def _size(lots: int) -> str:
+    return f"{'buy' if lots > 0 else 'sell'} {written_lots(abs(lots))}"
+
+
+def _pool(desk: Desk) -> int:
+    return account_id(desk.deployment.address("LiquidityPool"))
