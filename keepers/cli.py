@@ -12,12 +12,12 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import absent, books, bots
+from keepers.commands import absent, books, bots, lp, user
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
 LAB = "keepers.lab.cli"
-QUIET = {"accounts", "account", "prove"}  # commands that are looked at, not run
+RUN = {"publish", "execute", "liquidate", "demo", "replay"}  # commands that are watched: they log
 
 
 def build() -> typer.Typer:
@@ -31,6 +31,8 @@ def build() -> typer.Typer:
     )
     app.add_typer(bots.app)
     app.add_typer(books.app)
+    app.add_typer(user.app)
+    app.add_typer(lp.app, name="lp")
     here = importlib.util.find_spec("keepers.lab") is not None
     app.add_typer(importlib.import_module(LAB).app if here else absent.app)
     return app
@@ -38,7 +40,7 @@ def build() -> typer.Typer:
 
 def main() -> NoReturn:
     """Run a command and end with its exit code."""
-    configure_logging("warning" if set(sys.argv[1:2]) & QUIET else "info")
+    configure_logging("info" if set(sys.argv[1:2]) & RUN else "warning")
     try:
         code = build()(sys.argv[1:] or ["--help"], standalone_mode=False)
     except KeeperError as error:

@@ -94,7 +94,16 @@ def account_table(account: Account, health: Health) -> Table:
     table = Table(title=f"Account {account.owner} : {account.index}", title_justify="left")
     table.add_column("what")
     table.add_column("USD", justify="right")
-    rows = (
+    for what, value in sums(account, health):
+        table.add_row(what, usd(value))
+    table.add_row("margin", margin_bar(health))
+    table.add_row("state", state(health, account))
+    return table
+
+
+def sums(account: Account, health: Health) -> tuple[tuple[str, int], ...]:
+    """Return what an account's health is made of, by name [USD WAD]."""
+    return (
         ("cash", account.cash),
         ("unsettled profit and loss", health.unsettled),
         ("collateral", health.equity - account.cash - health.unsettled),
@@ -104,11 +113,6 @@ def account_table(account: Account, health: Health) -> Table:
         ("maintenance margin MM", health.mm),
         ("free above IM", health.equity - health.im),
     )
-    for what, value in rows:
-        table.add_row(what, usd(value))
-    table.add_row("margin", margin_bar(health))
-    table.add_row("state", state(health, account))
-    return table
 
 
 def legs_table(account: Account, at: Snapshot, deployment: Deployment) -> Table:

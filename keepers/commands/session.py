@@ -1,0 +1,152 @@
+"""How a user's command runs: the options they share, the client it gets, what it prints."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import Annotated, Any, Final
+
+import typer
+
+from keepers.chain.plans import Cost, Done, Plan
+from keepers.client import Client
+from keepers.commands import changes
+from keepers.commands import options as shared
+from keepers.commands.books import read_account
+from keepers.domain.tickets import State
+from keepers.errors import BadInput, KeeperError
+from keepers.settings import ClientSettings, make
+
+Opener = Callable[[ClientSettings, str], Awaitable[Client]]
+
+# What a command opens; a front end with signers of its own (Ape) puts its own here.
+OPENER: Final[ContextVar[Opener]] = ContextVar("opener", default=Client.open)
+
+LONGEST_INDEX: Final = 20  # digits: what is longer is a whole id
+AccountOption = Annotated[
+    str, typer.Option("--account", help="Number of your account, or 0xADDRESS:NUMBER.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Simulate, show before, after and gas; send nothing.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Wait = Annotated[
+    float | None,
+    typer.Option("--wait-s", help="How long to wait for the execution.", show_default="60"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a command."""
+
+    client: Client
+    dry_run: bool
+    as_json: bool
+
+    def account(self, text: str) -> int:
+        """Return the account that was meant: an index of one's own, or a whole id."""
+        index = text.isascii() and text.isdigit() and len(text) < LONGEST_INDEX
+        return int(text) if index else read_account(text)
+
+    async def carry_out(self, plan: Plan, wait_s: float | None = None) -> Done | None:
+        """Show a plan and what it costs, or send it and show what became of it.
+
+        Raises:
+            KeeperError: an order among it is not filled.
+        """
+        if self.dry_run:
+            self._print(plan, await self.client.simulate(plan), None)
+            return None
+        done = await self.client.send(plan, wait_s)
+        self._print(plan, None, done)
+        for ticket in done.tickets:
+            if ticket.state is not State.EXECUTED:
+                raise KeeperError(
+                    f"the order 0x{ticket.order.id.hex()} is {ticket.said}",
+                    "wait, or take it back with `plimsoll cancel`",
+                )
+        return done
+
+    async def serve(self, request: int, wait_s: float | None) -> None:
+        """Execute a request to the pool as soon as a price allows it, and show it."""
+        done = await self.client.serve(request, wait_s)
+        if done is not None:
+            self._print(done.plan, None, done)
+
+    def _print(self, plan: Plan, cost: Cost | None, done: Done | None) -> None:
+        deployed = self.client.desk.deployment
+        if self.as_json:
+            changes.print_json(changes.as_json(plan, cost, done, deployed))
+        else:
+            changes.print_tables(plan, cost, done, deployed)
+
+
+def _options(
+    rpc: shared.Rpc = None,
+    rpc_fallback: shared.Fallback = None,
+    deployment: shared.DeploymentFile = None,
+    key: shared.Key = None,
+    password_file: shared.PasswordFile = None,
+    fee_cap_gwei: shared.FeeCap = None,
+    tip_gwei: shared.Tip = None,
+    stuck_s: shared.Stuck = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Name the options that every user's command has."""
+
+
+Command = Callable[..., Coroutine[Any, Any, None]]
+
+
+def command(app: typer.Typer, name: str | None = None) -> Callable[[Command], Command]:
+    """Register an async function of (session, its own arguments) as a command.
+
+    Its signature is shown with the shared options behind its own. Where it has them, `slippage`
+    goes to the settings, and a whole `account` id (in a dry run) or `owner` stands in for a key.
+    """
+
+    def register(act: Command) -> Command:
+        own = _parameters(act)[1:]
+        both = [*own, *_parameters(_options)]
+
+        @wraps(act)
+        def run(**given: Any) -> None:
+            mine = {each.name: given.pop(each.name) for each in own}
+            shared.run(_run(act, mine, given))
+
+        run.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in both}
+        app.command(name)(run)
+        return act
+
+    return register
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    return [
+        each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in inspect.signature(function).parameters.values()
+    ]
+
+
+async def _run(act: Command, mine: dict[str, Any], given: dict[str, Any]) -> None:
+    dry_run, as_json = given.pop("dry_run"), given.pop("json")
+    settings = make(ClientSettings, slippage_percent=mine.get("slippage"), **given)
+    owner = _owner(str(mine.get("account") or "")) if dry_run else str(mine.get("owner") or "")
+    async with await OPENER.get()(settings, owner) as client:
+        await act(Session(client, dry_run, as_json), **mine)
+
+
+def _owner(account: str) -> str:
+    """Return the owner that a whole account id names, nothing for an index."""
+    try:
+        return f"0x{read_account(account) >> 96:040x}" if not account.isdigit() else ""
+    except BadInput:
+        return ""
