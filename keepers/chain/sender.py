@@ -90,7 +90,7 @@ class Sender:
             if receipt is None:
                 self.store.resolved(hash_, DROPPED, 0, 0, 0)
             else:
-                self._book(_outcome(receipt))
+                self._book(outcome_of(receipt))
 
     def on_head(self, head: Head) -> None:
         """Take the base fee of the newest block."""
@@ -185,7 +185,7 @@ class Sender:
             [("eth_getTransactionReceipt", (hash_,)) for _, hash_ in asked]
         )
         return {
-            nonce: _outcome(answer)
+            nonce: outcome_of(answer)
             for (nonce, _), answer in zip(asked, answers, strict=True)
             if isinstance(answer, dict)
         }
@@ -243,7 +243,7 @@ class Sender:
         self.store.sent(signed.hash, flight.draft.key, signed.nonce)
 
 
-def _outcome(raw: Mapping[str, Any]) -> Outcome:
+def outcome_of(raw: Mapping[str, Any]) -> Outcome:
     """Read a receipt."""
     used = number(raw.get("gasUsed"))
     return Outcome(
