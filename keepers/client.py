@@ -31,6 +31,8 @@ from keepers.chain.sender import Outcome
 from keepers.chain.signer import load_signer
 from keepers.chain.simulate import simulate
 from keepers.chain.wallet import KeyWallet, Wallet
+from keepers.domain.orders import Order
+from keepers.domain.tickets import State, Ticket
 from keepers.errors import BadInput, KeeperError
 from keepers.settings import ClientSettings
 
@@ -125,6 +127,14 @@ class Client(Actions):
             requests = (await pool_plans.made(self.desk, outcomes[-1].hash),)
         return Done(plan, tuple(outcomes), tickets, requests)
 
+    async def resolve(self, order: Order) -> Ticket:
+        """Return how an order stands; the reserve of one that nothing can fill is taken back."""
+        found = await self.ticket(order)
+        if found.state is not State.DEAD:
+            return found
+        await self.send(await self.refund(order.id))
+        return await self.ticket(order)
+
     async def serve(self, request: int, wait_s: float | None = None) -> Done | None:
         """Execute a request to the pool as soon as a price allows it.
 
@@ -209,4 +219,5 @@ class SyncClient:
     flag = _sync(Client.flag)
     simulate = _sync(Client.simulate)
     send = _sync(Client.send)
+    resolve = _sync(Client.resolve)
     serve = _sync(Client.serve)

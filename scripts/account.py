@@ -7,18 +7,17 @@ and one of Ape's accounts signs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import click
 import typer
-from ape import accounts
 from ape.api import AccountAPI, ProviderAPI
-from ape.cli import ConnectedProviderCommand, network_option
+from ape.cli import network_option
 from typer.exceptions import Exit, TyperException
 
 from keepers.commands import lp, user
 from keepers.commands.session import OPENER
 from keepers.errors import KeeperError
+from scripts._command import Script, _account
 from scripts._user import ApeOpener, words
 
 
@@ -39,8 +38,8 @@ def act(provider: ProviderAPI, sender: AccountAPI, texts: tuple[str, ...]) -> No
 
 
 def _run(provider: ProviderAPI, alias: str | None, texts: tuple[str, ...], **_: object) -> None:
-    sender = accounts.load(alias) if alias else accounts.test_accounts[0]
-    act(provider, cast("AccountAPI", sender), texts)
+    signs = "--dry-run" not in texts and "--help" not in texts
+    act(provider, _account(alias, provider.chain_id, signs), texts)
 
 
 _OPTIONS: tuple[Callable[..., Callable[..., None]], ...] = (
@@ -54,8 +53,8 @@ for _option in _OPTIONS:
 # Without a --help of its own: that is the commands'.
 cli = click.command(
     "account",
-    cls=ConnectedProviderCommand,
+    cls=Script,
     help=__doc__,
     add_help_option=False,
     context_settings={"ignore_unknown_options": True},
-)(_decorated)  # type: ignore[no-untyped-call]
+)(_decorated)

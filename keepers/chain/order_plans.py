@@ -221,7 +221,8 @@ async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> P
     view = await desk.look(order.account)
     if action is None:
         standing = await order_watch.standing(desk, order)
-        action = "refund" if standing.state is State.DEAD else "cancel"
+        dead = standing is not None and standing.state is State.DEAD
+        action = "refund" if dead else "cancel"
     step = desk.draft(f"{action} {order.id.hex()[:16]}", "Orders", action, order.struct)
     return desk.plan(
         action,

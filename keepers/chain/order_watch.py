@@ -17,6 +17,7 @@ from keepers.errors import Reverted
 
 RANGE: Final = 5_000  # blocks of events asked for at once
 HISTORY: Final = 50_000  # blocks: an order lives for a day at most
+UNKNOWN: Final = "orders: unknown order"
 
 
 async def find(desk: Desk, order_id: bytes) -> Order:
@@ -24,7 +25,7 @@ async def find(desk: Desk, order_id: bytes) -> Order:
     (time,) = await desk.reader.one("Orders", "commit_time", order_id)
     found = await _events(desk, ["Committed"], order_id) if time else []
     if not found:
-        raise Reverted("orders: unknown order")
+        raise Reverted(UNKNOWN)
     return from_event(found[-1][1])
 
 
@@ -36,15 +37,19 @@ async def ticket(desk: Desk, order: Order, first: int | None = None) -> Ticket:
         order: as committed.
         first: block of its commitment, if it is known.
     """
-    for name, said, tx in await _events(desk, ["Executed", "Closed"], order.id, first):
-        if name == "Executed":
-            return tickets.executed(order, said["price"], said["fee"], tx)
-        return tickets.closed(order, said["reason"], tx)
-    return await standing(desk, order)
+    for _ in range(2):  # it may be filled between the two questions
+        for name, said, tx in await _events(desk, ["Executed", "Closed"], order.id, first):
+            if name == "Executed":
+                return tickets.executed(order, said["price"], said["fee"], tx)
+            return tickets.closed(order, said["reason"], tx)
+        found = await standing(desk, order)
+        if found is not None:
+            return found
+    raise Reverted(UNKNOWN)
 
 
-async def standing(desk: Desk, order: Order) -> Ticket:
-    """Return how an order that is still committed stands."""
+async def standing(desk: Desk, order: Order) -> Ticket | None:
+    """Return how an order that is still committed stands, None when it is not."""
     head = await desk.rpc.head()
     (market,) = await desk.reader.markets_of([order.market], head.number)
     calls: list[tuple[str, str, tuple[Any, ...]]] = [
@@ -52,6 +57,8 @@ async def standing(desk: Desk, order: Order) -> Ticket:
         ("Orders", "commit_time", (order.id,)),
     ]
     (delay,), (time,) = await desk.reader.many(calls, head.number)
+    if not time:
+        return None
     order = replace(order, commit_time=int(time))
     return tickets.waiting(order, market.price, int(delay), head.time)
 

@@ -9,7 +9,15 @@ from keepers.chain.plans import Plan
 from keepers.domain import effects, liquidation
 from keepers.domain.amounts import written_lots, written_ticks, written_wad
 from keepers.domain.effects import Fill
-from keepers.domain.liquidation import OK, ReducePlan, TakePlan, after_take, plan_of, take_profit
+from keepers.domain.liquidation import (
+    DRIFT,
+    OK,
+    ReducePlan,
+    TakePlan,
+    after_take,
+    plan_of,
+    take_profit,
+)
 from keepers.domain.units import WAD, ceil_div
 from keepers.domain.words import account_id
 from keepers.errors import KeeperError, Reverted
@@ -48,10 +56,9 @@ async def take(desk: Desk, account: int, buyer: int, fraction: int | None = None
             "deposit more first, or take with another account",
         )
     what = f"take {desk.name(account)}"
-    most = plan.payment + ceil_div(plan.payment, 1_000) + WAD // 100
-    least = max(0, plan.insurance - plan.insurance // 100)
-    deadline = view.head.time + DEADLINE_S
-    arguments = (account, buyer, plan.fraction, most, least, deadline)
+    spare = ceil_div(exact.le, DRIFT)  # what funding moves before it is mined
+    bounds = (plan.payment + spare, max(0, plan.insurance - spare), view.head.time + DEADLINE_S)
+    arguments = (account, buyer, plan.fraction, *bounds)
     left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment)
     return desk.plan(
         "take",

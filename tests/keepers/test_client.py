@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from eth_hash.auto import keccak
 
+from keepers.chain import order_watch
 from keepers.chain.abi import interface
+from keepers.chain.desk import Desk
 from keepers.chain.simulate import simulate
 from keepers.chain.transactions import Draft
 from keepers.chain.wallet import KeyWallet
@@ -71,6 +73,35 @@ def test_waiting__stored_price__says_what_it_waits_for(
 )
 def test_shrinks__only_toward_zero(before: int, size: int, shrinks: bool) -> None:
     assert tickets.shrinks(before, size) is shrinks
+
+
+def test_ticket__filled_between_two_questions__is_executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = ("Executed", {"price": 20_000, "fee": 3}, "0x12")
+    answers = [[], [filled]]
+
+    async def events(*_: Any) -> list[Any]:
+        return answers.pop(0)
+
+    async def standing(*_: Any) -> None:
+        return None  # no longer committed
+
+    monkeypatch.setattr(order_watch, "_events", events)
+    monkeypatch.setattr(order_watch, "standing", standing)
+    ticket = asyncio.run(order_watch.ticket(cast("Desk", None), ORDER))
+    assert (ticket.state, ticket.price, ticket.fee) == (State.EXECUTED, 20_000, 3)
+
+
+def test_ticket__never_committed__is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> Any:
+        return None
+
+    async def no_events(*_: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(order_watch, "_events", no_events)
+    monkeypatch.setattr(order_watch, "standing", nothing)
+    with pytest.raises(Reverted, match="unknown order"):
+        asyncio.run(order_watch.ticket(cast("Desk", None), ORDER))
 
 
 # ---- effects

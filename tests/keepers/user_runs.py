@@ -20,7 +20,7 @@ from keepers.client import Client
 from keepers.domain.margin import Health
 from keepers.domain.words import Account
 from keepers.settings import ClientSettings, ExecuteSettings, make
-from tests.keepers.anvil_world import EXECUTOR, TRADER, Node, World
+from tests.keepers.anvil_world import EXECUTOR, PRICES, TRADER, Node, World
 from tests.keepers.bot_runs import PATIENCE_S, options, running, world
 
 POLL_S = 0.02
@@ -75,8 +75,13 @@ def _sorted(account: Account) -> tuple[object, ...]:
 
 
 @contextlib.contextmanager
-def keepers_at_work(node: Node) -> Iterator[None]:
-    """Run an executor in a thread, with a price three seconds after each commitment."""
+def keepers_at_work(node: Node) -> Iterator[dict[str, float]]:
+    """Run an executor in a thread, with a price three seconds after each commitment.
+
+    Yields:
+        the prices that it publishes: a world that moves them shares them.
+    """
+    prices: dict[str, float] = dict(PRICES)
     stop, failed = threading.Event(), list[BaseException]()
 
     async def work() -> None:
@@ -85,6 +90,7 @@ def keepers_at_work(node: Node) -> Iterator[None]:
             world(node) as on,
             running(chosen, lambda runtime: Execute(runtime, chosen)) as bot,
         ):
+            on.prices = prices
             ready.set()
             priced: set[bytes] = set()
             while not stop.is_set():
@@ -107,7 +113,7 @@ def keepers_at_work(node: Node) -> Iterator[None]:
     thread.start()
     try:
         assert ready.wait(PATIENCE_S)
-        yield
+        yield prices
     finally:
         stop.set()
         thread.join()
