@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -24,7 +24,7 @@ from keepers.chain import order_watch, pool_plans
 from keepers.chain.actions import Actions
 from keepers.chain.deployment import Deployment
 from keepers.chain.desk import Desk
-from keepers.chain.plans import Cost, Done, Plan
+from keepers.chain.plans import Change, Cost, Done, Plan
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Rpc
 from keepers.chain.sender import Outcome
@@ -125,7 +125,18 @@ class Client(Actions):
         requests: tuple[int, ...] = ()
         if plan.makes_request:
             requests = (await pool_plans.made(self.desk, outcomes[-1].hash),)
-        return Done(plan, tuple(outcomes), tickets, requests)
+        return Done(plan, tuple(outcomes), await self._changes(plan), tickets, requests)
+
+    async def _changes(self, plan: Plan) -> tuple[Change, ...]:
+        """Return what became of the accounts that a plan is about."""
+        if not plan.changes:
+            return ()
+        ids = [each.before.id for each in plan.changes]
+        view = await self.desk.look(*ids)
+        return tuple(
+            replace(each, after=view.accounts[id_], health_after=view.health(id_))
+            for id_, each in zip(ids, plan.changes, strict=True)
+        )
 
     async def resolve(self, order: Order) -> Ticket:
         """Return how an order stands; the reserve of one that nothing can fill is taken back."""

@@ -63,9 +63,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A plan that was carried out."""
+    """A plan that was carried out, and what the accounts are after it."""
 
     plan: Plan
     outcomes: tuple[Outcome, ...]
+    changes: tuple[Change, ...] = ()  # from before the plan to what the chain says now
     tickets: tuple[Ticket, ...] = ()
     requests: tuple[int, ...] = ()  # ids of the pool's requests that the steps made

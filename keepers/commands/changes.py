@@ -22,7 +22,7 @@ def print_tables(plan: Plan, cost: Cost | None, done: Done | None, deployed: Dep
     """Print a plan for people."""
     console = Console(soft_wrap=True)
     console.print(plan.said, style="bold", highlight=False)
-    for change in plan.changes:
+    for change in plan.changes if done is None else done.changes:
         console.print(change_table(change))
         if change.before.legs or change.after.legs:
             console.print(legs_table(change, deployed))
@@ -114,12 +114,13 @@ def as_json(
     plan: Plan, cost: Cost | None, done: Done | None, deployed: Deployment
 ) -> dict[str, Any]:
     """Return a plan and what became of it; every amount is an exact decimal string."""
+    changed = plan.changes if done is None else done.changes
     made: dict[str, Any] = {
         "action": plan.action,
         "said": plan.said,
         "chain_id": deployed.chain_id,
         "block": plan.block,
-        "accounts": [_change_json(each, deployed) for each in plan.changes],
+        "accounts": [_change_json(each, deployed) for each in changed],
         "facts": dict(plan.facts),
         "notes": list(plan.notes),
         "orders": [f"0x{each.id.hex()}" for each in plan.orders],

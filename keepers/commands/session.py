@@ -66,9 +66,10 @@ class Session:
         self._print(plan, None, done)
         for ticket in done.tickets:
             if ticket.state is not State.EXECUTED:
+                committed = ticket.state is not State.CLOSED
                 raise KeeperError(
-                    f"the order 0x{ticket.order.id.hex()} is {ticket.said}",
-                    "wait, or take it back with `plimsoll cancel`",
+                    f"the order 0x{ticket.order.id.hex()} is not filled ({ticket.said})",
+                    "wait, or take it back with `plimsoll cancel`" if committed else "trade again",
                 )
         return done
 

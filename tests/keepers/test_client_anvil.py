@@ -98,8 +98,8 @@ def test_plans__deposit_transfer_withdraw_settle__happen_to_the_wei(node: Node) 
             )
             for make in plans:
                 plan = await make()
-                await client.send(plan)
-                await assert_happened(on, *plan.changes)
+                done = await client.send(plan)
+                await assert_happened(on, *plan.changes, *done.changes)
 
     scenario(node, act)
 

@@ -63,7 +63,8 @@ def test_commands__from_deposit_to_withdrawal__do_what_they_say(
         assert float(order["price_usd"]) < 3_000
         assert said.json["accounts"][0]["after"]["positions"] == {"ETH-PERP": "-1.5"}
 
-        assert terminal.run("transfer", "1000", "USDC", "--to", "1").code == 0
+        said = terminal.run("transfer", "1000", "USDC", "--to", "1", "--json")
+        assert [each["after"]["state"] for each in said.json["accounts"]] == ["healthy"] * 2
         said = terminal.run("close", "all", "--json")
         assert said.code == 0, said.err
         assert said.json["accounts"][0]["after"]["positions"] == {}
