@@ -12,7 +12,8 @@ from keepers.domain import effects
 from keepers.domain.amounts import written, written_wad
 from keepers.domain.margin import Snapshot
 from keepers.domain.words import Account, account_id
-from keepers.errors import BadInput, Reverted
+from keepers.errors import BadInput, KeeperError, Reverted
+from keepers.reasons import meaning
 
 MINT: Final = bytes.fromhex("40c10f19")  # mint(address,uint256) of a test token
 MOST_LOSERS: Final = 16
@@ -36,17 +37,12 @@ async def withdraw(desk: Desk, token: Token, amount: int | None, account: int, t
     """Plan a withdrawal of atoms, of everything that may leave where no amount is given."""
     view = await desk.look(account)
     most = await _most(desk, view, token, account)
-    amount = most if amount is None else amount
-    if not 0 < amount <= most:
-        raise BadInput(
-            f"{written(amount, token.decimals)} {token.symbol} cannot leave {desk.name(account)}: "
-            f"it is {written(most, token.decimals)} that may now",
-            "withdraw at most that, or close positions or add collateral first; "
-            "a gain can leave once `plimsoll settle` made it cash",
-        )
-    at = await _softened(desk, view, token, -amount)
+    amount = max(1, most) if amount is None else amount
     what = f"withdraw {written(amount, token.decimals)} {token.symbol}"
     step = desk.draft(what, "Clearinghouse", "withdraw", account, token.address, amount, to)
+    if amount > most:
+        await _require_passes(desk, step, f"{written(most, token.decimals)} may leave now")
+    at = await _softened(desk, view, token, -amount)
     change = view.change(_debited(desk, view, account, token, amount, at), at)
     facts = {"most": written(most, token.decimals), "to": to}
     said = f"{what} from {desk.name(account)} to {to}"
@@ -112,6 +108,15 @@ async def drawn(
     minted = [await _minting(desk, token, amount)] if minting else []
     coming = amount if minting else 0
     return [*minted, *await desk.approvals(token, spender, amount, coming)]
+
+
+async def _require_passes(desk: Desk, step: Draft, hint: str) -> None:
+    """Raise a contract's refusal of one transaction, with a hint behind what to do."""
+    try:
+        await desk.rpc.call(step.to, step.data, sender=desk.owner)
+    except Reverted as error:
+        what, do = meaning(error.reason)
+        raise KeeperError(f"{step.key}: {what}", f"{do} ({hint})" if do else hint) from error
 
 
 async def _minting(desk: Desk, token: Token, amount: int) -> Draft:

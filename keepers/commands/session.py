@@ -108,8 +108,9 @@ Command = Callable[..., Coroutine[Any, Any, None]]
 def command(app: typer.Typer, name: str | None = None) -> Callable[[Command], Command]:
     """Register an async function of (session, its own arguments) as a command.
 
-    Its signature is shown with the shared options behind its own. Where it has them, `slippage`
-    goes to the settings, and a whole `account` id (in a dry run) or `owner` stands in for a key.
+    Its signature is shown with the shared options behind its own. Where it has them,
+    `slippage_percent` goes to the settings, and a whole `account` id (in a dry run) or `owner`
+    stands in for a key.
     """
 
     def register(act: Command) -> Command:
@@ -139,7 +140,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 async def _run(act: Command, mine: dict[str, Any], given: dict[str, Any]) -> None:
     dry_run, as_json = given.pop("dry_run"), given.pop("json")
-    settings = make(ClientSettings, slippage_percent=mine.get("slippage"), **given)
+    settings = make(ClientSettings, slippage_percent=mine.get("slippage_percent"), **given)
     owner = _owner(str(mine.get("account") or "")) if dry_run else str(mine.get("owner") or "")
     async with await OPENER.get()(settings, owner) as client:
         await act(Session(client, dry_run, as_json), **mine)

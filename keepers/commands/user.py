@@ -25,7 +25,9 @@ TokenName = Annotated[str, typer.Argument(metavar="TOKEN", help="Symbol or addre
 Instrument = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Such as ETH-PERP.")]
 Slippage = Annotated[
     str | None,
-    typer.Option("--slippage", help="Percent around the price now.", show_default="0.5"),
+    typer.Option(
+        "--slippage-percent", help="How far the limit is from the price now.", show_default="0.5"
+    ),
 ]
 
 
@@ -96,9 +98,10 @@ async def trade(
     size: Annotated[str, typer.Argument(metavar="SIZE", help="Such as 0.5.")],
     instrument: Instrument,
     limit: Annotated[
-        str | None, typer.Option("--limit", help="Worst price.", show_default="by --slippage")
+        str | None,
+        typer.Option("--limit", help="Worst price.", show_default="by --slippage-percent"),
     ] = None,
-    slippage: Slippage = None,
+    slippage_percent: Slippage = None,
     reduce_only: Annotated[
         bool, typer.Option("--reduce-only", help="Refuse whatever would open.")
     ] = False,
@@ -119,7 +122,7 @@ async def trade(
 async def close(
     on: Session,
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="ETH-PERP, or all.")],
-    slippage: Slippage = None,
+    slippage_percent: Slippage = None,
     wait_s: Wait = None,
     account: AccountOption = "0",
 ) -> None:
