@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from typing import Any
 
 from tests.reference import units, words
 from tests.reference.facts import Account, Collateral, FeedParams, MarginParams, Market
-from tests.stateful.compiled import compiled
+from tests.stateful.compiled import Compiled, compiled
 from tests.stateful.evm import Evm, created, deploy
 
 OWNER = 0x0101
@@ -52,9 +52,10 @@ def feed_tuple(p: FeedParams) -> tuple[int, ...]:
 class MarketsChain:
     """Markets on a chain of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: Callable[[str], Compiled] = compiled) -> None:
         self.evm = Evm()
-        self.configurator = deploy(self.evm, OWNER, "RiskConfigurator", created(OWNER, 1))
+        configured = created(OWNER, 1)
+        self.configurator = deploy(self.evm, OWNER, "RiskConfigurator", configured, code=code)
         self.contract = deploy(
             self.evm,
             OWNER,
@@ -64,6 +65,7 @@ class MarketsChain:
             TIMING,
             CHARGES,
             3,
+            code=code,
         )
         self._slots = {
             name: slots(name)

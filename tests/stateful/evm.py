@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 from pyrevm import EVM, BlockEnv, CfgEnv, Env
 
-from tests.stateful.compiled import compiled
+from tests.stateful.compiled import Compiled, compiled
 
 CHAIN_ID = 31_337
 GENESIS_TIME = 1_700_000_000
@@ -57,12 +57,24 @@ class Evm:
         self._evm = EVM(Env(cfg=cfg), gas_limit=GAS, spec_id=spec)
         self.time = GENESIS_TIME
         self.block = 1
+        self._random = 0
         self._set_block()
 
     def _set_block(self) -> None:
         self._evm.set_block_env(
-            BlockEnv(number=self.block, timestamp=self.time, gas_limit=GAS, basefee=0)
+            BlockEnv(
+                number=self.block,
+                timestamp=self.time,
+                gas_limit=GAS,
+                basefee=0,
+                prevrandao=self._random.to_bytes(32, "big"),
+            )
         )
+
+    def set_random(self, word: int) -> None:
+        """Choose prevrandao, which no contract of ours reads but a mutant's switch."""
+        self._random = word
+        self._set_block()
 
     def advance(self, seconds: int, blocks: int = 1) -> None:
         self.time += seconds
@@ -285,9 +297,11 @@ class Contract:
         return event.name, event.read(log)
 
 
-def deploy(evm: Evm, sender: int, name: str, *args: Any) -> Contract:
+def deploy(
+    evm: Evm, sender: int, name: str, *args: Any, code: Callable[[str], Compiled] = compiled
+) -> Contract:
     """Deploy a contract of this repository with constructor arguments."""
-    made = compiled(name)
+    made = code(name)
     inputs = next((item["inputs"] for item in made.abi if item["type"] == "constructor"), [])
     arguments = encode(coded([type_of(item) for item in inputs]), args)
     address = evm.deploy(sender, bytes.fromhex(made.initcode) + arguments)

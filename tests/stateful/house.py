@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from tests.reference.facts import (
 from tests.reference.liquidation import CURVE
 from tests.reference.state import Setup, World
 from tests.reference.units import ACTIVE, HOUSE, LISTED, TICK_WAD
+from tests.stateful.compiled import Compiled, compiled
 from tests.stateful.evm import CHAIN_ID, Contract, Evm, created, deploy
 from tests.support.signing import SIGNERS, Desk, source_address
 
@@ -89,9 +91,10 @@ class Terms:
 class House:
     """The contracts of one deployment."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, code: Callable[[str], Compiled] = compiled) -> None:
         self.terms = terms
         self.evm = Evm()
+        self._code = code
         self.tokens = [self._token("USDC", terms.settlement_decimals)]
         self.tokens += [self._token("COLL", c.decimals) for c in terms.collaterals]
         self._deploy_core()
@@ -103,13 +106,14 @@ class House:
     def _token(self, symbol: str, decimals: int) -> Contract:
         return deploy(self.evm, OWNER, "mocks/TestToken", symbol, symbol, decimals)
 
+    def _contract(self, name: str, *args: object) -> Contract:
+        return deploy(self.evm, OWNER, name, *args, code=self._code)
+
     def _deploy_core(self) -> None:
         first = len(self.tokens)
         markets, clearinghouse, fund = (created(OWNER, first + n) for n in (1, 2, 3))
-        self.configurator = deploy(self.evm, OWNER, "RiskConfigurator", markets)
-        self.markets = deploy(
-            self.evm,
-            OWNER,
+        self.configurator = self._contract("RiskConfigurator", markets)
+        self.markets = self._contract(
             "Markets",
             self.configurator.address,
             clearinghouse,
@@ -117,9 +121,7 @@ class House:
             CHARGES,
             QUORUM,
         )
-        self.clearinghouse = deploy(
-            self.evm,
-            OWNER,
+        self.clearinghouse = self._contract(
             "Clearinghouse",
             self.tokens[0].address,
             self.terms.settlement_cap,
@@ -128,11 +130,9 @@ class House:
             TREASURY,
         )
         assert self.clearinghouse.address == clearinghouse
-        self.fund = deploy(self.evm, OWNER, "InsuranceFund", clearinghouse)
+        self.fund = self._contract("InsuranceFund", clearinghouse)
         assert self.fund.address == fund
-        self.pool = deploy(
-            self.evm,
-            OWNER,
+        self.pool = self._contract(
             "LiquidityPool",
             clearinghouse,
             "Plimsoll pool",
@@ -140,12 +140,8 @@ class House:
             units.REQUEST_DELAY,
             units.COOLDOWN,
         )
-        self.orders = deploy(
-            self.evm, OWNER, "Orders", clearinghouse, units.COMMIT_DELAY, MIN_RESERVE
-        )
-        self.liquidator = deploy(
-            self.evm,
-            OWNER,
+        self.orders = self._contract("Orders", clearinghouse, units.COMMIT_DELAY, MIN_RESERVE)
+        self.liquidator = self._contract(
             "Liquidator",
             clearinghouse,
             self.pool.address,

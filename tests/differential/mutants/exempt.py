@@ -1,0 +1,79 @@
+"""The divisions that have no rounding to turn round, each with the reason why.
+
+A key names file, function and text; one that no longer stands in the contracts, or whose mutant is
+killed after all, fails the test.
+"""
+
+from __future__ import annotations
+
+GRIDS = "exact: the same call refuses what is not a multiple of its grid"
+EXEMPT: dict[str, tuple[str, ...]] = {
+    GRIDS: (
+        "Orders.vy:execute: order.size // convert(u.LOT, int256)",
+        "Orders.vy:execute: order.limit_price // u.TICK",
+        "RiskConfigurator.vy:list_market: price_wad // u.TICK",
+        "Lens.vy:preview_order: abs(size) // lot",
+        "Lens.vy:preview_order: size // lot",
+        "libs/market_params.vy:_grid: x // unit",
+        "libs/market_params.vy:_decimal: mantissa //= 10",
+        "modules/market_state.vy:_set_collateral: haircut_im // HAIRCUT_GRID",
+        "modules/market_state.vy:_set_collateral: haircut_mm // HAIRCUT_GRID",
+        "modules/pool_quotes.vy:set_params: params.scale // u.WAD",
+        "modules/pool_quotes.vy:set_params: params.max_skew // u.WAD",
+        "modules/pool_quotes.vy:set_params: params.spread_min // RATE_GRID",
+        "modules/pool_quotes.vy:set_params: params.fee // RATE_GRID",
+        "modules/pool_quotes.vy:set_params: params.liquidation_fee // RATE_GRID",
+        "modules/pool_quotes.vy:set_params: params.keeper_rate // RATE_GRID",
+        "modules/pool_quotes.vy:set_params: params.lambda_ // LAMBDA_GRID",
+        "modules/pool_quotes.vy:set_params: params.mu // MU_GRID",
+    ),
+    "exact: stored parameters are multiples of their grids, and so is the product": (
+        # sigma_ref in 0.1: 1e34 in 1e26
+        "RiskConfigurator.vy:list_market: "
+        "feed.sigma_ref * feed.sigma_ref // (u.WAD * u.VARIANCE_TO_WAD)",
+        # a cap in USD has 2^18 in its WAD
+        "libs/margin_math.vy:_oi_scale: "
+        "unsafe_div(unsafe_mul(cap, state // packing.OI_LO_AT & packing.MASK_4), 16)",
+        # mu in 0.01, rates in 1e-6, scale in USD
+        "libs/liquidation_math.vy:_block_capacity: fixed_point._mul_down(params.mu, rate)",
+        "libs/liquidation_math.vy:_block_capacity: "
+        "fixed_point._mul_down(fixed_point._mul_down(params.mu, rate), params.scale)",
+        "modules/pool_quotes.vy:liquidation_capacity: "
+        "params.mu * (2 * params.spread_min + params.fee) // u.WAD",
+        "modules/pool_quotes.vy:liquidation_capacity: "
+        "params.mu * (2 * params.spread_min + params.fee) // u.WAD * params.scale // u.WAD",
+        # haircuts in 0.001, the factor in 1e-4; after T_DEAD the charge is not used
+        "modules/standard_margin.vy:_doubts: "
+        "unsafe_div(unsafe_mul(unsafe_sub(u.WAD, cut), soft), u.SOFT_ONE)",
+        "modules/lens_prices.vy:_collateral_adds: "
+        "(u.WAD - exposure.haircuts_im[index]) * exposure.soft[index] // u.SOFT_ONE",
+    ),
+    "exact: U - quote of an only leg is its size times P - F": (
+        "modules/take_planner.vy:_worth: (marks - packing._quote(case.books.word)) // size",
+    ),
+    "exact: a multiple of the grid, found on it": (
+        "modules/take_planner.vy:_smallest: self._largest_part(case, margin) // GRID",
+    ),
+    "exact: at least 6 decimals": ("Lens.vy:_max_collateral: 10**decimals // 10_000",),
+    "a place in storage: the lists begin at 0 and 16": ("modules/accounts.vy:_put: base // 2",),
+    "a day's number, not an amount": ("InsuranceFund.vy:_today: block.timestamp // u.DAY",),
+    "unseen: the root of a whole variance < 2^48 is whole, or 1e-8 and more from the next": (
+        "libs/feed_math.vy:_scalar: isqrt(unsafe_mul(variance, u.VARIANCE_TO_WAD * u.WAD))",
+    ),
+    "a search's way, not its end: rounded up by the 1 added after it; h itself decides c*": (
+        "libs/liquidation_math.vy:_margins: unsafe_div(unsafe_mul(slope, 3), 2)",
+        "libs/liquidation_math.vy:_margins: unsafe_div(slope, 2)",
+        "libs/liquidation_math.vy:_gap_slope: "
+        "unsafe_mul(moved, u.IWAD) // convert(target.params.scale, int256)",
+        "libs/liquidation_math.vy:_gap_slope: "
+        "unsafe_div(unsafe_mul(convert(rest.fees, int256), price), u.IWAD)",
+    ),
+    "a search's bracket or its middle: where it ends does not depend on it": (
+        "Lens.vy:max_open: 2 * cap // market_packing._price(case.price_word)",
+        "Lens.vy:max_open: (good + bad) // 2",
+        "Lens.vy:_max_collateral: (good + bad) // 2",
+        "modules/lens_prices.vy:_crossing: good // 2",
+        "modules/lens_prices.vy:_crossing: (good + bad) // 2",
+    ),
+}
+REASONS = {key: reason for reason, keys in EXEMPT.items() for key in keys}

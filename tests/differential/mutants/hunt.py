@@ -1,0 +1,68 @@
+"""Kills mutants: asks the same question with and without them, in groups that are halved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.stateful.evm import Evm, Reverted
+
+Ask = Callable[[], Any]
+
+
+@dataclass
+class Hunt:
+    """The mutants that nothing has told from the original yet, and what killed the others."""
+
+    alive: set[int]
+    killed: dict[int, str] = field(default_factory=dict)
+
+    def question(self, evm: Evm, name: str, ask: Ask, expected: Any) -> None:
+        """Require the original to answer as the reference, and drop the mutants that do not."""
+        evm.set_random(0)
+        told = answer(ask)
+        assert told == expected, f"{name}: reference {expected}, chain {told}"
+        self.tell_apart(evm, name, ask, told)
+
+    def tell_apart(self, evm: Evm, name: str, ask: Ask, told: Any) -> None:
+        """Drop the mutants that answer differently from what the original told."""
+        dead = list(self._differing(evm, ask, told, sorted(self.alive)))
+        evm.set_random(0)
+        for number in dead:
+            self.alive.discard(number)
+            self.killed[number] = name
+
+    def _differing(self, evm: Evm, ask: Ask, told: Any, group: list[int]) -> Iterable[int]:
+        if not group:
+            return
+        evm.set_random(sum(1 << number for number in group))
+        if answer(ask) == told:
+            return
+        if len(group) == 1:
+            yield group[0]
+            return
+        half = len(group) // 2
+        yield from self._differing(evm, ask, told, group[:half])
+        yield from self._differing(evm, ask, told, group[half:])
+
+
+def answer(ask: Ask) -> Any:
+    """Return what a question is answered with, a refusal included."""
+    try:
+        return ask()
+    except Reverted as reverted:
+        return f"refused: {reverted.reason}"
+
+
+def trying(evm: Evm, act: Ask) -> Ask:
+    """Return a question of an action that leaves no trace."""
+
+    def ask() -> Any:
+        before = evm.snapshot()
+        try:
+            return act()
+        finally:
+            evm.restore(before)
+
+    return ask
