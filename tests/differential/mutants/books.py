@@ -146,6 +146,12 @@ class Books:
         slot = self._slot("LiquidityPool", "erc20", "totalSupply")
         self.house.evm.store(self.house.pool.address, slot, supply)
 
+    def fresh(self, world: World) -> None:
+        """Publish every price of a world now."""
+        for key, m in list(world.markets.items()):
+            world.markets[key] = replace(m, publish=world.now, time=world.now)
+            self.write_market(key, world.markets[key])
+
     # ---- drawing
 
     def _market(self, rng: Random, listed: Market, now: int) -> Market:
