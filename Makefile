@@ -15,7 +15,7 @@ TYPED_ROOMS := $(call rooms,keepers scripts tests/reference tools bench)
 # The environment comes first on PATH: without its vyper on it, ape-vyper tries to download a compiler.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test bench lint replay campaign format record lock clean distclean
+.PHONY: help setup demo test bench lint guards replay campaign format record lock clean distclean
 .PHONY: lint-python lint-types lint-contracts lint-repo
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make replay    play whole price series from files                     (ARGS=...)"
 	@echo "make lint      ruff, mypy, the Vyper and repository rules, sizes, ABIs"
 	@echo "make campaign  the state machines with the night profile"
+	@echo "make guards    show that each fault test fails without its guard      (ARGS=rows)"
 	@echo "make format    let ruff format and sort;  make record  write bench/sizes.json and abi/"
 	@echo "make setup     .venv and the pinned anvil;  make clean, make distclean"
 
@@ -66,6 +67,9 @@ test: setup
 
 campaign: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q --hypothesis-profile night tests/stateful $(ARGS)
+
+guards: setup
+	@python -m tools.guards --workers $(WORKERS) $(ARGS)
 
 # ---- lint: `make -k lint` shows all four parts even when one fails
 

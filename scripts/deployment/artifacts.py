@@ -146,13 +146,13 @@ def _key(path: Path, root: Path) -> str:
     digest = hashlib.sha256(FORMAT.encode())
     for package in ("vyper", "snekmate"):
         digest.update(version(package).encode())
-    for source in sorted(_closure(path, root / "contracts")):
+    for source in sorted(closure(path, root / "contracts")):
         digest.update(source.relative_to(root).as_posix().encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
-def _closure(path: Path, contracts: Path) -> set[Path]:
+def closure(path: Path, contracts: Path) -> set[Path]:
     """Return the file and everything of ours that it imports, at any depth."""
     seen: set[Path] = set()
     waiting = [path]

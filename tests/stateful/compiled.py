@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from scripts.deployment import artifacts
-from scripts.deployment.artifacts import ROOT
+from tests.support import sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +22,5 @@ class Compiled:
 @cache
 def compiled(name: str) -> Compiled:
     """Return `contracts/<name>.vy` (or any .vy path under the repository), compiled."""
-    made = artifacts.of(ROOT / (name if name.endswith(".vy") else f"contracts/{name}.vy"))
+    made = sources.of(name if name.endswith(".vy") else f"contracts/{name}.vy")
     return Compiled(made.name, made.initcode, made.abi, {"storage_layout": made.layout})

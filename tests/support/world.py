@@ -22,13 +22,13 @@ import boa
 from boa.contracts.abi.abi_contract import ABIContractFactory
 
 from scripts.deployment.artifacts import ROOT, Artifact
-from scripts.deployment.artifacts import load as load_artifacts
 from scripts.deployment.boa_executor import BoaExecutor
 from scripts.deployment.models import MarketParams, Parameters, TokenParams
 from scripts.deployment.params import load as load_parameters
 from scripts.deployment.plan import contract_names, full_plan
 from scripts.deployment.record import Record
 from scripts.deployment.runner import Site, run
+from tests.support import sources
 from tests.support.reports import (
     Quote,
     Signer,
@@ -124,17 +124,17 @@ class World:
             boa.env.set_balance(address, 10**24)
         executor = BoaExecutor(roles["owner"])
         names = contract_names(parameters)
-        artifacts = load_artifacts(*names)
+        artifacts = sources.load(*names)
         record = Record(chain_id=executor.chain_id(), deployer=executor.sender)
         site = Site(executor, parameters, artifacts, record)
         run(site, full_plan(parameters))
         contracts = {
-            name: _at(artifacts[name], record.address(name))
+            name: at_address(artifacts[name], record.address(name))
             for name in names
             if name in record.contracts
         }
         tokens = {
-            symbol: _at(artifacts["TestToken"], entry["address"])
+            symbol: at_address(artifacts["TestToken"], entry["address"])
             for symbol, entry in record.tokens.items()
         }
         return cls(
@@ -390,7 +390,7 @@ def _many(times: int | Sequence[int] | None) -> bool:
     return times is not None and not isinstance(times, int)
 
 
-def _at(artifact: Artifact, address: str) -> Any:
+def at_address(artifact: Artifact, address: str) -> Any:
     """Return boa's handle of a contract.
 
     By its ABI alone, which takes no time; with PLIMSOLL_TRACED set by its source, which takes
