@@ -14,7 +14,7 @@ import boa
 import pytest
 
 from scripts.deployment.params import load as load_parameters
-from tests.support.attack import fresh_env
+from tests.support.attack import DAY, fresh_env, pass_time
 from tests.support.world import TICKS, World
 
 POOL_ATOMS = 10_000_000 * 10**6
@@ -26,8 +26,7 @@ def _house() -> tuple[boa.Env, World]:
     env = fresh_env()
     with boa.swap_env(env):
         world = World.deploy()
-        world.seed_pool(POOL_ATOMS)
-        world.seed_insurance(FUND_ATOMS)
+        _fill(world)
     return env, world
 
 
@@ -46,17 +45,24 @@ def _house_near_the_floor() -> tuple[boa.Env, World]:
     with boa.swap_env(env):
         # LINK's lowest accepted price is 0.1 USD
         world = World.deploy(prices={"LINK": TICKS * 102 // 1_000})
-        world.seed_pool(POOL_ATOMS)
-        world.seed_insurance(FUND_ATOMS)
+        _fill(world)
     return env, world
+
+
+def _fill(world: World) -> None:
+    """Seed pool and fund; a day later the fund's limits are shares of its cash."""
+    world.seed_pool(POOL_ATOMS)
+    world.seed_insurance(FUND_ATOMS)
+    world.wait(DAY)
+    pass_time(world, 1_000)  # and the grace after it
 
 
 @contextmanager
 def _visited(env: boa.Env, world: World) -> Iterator[World]:
-    prices, salt = dict(world.prices), world.salt
+    prices, roles, salt = dict(world.prices), dict(world.roles), world.salt
     with boa.swap_env(env), boa.env.anchor():
         yield world
-    world.prices, world.salt = prices, salt
+    world.prices, world.roles, world.salt = prices, roles, salt
 
 
 @pytest.fixture
