@@ -9,8 +9,8 @@ DONE := $(VENV)/.done
 WORKERS ?= 2
 PROFILE ?= ci
 rooms = $(sort $(patsubst %/,%,$(dir $(wildcard $(addsuffix /*.py,$(1))))))
-PYTHON_ROOMS := $(call rooms,keepers scripts tests tools bench)
-TYPED_ROOMS := $(call rooms,keepers scripts tests/reference tools bench)
+PYTHON_ROOMS := $(call rooms,keepers scripts tests tools bench docs/examples)
+TYPED_ROOMS := $(call rooms,keepers scripts tests/reference tools bench docs/examples)
 
 # The environment comes first on PATH: without its vyper on it, ape-vyper tries to download a compiler.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
