@@ -101,12 +101,13 @@ def trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
 
 
 @external
-def post(p: IClearinghouse.Post) -> IClearinghouse.Posted:
+def post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
     """
     @notice Move part of an account below MM to a counterparty; only hands with LIQUIDATE.
+    @param auction the account's auction bit after the move
     """
     self._require_hand(IClearinghouse.Role.LIQUIDATE)
-    return seizure._post(p)
+    return seizure._post(p, auction)
 
 
 @external

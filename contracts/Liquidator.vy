@@ -65,7 +65,8 @@ def flag(account: uint256, reports: Bytes[2048] = b"") -> uint256:
     @return live seconds of the auction
     @custom:reverts "liquidator: not below mm", "liquidator: closed", "liquidator: house"
     """
-    desk._update(reports)
+    if len(reports) != 0:
+        desk._update(reports)
     books: account_words.Books = desk._books(account)
     health: IMarkets.Health = desk._health(books)
     running: bool = desk._in_auction(books.word)
@@ -112,47 +113,12 @@ def reduce(
             "liquidator: too small", "liquidator: pay too low", "liquidator: overshoot",
             "liquidator: cost", and the reasons of the Clearinghouse and the pool
     """
+    self._require_keeper(account, keeper)
     self._require_time(deadline)
-    if packing._same_owner(keeper, account) or keeper == desk.POOL_ACCOUNT:
-        errors._fail("liquidator: keeper")
-    desk._update(reports)
+    if len(reports) != 0:
+        desk._update(reports)
 
-    books: account_words.Books = desk._books(account)
-    venue: account_words.Books = desk._books(desk.POOL_ACCOUNT)
-    target: liquidation_math.Target = desk._target(books, venue, instrument)
-    before: IMarkets.Health = desk._health(books)
-    close: liquidation_math.Close = self._planned(books.word, target, before, size)
-    pay: uint256 = reduce_planner._pay(before, close)
-    if pay < min_pay:
-        errors._fail("liquidator: pay too low")
-
-    # the plan is executed by the core, which checks it; what it answers is verified after it
-    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(
-        self._post_of_close(account, keeper, target, close, pay)
-    )
-    self._require_close(target, close.lots, posted)
-    taker: int256 = liquidation_math._taker(target, close.lots)
-    desk._confirm(target, venue, account, taker, posted.other)
-
-    reduce_planner._use(target, close.lots)
-    running: bool = desk._in_auction(books.word)
-    if running or close.gap < 0:
-        auction_clock._write(account, auction_clock._live_at(account, running, before.resume))
-
-    log ILiquidator.Reduced(
-        account=account,
-        keeper=msg.sender,
-        instrument=instrument,
-        size=-taker,
-        price=close.price,
-        fee=close.fee,
-        liquidation_fee=close.liquidation_fee,
-        pay=pay,
-        equity_before=before.equity,
-        mm_before=before.mm,
-        equity_after=posted.after.equity,
-        mm_after=posted.after.mm,
-    )
+    self._reduce(account, instrument, size, min_pay, keeper)
 
 
 @external
@@ -182,52 +148,12 @@ def take(
             "liquidator: dust", "liquidator: payment too high", "liquidator: insurance too low",
             and the reasons of the Clearinghouse
     """
+    self._require_buyer(account, buyer)
     self._require_time(deadline)
-    if packing._owner(buyer) != msg.sender or packing._owner(account) == msg.sender:
-        errors._fail("liquidator: buyer")
-    desk._update(reports)
+    if len(reports) != 0:
+        desk._update(reports)
 
-    case: take_planner.Case = take_planner._case(account)
-    self._require_liquidatable(case.books.word, case.health)
-    if account_words._holds_nothing(case.books.word):
-        errors._fail("liquidator: nothing to take")
-    take_planner._require_fraction(case, fraction)
-    deal: take_planner.Deal = take_planner._deal(case, fraction)
-    if deal.payment > max_payment:
-        errors._fail("liquidator: payment too high")
-
-    # the fund and the core are ours; each step needs the answer of the one before
-    short: uint256 = 0
-    if fraction == u.WAD:
-        deal.post.insurance, short = self._draw(take_planner._asked(case))
-    if deal.post.insurance < min_insurance:
-        errors._fail("liquidator: insurance too low")
-    deal.post.account = account
-    deal.post.counterparty = buyer
-    deal.post.keeper = buyer
-    # a deficit that the fund cannot pay stays behind as negative cash
-    deal.post.cash += convert(short, int256)
-    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(deal.post)
-    if fraction != u.WAD:
-        take_planner._require_rest(case, fraction, deal.le, account, posted.after)
-    if desk._in_auction(case.books.word):
-        auction_clock._write(account, case.live)
-    deficit: uint256 = 0
-    if short != 0:
-        deficit = extcall desk.CLEARINGHOUSE.write_off(account, 0)
-
-    log ILiquidator.Taken(
-        account=account,
-        buyer=buyer,
-        fraction=fraction,
-        reward=case.reward,
-        payment=deal.payment,
-        insurance=deal.post.insurance,
-        live_time=case.live,
-        equity_before=case.health.equity,
-        equity_after=posted.after.equity,
-        deficit=deficit,
-    )
+    self._take(account, buyer, fraction, max_payment, min_insurance)
 
 
 @external
@@ -274,82 +200,139 @@ def plan_take(account: uint256) -> ILiquidator.TakePlan:
 # ---- internal -----------------------------------------------------------------------------------
 
 
+@internal
+def _reduce(
+    account: uint256, instrument: uint256, size: uint256, min_pay: uint256, keeper: uint256
+):
+    """
+    @notice Plan a close at the stored price, have the core do it, verify what it answers.
+    """
+    books: account_words.Books = desk._books(account)
+    venue: account_words.Books = desk._books(desk.POOL_ACCOUNT)
+    target: liquidation_math.Target = desk._target(books, venue, instrument)
+    before: IMarkets.Health = desk._health(books)
+    self._require_closable(target, books.word, before)
+    most: uint256 = reduce_planner._capacity_left(target)
+    if most == 0:
+        errors._fail("liquidator: no capacity")
 
+    close: liquidation_math.Close = reduce_planner._bounded(
+        reduce_planner._rest(target, books.word, before), min(size, most), most
+    )
+    reduce_planner._require_size(target, close, size, most)
+    pay: uint256 = reduce_planner._pay(before, close)
+    if pay < min_pay:
+        errors._fail("liquidator: pay too low")
+
+    # the plan is executed by the core, which checks it; what it answers is verified after it
+    taker: int256 = liquidation_math._taker(target, close.lots)
+    sizes: int256[16] = empty(int256[16])
+    # lots < 2^63, price and funding < 2^66, a position below 16
+    sizes[target.position] = unsafe_sub(0, taker)
+    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(
+        IClearinghouse.Post(
+            account=account, counterparty=desk.POOL_ACCOUNT, keeper=keeper,
+            legs=unsafe_add(target.position, 1), collaterals=0,
+            sizes=sizes, amounts=empty(uint256[8]), cash=0,
+            quote=unsafe_mul(taker, unsafe_sub(convert(close.price, int256), target.funding)),
+            fee=close.fee, liquidation_fee=close.liquidation_fee, pay=pay, insurance=0,
+            tilt=liquidation_math._tilt_after(target, taker),
+        ),
+        close.gap < 0,
+    )
+    lots: uint256 = close.lots
+    if lots == target.held:
+        lots = 0
+    reduce_planner._require_close(lots, target.mark, before, posted.after)
+    desk._confirm(target, venue, account, taker, posted.other)
+
+    # lots < 2^63, mark < 2^64
+    reduce_planner._use(target.market, unsafe_mul(close.lots, target.mark))
+    running: bool = desk._in_auction(books.word)
+    if running or close.gap < 0:
+        auction_clock._write(account, auction_clock._live_at(account, running, before.resume))
+
+    log ILiquidator.Reduced(
+        account=account, keeper=msg.sender, instrument=instrument,
+        size=sizes[target.position], price=close.price,
+        fee=close.fee, liquidation_fee=close.liquidation_fee, pay=pay,
+        equity_before=before.equity, mm_before=before.mm,
+        equity_after=posted.after.equity, mm_after=posted.after.mm,
+    )
+
+
+@internal
+def _take(
+    account: uint256,
+    buyer: uint256,
+    fraction: uint256,
+    max_payment: uint256,
+    min_insurance: uint256,
+):
+    """
+    @notice Price a slice at the stored price, have the core move it, verify what it answers.
+    """
+    case: take_planner.Case = take_planner._case(account)
+    self._require_liquidatable(case.books.word, case.health)
+    if account_words._holds_nothing(case.books.word):
+        errors._fail("liquidator: nothing to take")
+    if fraction == u.WAD:
+        if take_planner._largest_part(case, take_planner._slack(case.health)) != 0:
+            errors._fail("liquidator: overshoot")
+    else:
+        take_planner._require_part(case.health, case.reward, fraction)
+    cut: liquidation_math.Slice = liquidation_math._cut(case.books, fraction)
+    terms: take_planner.Terms = take_planner._terms(case, cut.rest, fraction)
+    if terms.payment > max_payment:
+        errors._fail("liquidator: payment too high")
+
+    # the fund and the core are ours; each step needs the answer of the one before
+    insurance: uint256 = 0
+    short: uint256 = 0
+    if fraction == u.WAD:
+        insurance, short = self._draw(take_planner._asked(case))
+    if insurance < min_insurance:
+        errors._fail("liquidator: insurance too low")
+    posted: IClearinghouse.Posted = extcall desk.CLEARINGHOUSE.post(
+        IClearinghouse.Post(
+            account=account, counterparty=buyer, keeper=buyer,
+            legs=packing._leg_count(case.books.word),
+            collaterals=packing._collateral_count(case.books.word),
+            sizes=cut.sizes, amounts=cut.amounts,
+            # a deficit that the fund cannot pay stays behind as negative cash
+            cash=terms.cash + convert(short, int256), quote=terms.quote,
+            fee=0, liquidation_fee=0, pay=0, insurance=insurance,
+            tilt=max_value(int256),
+        ),
+        False,
+    )
+    if fraction != u.WAD:
+        take_planner._require_rest(account, posted.after, terms.le, terms.over)
+    if desk._in_auction(case.books.word):
+        auction_clock._write(account, case.live)
+    deficit: uint256 = 0
+    if short != 0:
+        deficit = extcall desk.CLEARINGHOUSE.write_off(account, 0)
+
+    log ILiquidator.Taken(
+        account=account, buyer=buyer, fraction=fraction, reward=case.reward,
+        payment=terms.payment, insurance=insurance, live_time=case.live,
+        equity_before=case.health.equity, equity_after=posted.after.equity, deficit=deficit,
+    )
 
 
 @internal
 @view
-def _planned(
-    word: uint256,
-    target: liquidation_math.Target,
-    before: IMarkets.Health,
-    size: uint256,
-) -> liquidation_math.Close:
+def _require_closable(target: liquidation_math.Target, word: uint256, before: IMarkets.Health):
     """
-    @notice The close that the call makes: as many lots as reach LE, `size` and capacity at most.
+    @custom:reverts those of _require_liquidatable, "liquidator: no such leg",
+            "liquidator: stale price"
     """
     self._require_liquidatable(word, before)
     if target.size == 0:
         errors._fail("liquidator: no such leg")
     if desk._is_stale(target.price_word):
         errors._fail("liquidator: stale price")
-    most: uint256 = min(target.held, reduce_planner._capacity_left(target))
-    if most == 0:
-        errors._fail("liquidator: no capacity")
-
-    close: liquidation_math.Close = reduce_planner._bounded(
-        word, target, before, min(size, most), most
-    )
-    reduce_planner._require_size(target, close, size, most)
-    return close
-
-
-@internal
-@view
-def _post_of_close(
-    account: uint256,
-    keeper: uint256,
-    target: liquidation_math.Target,
-    close: liquidation_math.Close,
-    pay: uint256,
-) -> IClearinghouse.Post:
-    """
-    @notice The forced move of a close: lots and their quote to the pool, fees, pay.
-    """
-    taker: int256 = liquidation_math._taker(target, close.lots)
-    sizes: DynArray[int256, 16] = []
-    for _: uint256 in range(target.position, bound=u.MAX_LEGS):
-        sizes.append(0)
-    sizes.append(-taker)
-    return IClearinghouse.Post(
-        account=account,
-        counterparty=desk.POOL_ACCOUNT,
-        keeper=keeper,
-        sizes=sizes,
-        amounts=[],
-        cash=0,
-        quote=taker * (convert(close.price, int256) - target.funding),
-        fee=close.fee,
-        liquidation_fee=close.liquidation_fee,
-        pay=pay,
-        insurance=0,
-        tilt=liquidation_math._tilt_after(target, taker),
-        auction=close.gap < 0,
-    )
-
-
-@internal
-@pure
-def _require_close(
-    target: liquidation_math.Target, lots: uint256, posted: IClearinghouse.Posted
-):
-    """
-    @custom:reverts "liquidator: overshoot", "liquidator: cost"
-    """
-    if reduce_planner._overshoots(target, lots, posted.after):
-        errors._fail("liquidator: overshoot")
-    if not reduce_planner._helps(posted.before, posted.after):
-        errors._fail("liquidator: cost")
 
 
 @internal
@@ -364,6 +347,26 @@ def _draw(asked: take_planner.Cover) -> (uint256, uint256):
     bonus: uint256 = 0
     deficit, bonus = extcall desk.FUND.draw(asked.market, asked.deficit, asked.bonus)
     return deficit + bonus, asked.deficit - deficit
+
+
+@internal
+@view
+def _require_keeper(account: uint256, keeper: uint256):
+    """
+    @custom:reverts "liquidator: keeper" paid to the liquidated owner or to the pool
+    """
+    if packing._same_owner(keeper, account) or keeper == desk.POOL_ACCOUNT:
+        errors._fail("liquidator: keeper")
+
+
+@internal
+@view
+def _require_buyer(account: uint256, buyer: uint256):
+    """
+    @custom:reverts "liquidator: buyer" not the caller's, or the caller is liquidated
+    """
+    if packing._owner(buyer) != msg.sender or packing._owner(account) == msg.sender:
+        errors._fail("liquidator: buyer")
 
 
 @internal

@@ -73,7 +73,7 @@ def _holds_nothing(word: uint256) -> bool:
     """
     @return whether neither a leg nor a collateral is held
     """
-    return packing._leg_count(word) + packing._collateral_count(word) == 0
+    return word & packing.HOLDINGS_MASK == 0
 
 
 @internal

@@ -18,6 +18,10 @@ from libs import quote_math
 from libs import units as u
 
 
+# what a division by WAD needs to round up
+ROUND: constant(uint256) = u.WAD - 1
+
+
 # the leg under liquidation, and everything that prices its close
 struct Target:
     position: uint256
@@ -25,6 +29,7 @@ struct Target:
     market: uint256
     size: int256            # lots, signed
     held: uint256           # lots, |size|
+    sign: int256            # of the account's side of a close: 1 buys, -1 sells
     mark: uint256           # ticks
     funding: int256         # ticks, brought to now
     price_word: uint256
@@ -34,21 +39,30 @@ struct Target:
     params: ILiquidityPool.PoolParams
 
 
-# what a close does not change: the account without the target's margin, the whole flat pay taken
-# off its equity, and the numbers of its margin rate
+# everything that a close on paper reads: the leg, the pool's prices, and the account without the
+# leg's margin, the whole flat pay taken off
 struct Rest:
-    equity: int256          # USD WAD
-    mm: uint256             # USD WAD
-    doubled: int256         # IMs - MM, twice what LE adds to MM, one wei up
+    held: uint256           # lots
+    sign: int256            # 1 buys, -1 sells
+    mark: uint256           # ticks
+    funding: int256         # ticks
+    venue_size: int256      # lots
+    scale: uint256          # USD WAD
+    spread_min: uint256     # WAD
+    fee: uint256            # WAD
+    liquidation_fee: uint256    # WAD
+    keeper_rate: uint256    # WAD
     base: uint256           # WAD
     tier: uint256           # USD WAD
     mm_ratio: uint256       # WAD
     v_slow: uint256         # 1e-4
-    fees: uint256           # of the pool and to insurance, WAD
+    equity: int256          # USD WAD
+    mm: uint256             # USD WAD
+    doubled: int256         # IMs - MM, twice what LE adds to MM, one wei up
     kappa_leg: uint256      # what MM, IMs and LE reserve for the leg, USD WAD
     is_only_leg: bool
     cash: int256            # USD WAD
-    quote: int256           # USD WAD, the whole flat pay taken off
+    quote: int256           # USD WAD
 
 
 # a close of some lots of the target
@@ -66,9 +80,9 @@ struct Close:
 
 # a part of everything that an account holds
 struct Slice:
-    sizes: DynArray[int256, 16]     # lots
-    amounts: DynArray[uint256, 8]   # atoms
-    rest: account_words.Books  # what stays, with the cash and quote of the whole
+    sizes: int256[16]       # lots
+    amounts: uint256[8]     # atoms
+    rest: account_words.Books   # what stays, with the cash and quote of the whole
 
 
 # ---- stage 1: reduce ----------------------------------------------------------------------------
@@ -85,6 +99,16 @@ def _rest(
     @param flat_pay, kappa_leg [USD WAD]
     """
     rest: Rest = empty(Rest)
+    rest.held = target.held
+    rest.sign = target.sign
+    rest.mark = target.mark
+    rest.funding = target.funding
+    rest.venue_size = target.venue_size
+    rest.scale = target.params.scale
+    rest.spread_min = target.params.spread_min
+    rest.fee = target.params.fee
+    rest.liquidation_fee = target.params.liquidation_fee
+    rest.keeper_rate = target.params.keeper_rate
     state: uint256 = target.state_word
     # fields below 2^14 times grids below 2^74; rates below 2^60
     rest.base = unsafe_mul(state // packing.BASE_AT & packing.MASK_12, margin_math.BASE_GRID)
@@ -93,7 +117,6 @@ def _rest(
         state // packing.MM_RATIO_AT & packing.MASK_7, margin_math.RATIO_GRID
     )
     rest.v_slow = market_packing._v_slow(target.price_word)
-    rest.fees = unsafe_add(target.params.fee, target.params.liquidation_fee)
 
     mm_own: uint256 = 0
     ims_own: uint256 = 0
@@ -138,15 +161,15 @@ def _margins(rest: Rest, notional: uint256) -> (uint256, uint256, uint256):
     if notional > rest.tier:
         slope = unsafe_div(unsafe_mul(slope, 3), 2)
     return (
-        fixed_point._mul_up(mm_rate, notional),
-        fixed_point._mul_up(rate, notional),
+        unsafe_div(unsafe_add(unsafe_mul(mm_rate, notional), ROUND), u.WAD),
+        unsafe_div(unsafe_add(unsafe_mul(rate, notional), ROUND), u.WAD),
         unsafe_add(unsafe_div(slope, 2), 1),
     )
 
 
 @internal
 @pure
-def _close(target: Target, rest: Rest, lots: uint256) -> Close:
+def _close(rest: Rest, lots: uint256) -> Close:
     """
     @notice Price a close of `lots` against the pool, and what it leaves the account of.
     @param lots at most the leg
@@ -154,36 +177,41 @@ def _close(target: Target, rest: Rest, lots: uint256) -> Close:
     @custom:source docs/spec/liquidation.md#reduce
     """
     close: Close = empty(Close)
-    taker: int256 = self._taker(target, lots)
     close.lots = lots
+    # int64 sizes
     close.price = quote_math._price(
-        target.mark, -target.venue_size, taker, target.params.scale, target.params.spread_min
+        rest.mark,
+        unsafe_sub(0, rest.venue_size),
+        unsafe_mul(rest.sign, convert(lots, int256)),
+        rest.scale,
+        rest.spread_min,
     )
     # lots < 2^63, mark and price < 2^65: products below 2^128, and times a WAD rate below 2^188
     value_wad: uint256 = unsafe_mul(lots, close.price)
-    notional: uint256 = unsafe_mul(lots, target.mark)
-    close.fee = fixed_point._mul_up(target.params.fee, value_wad)
-    close.liquidation_fee = fixed_point._mul_up(target.params.liquidation_fee, value_wad)
-    close.keeper_part = fixed_point._mul_down(target.params.keeper_rate, notional)
+    notional: uint256 = unsafe_mul(lots, rest.mark)
+    close.fee = unsafe_div(unsafe_add(unsafe_mul(rest.fee, value_wad), ROUND), u.WAD)
+    close.liquidation_fee = unsafe_div(
+        unsafe_add(unsafe_mul(rest.liquidation_fee, value_wad), ROUND), u.WAD
+    )
+    close.keeper_part = unsafe_div(unsafe_mul(rest.keeper_rate, notional), u.WAD)
     paid: uint256 = unsafe_add(unsafe_add(close.fee, close.liquidation_fee), close.keeper_part)
 
     ims: uint256 = 0
     # lots are at most what is held; 63 bits times 64
     close.mm, ims, close.le_slope = self._margins(
-        rest, unsafe_mul(unsafe_sub(target.held, lots), target.mark)
+        rest, unsafe_mul(unsafe_sub(rest.held, lots), rest.mark)
     )
     # sums of a few numbers below 2^191; a seller loses notional - value, a buyer value - notional
-    lost: int256 = unsafe_sub(convert(notional, int256), convert(value_wad, int256))
-    if taker > 0:
-        lost = unsafe_sub(0, lost)
-    close.equity = unsafe_sub(rest.equity, unsafe_add(lost, convert(paid, int256)))
+    lost: int256 = unsafe_sub(convert(value_wad, int256), convert(notional, int256))
+    lost = unsafe_add(unsafe_mul(rest.sign, lost), convert(paid, int256))
+    close.equity = unsafe_sub(rest.equity, lost)
     # what IMs - MM is after the close: never negative
     doubled: int256 = unsafe_add(rest.doubled, convert(unsafe_sub(ims, close.mm), int256))
     close.mm = unsafe_add(rest.mm, close.mm)
-    if lots == target.held:
+    if lots == rest.held:
         # the leg's own kappa is part of MM
         close.mm = unsafe_sub(close.mm, rest.kappa_leg)
-        if rest.is_only_leg and self._is_riskless(target, rest, close.price, paid):
+        if rest.is_only_leg and self._is_riskless(rest, close.price, paid):
             close.mm = 0
             doubled = 0
     le: int256 = unsafe_add(convert(close.mm, int256), unsafe_div(doubled, 2))
@@ -193,39 +221,38 @@ def _close(target: Target, rest: Rest, lots: uint256) -> Close:
 
 @internal
 @pure
-def _is_riskless(target: Target, rest: Rest, price: uint256, paid: uint256) -> bool:
+def _is_riskless(rest: Rest, price: uint256, paid: uint256) -> bool:
     """
     @notice Whether an account has no debt once its only leg is closed: it needs no margin.
     @param paid [USD WAD] fees and the keeper's part
     """
-    gained: int256 = target.size * (convert(price, int256) - target.funding)
+    gained: int256 = rest.sign * convert(rest.held, int256)
+    gained *= rest.funding - convert(price, int256)
     return min(rest.cash, rest.quote + gained - convert(paid, int256)) >= 0
 
 
 @internal
 @pure
-def _gap_slope(target: Target, rest: Rest, close: Close) -> uint256:
+def _gap_slope(rest: Rest, lots: uint256, le_slope: uint256) -> uint256:
     """
     @notice How fast the gap rises with the lots closed: h' of docs/spec/liquidation.md.
+    @param le_slope [WAD] of the leg left
     @return [USD WAD per lot] at least 1
     @custom:rounding up, so that a step from the left stays left of the root
     """
     # |along| and lots < 2^64, mark < 2^64, WAD < 2^60; rates below 2^65
-    along: int256 = -target.venue_size
-    if target.size < 0:
-        along = target.venue_size
-    mark: int256 = convert(target.mark, int256)
-    moved: int256 = unsafe_mul(unsafe_sub(along, convert(close.lots, int256)), mark)
+    along: int256 = unsafe_mul(rest.sign, rest.venue_size)
+    mark: int256 = convert(rest.mark, int256)
+    moved: int256 = unsafe_mul(unsafe_sub(along, convert(lots, int256)), mark)
     # what the last lot gains against the mark: the curve's own slope less half a spread
-    gain: int256 = unsafe_mul(moved, u.IWAD) // convert(target.params.scale, int256)
-    gain = unsafe_sub(gain, convert(target.params.spread_min, int256))
+    gain: int256 = unsafe_mul(moved, u.IWAD) // convert(rest.scale, int256)
+    gain = unsafe_sub(gain, convert(rest.spread_min, int256))
     # fees are taken on the price of the fill: a seller's gain raises it, a buyer's lowers it
-    price: int256 = unsafe_add(u.IWAD, gain)
-    if target.size < 0:
-        price = unsafe_sub(u.IWAD, gain)
-    fees: int256 = unsafe_div(unsafe_mul(convert(rest.fees, int256), price), u.IWAD)
-    slope: int256 = unsafe_add(gain, convert(close.le_slope, int256))
-    slope = unsafe_sub(slope, unsafe_add(fees, convert(target.params.keeper_rate, int256)))
+    price: int256 = unsafe_sub(u.IWAD, unsafe_mul(rest.sign, gain))
+    fees: int256 = convert(unsafe_add(rest.fee, rest.liquidation_fee), int256)
+    fees = unsafe_div(unsafe_mul(fees, price), u.IWAD)
+    slope: int256 = unsafe_add(gain, convert(le_slope, int256))
+    slope = unsafe_sub(slope, unsafe_add(fees, convert(rest.keeper_rate, int256)))
     slope = unsafe_add(unsafe_div(unsafe_mul(slope, mark), u.IWAD), 1)
     # positive by the pool's listing assert; a later change of base must not stop the search
     return convert(max(1, slope), uint256)
@@ -237,10 +264,8 @@ def _taker(target: Target, lots: uint256) -> int256:
     """
     @return [lots] the account's side of a close
     """
-    signed: int256 = convert(lots, int256)
-    if target.size > 0:
-        return -signed
-    return signed
+    # lots < 2^63
+    return unsafe_mul(target.sign, convert(lots, int256))
 
 
 @internal
@@ -339,14 +364,14 @@ def _cut(books: account_words.Books, fraction: uint256) -> Slice:
         size: int256 = packing._leg_size(entry)
         # Vyper's division truncates toward zero, as the rule does
         moved: int256 = unsafe_div(unsafe_mul(size, share), u.IWAD)
-        cut.sizes.append(moved)
+        cut.sizes[i] = moved
         cut.rest.legs[i // 2] |= packing._at_half(
             i, packing._with_size(entry, unsafe_sub(size, moved))
         )
     for i: uint256 in range(packing._collateral_count(books.word), bound=u.MAX_COLLATERALS):
         amount: uint256 = packing._half(books.amounts[i // 2], i)
         moved: uint256 = fixed_point._mul_down(amount, fraction)
-        cut.amounts.append(moved)
+        cut.amounts[i] = moved
         cut.rest.amounts[i // 2] |= packing._at_half(i, unsafe_sub(amount, moved))
     return cut
 
@@ -357,7 +382,21 @@ def _is_one_leg(word: uint256) -> bool:
     """
     @return whether an account holds one leg and no collateral
     """
-    return packing._leg_count(word) == 1 and packing._collateral_count(word) == 0
+    return word & packing.HOLDINGS_MASK == packing.LEGS_AT
+
+
+@internal
+@pure
+def _moved_marks(
+    books: account_words.Books, rest: account_words.Books, marks: int256
+) -> int256:
+    """
+    @return [USD WAD] what an only leg takes along of `marks`, its size times P - F
+    """
+    size: int256 = packing._leg_size(packing._half(books.legs[0], 0))
+    left: int256 = packing._leg_size(packing._half(rest.legs[0], 0))
+    # size is not 0; the product is at most |marks|
+    return unsafe_mul(unsafe_div(marks, size), unsafe_sub(size, left))
 
 
 @internal

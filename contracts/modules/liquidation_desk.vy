@@ -60,8 +60,7 @@ def _update(reports: Bytes[2048]):
     """
     @notice Take in the reports that lead a call; Markets calls nobody.
     """
-    if len(reports) != 0:
-        extcall MARKETS.update(reports)
+    extcall MARKETS.update(reports)
 
 
 @internal
@@ -100,6 +99,9 @@ def _target(
     )
     target.params = staticcall POOL.params(target.market)
     target.held = account_words._magnitude(target.size)
+    target.sign = 1
+    if target.size > 0:
+        target.sign = -1
     target.mark = market_packing._price(target.price_word)
     target.place, target.venue_size = account_words._find_leg(
         venue.legs, packing._leg_count(venue.word), instrument

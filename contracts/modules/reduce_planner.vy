@@ -53,25 +53,24 @@ def __init__():
 @view
 def _capacity_left(target: liquidation_math.Target) -> uint256:
     """
-    @notice What this block may still close of the target's market.
-    @return [lots]
+    @notice What this block may still close of the target's leg.
+    @return [lots] at most the leg
     @custom:rounding down
     """
     left: uint256 = liquidation_math._block_capacity(target.params)
     word: uint256 = self.usage[target.market]
     if ledger_packing._usage_block(word) == block.number:
         left -= min(left, ledger_packing._usage_used(word))
-    return left // target.mark
+    return min(target.held, left // target.mark)
 
 
 @internal
-def _use(target: liquidation_math.Target, lots: uint256):
-    # lots < 2^63, mark < 2^64
-    used: uint256 = unsafe_mul(lots, target.mark)
-    word: uint256 = self.usage[target.market]
+def _use(market: uint256, notional: uint256):
+    used: uint256 = notional
+    word: uint256 = self.usage[market]
     if ledger_packing._usage_block(word) == block.number:
         used += ledger_packing._usage_used(word)
-    self.usage[target.market] = ledger_packing._usage_word(block.number, used)
+    self.usage[market] = ledger_packing._usage_word(block.number, used)
 
 
 # ---- search -------------------------------------------------------------------------------------
@@ -80,7 +79,7 @@ def _use(target: liquidation_math.Target, lots: uint256):
 @internal
 @pure
 def _search(
-    target: liquidation_math.Target, rest: liquidation_math.Rest, start: uint256, limit: uint256
+    rest: liquidation_math.Rest, start: uint256, limit: uint256
 ) -> liquidation_math.Close:
     """
     @notice The fewest lots up to `limit` with h >= 0, or `limit`: Newton in whole lots.
@@ -89,13 +88,13 @@ def _search(
          known to a tick times the lots: the first h >= 0 after one below 0 ends the search.
     @param start, limit [lots], start <= limit <= |leg|
     """
-    close: liquidation_math.Close = liquidation_math._close(target, rest, start)
+    close: liquidation_math.Close = liquidation_math._close(rest, start)
     was_short: bool = False
     for _: uint256 in range(MAX_STEPS):
         if was_short and close.gap >= 0:
             break
         lots: uint256 = close.lots
-        slope: uint256 = liquidation_math._gap_slope(target, rest, close)
+        slope: uint256 = liquidation_math._gap_slope(rest, close.lots, close.le_slope)
         distance: uint256 = account_words._magnitude(close.gap)
         if close.gap < 0:
             was_short = True
@@ -104,44 +103,44 @@ def _search(
             lots -= min(lots, distance // slope)
         if lots == close.lots:
             break
-        close = liquidation_math._close(target, rest, lots)
+        close = liquidation_math._close(rest, lots)
     return close
 
 
 @internal
 @view
+def _rest(
+    target: liquidation_math.Target, word: uint256, before: IMarkets.Health
+) -> liquidation_math.Rest:
+    return liquidation_math._rest(target, word, before, desk.KAPPA_FLAT, desk.KAPPA_LEG)
+
+
+@internal
+@view
 def _bounded(
-    word: uint256,
-    target: liquidation_math.Target,
-    before: IMarkets.Health,
-    size: uint256,
-    most: uint256,
+    rest: liquidation_math.Rest, size: uint256, most: uint256
 ) -> liquidation_math.Close:
     """
     @notice c*, where it lies within `most` and not far over `size`; else `size`. No remnant of
             the leg that is worth less than DUST: the whole leg goes, or enough of it stays.
-    @param word of the account
     @param size [lots] <= most; 0 stands for any
     @param most [lots] <= |leg|
     """
-    rest: liquidation_math.Rest = liquidation_math._rest(
-        target, word, before, desk.KAPPA_FLAT, desk.KAPPA_LEG
-    )
     limit: uint256 = most
     if size != 0:
         limit = self._limit(size, most)
-    close: liquidation_math.Close = self._search(target, rest, size, limit)
+    close: liquidation_math.Close = self._search(rest, size, limit)
     lots: uint256 = close.lots
     if close.gap < 0 and size != 0:
         lots = size
     # at most the leg is closed; lots < 2^63, mark < 2^64
-    left_wad: uint256 = unsafe_mul(unsafe_sub(target.held, lots), target.mark)
+    left_wad: uint256 = unsafe_mul(unsafe_sub(rest.held, lots), rest.mark)
     if left_wad != 0 and left_wad < desk.DUST:
-        lots = target.held
+        lots = rest.held
         if most != lots:
-            lots -= min(lots, fixed_point._ceil_div(desk.DUST, target.mark))
+            lots -= min(lots, fixed_point._ceil_div(desk.DUST, rest.mark))
     if lots != close.lots:
-        return liquidation_math._close(target, rest, lots)
+        return liquidation_math._close(rest, lots)
     return close
 
 
@@ -151,7 +150,8 @@ def _limit(size: uint256, most: uint256) -> uint256:
     """
     @return [lots] how far a call may follow c* beyond its size
     """
-    return min(most, size + size // DRIFT + 1)
+    # lots < 2^63
+    return min(most, unsafe_add(size, unsafe_add(unsafe_div(size, DRIFT), 1)))
 
 
 # ---- pay ----------------------------------------------------------------------------------------
@@ -185,16 +185,21 @@ def _helps(before: IMarkets.Health, after: IMarkets.Health) -> bool:
 
 @internal
 @pure
-def _overshoots(
-    target: liquidation_math.Target, lots: uint256, after: IMarkets.Health
-) -> bool:
+def _require_close(
+    lots: uint256, mark: uint256, before: IMarkets.Health, after: IMarkets.Health
+):
     """
-    @notice Whether more than the lot that reached LE was closed, give or take the tick to which
-            the two last prices of the search were rounded; a leg closed whole may.
+    @notice Require that no more was closed than the lot that reached LE, give or take the tick to
+            which the two last prices of the search were rounded, and that it was worth it.
+    @param lots closed, 0 for a leg closed whole, which may end anywhere
+    @custom:reverts "liquidator: overshoot", "liquidator: cost"
     """
     # one lot at the mark, a tick on every lot
-    slack: uint256 = target.mark + 2 * lots
-    return lots != target.held and after.equity > convert(after.le + slack, int256)
+    slack: uint256 = mark + 2 * lots
+    if lots != 0 and after.equity > convert(after.le + slack, int256):
+        errors._fail("liquidator: overshoot")
+    if not self._helps(before, after):
+        errors._fail("liquidator: cost")
 
 
 @internal
@@ -266,18 +271,19 @@ def _sized(
     @notice Find c*, then what capacity and room leave of it.
     """
     plan: ILiquidator.ReducePlan = known
-    close: liquidation_math.Close = self._bounded(word, target, before, 0, target.held)
+    rest: liquidation_math.Rest = self._rest(target, word, before)
+    close: liquidation_math.Close = self._bounded(rest, 0, target.held)
     plan.target = close.lots
     plan.limit = self._limit(close.lots, target.held)
 
-    bound: uint256 = min(target.held, self._capacity_left(target))
+    bound: uint256 = self._capacity_left(target)
     if bound == 0:
         plan.status = NO_CAPACITY
         return plan
     bound = self._room(target, bound)
     if bound < plan.target:
         if bound != 0:
-            close = self._bounded(word, target, before, bound, bound)
+            close = self._bounded(rest, bound, bound)
             bound = close.lots
         plan.limit = bound
     if bound == 0:

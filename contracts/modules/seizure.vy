@@ -25,7 +25,7 @@ uses: ledger
 
 
 @internal
-def _post(p: IClearinghouse.Post) -> IClearinghouse.Posted:
+def _post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
     """
     @notice Move what a liquidation plan says and require that it made the account healthier.
             Positions are taken from the last one down: closing one moves none still to come.
@@ -35,21 +35,23 @@ def _post(p: IClearinghouse.Post) -> IClearinghouse.Posted:
     before: IMarkets.Health = ledger._health(p.account)
     self._require_open(before)
 
-    position: uint256 = len(p.sizes)
-    for k: uint256 in range(len(p.sizes), bound=u.MAX_LEGS):
+    position: uint256 = p.legs
+    for k: uint256 in range(p.legs, bound=u.MAX_LEGS):
         position -= 1
         self._move_leg(p.account, p.counterparty, position, p.sizes[position], p.tilt)
-    position = len(p.amounts)
-    for k: uint256 in range(len(p.amounts), bound=u.MAX_COLLATERALS):
+    position = p.collaterals
+    for k: uint256 in range(p.collaterals, bound=u.MAX_COLLATERALS):
         position -= 1
         self._move_amount(p.account, p.counterparty, position, p.amounts[position])
     self._move_money(p)
-    ledger._set_auction(p.account, p.auction)
+    ledger._set_auction(p.account, auction)
 
-    after: IMarkets.Health = ledger._health(p.account)
-    other: IMarkets.Health = ledger._health(p.counterparty)
-    self._require_better(p.account, before, after)
-    self._require_counterparty(p.counterparty, other)
+    words: accounts.Words = accounts._words(p.account)
+    after: IMarkets.Health = ledger._check(words)
+    self._require_better(words.word, before, after)
+    words = accounts._words(p.counterparty)
+    other: IMarkets.Health = ledger._check(words)
+    self._require_counterparty(words.word, other)
 
     log IClearinghouse.Posting(
         account=p.account,
@@ -62,7 +64,7 @@ def _post(p: IClearinghouse.Post) -> IClearinghouse.Posted:
         pay=p.pay,
         insurance=p.insurance,
     )
-    return IClearinghouse.Posted(before=before, after=after, other=other)
+    return IClearinghouse.Posted(after=after, other=other)
 
 
 @internal
@@ -120,7 +122,8 @@ def _move_amount(account: uint256, counterparty: uint256, position: uint256, mov
 @internal
 def _move_money(p: IClearinghouse.Post):
     """
-    @notice Move cash and quote between the two, then fees, pay and the fund's payment.
+    @notice Move cash and quote between the two, then fees, pay and the fund's payment, where
+            there are any: an account that gets nothing is not read.
     """
     insurance: int256 = convert(p.insurance, int256)
     fee: int256 = convert(p.fee, int256)
@@ -130,9 +133,12 @@ def _move_money(p: IClearinghouse.Post):
     quote: int256 = unsafe_sub(0, p.quote + fee + liquidation_fee + pay)
     ledger._add(p.account, unsafe_sub(0, p.cash), quote)
     ledger._add(p.counterparty, p.cash + insurance, p.quote)
-    ledger._add(ledger.fee_account, 0, fee)
-    ledger._add(p.keeper, 0, pay)
-    self._draw(insurance, liquidation_fee)
+    if fee != 0:
+        ledger._add(ledger.fee_account, 0, fee)
+    if pay != 0:
+        ledger._add(p.keeper, 0, pay)
+    if p.insurance + p.liquidation_fee != 0:
+        self._draw(insurance, liquidation_fee)
 
 
 @internal
@@ -191,26 +197,26 @@ def _require_open(health: IMarkets.Health):
 
 
 @internal
-@view
-def _require_better(account: uint256, before: IMarkets.Health, after: IMarkets.Health):
+@pure
+def _require_better(word: uint256, before: IMarkets.Health, after: IMarkets.Health):
     """
     @notice E / MM did not fall, unless nothing is left; and no solvent account ends insolvent,
             no insolvent one deeper.
+    @param word the account's, after
     """
-    held: bool = accounts._has(account, packing.HOLDINGS_MASK)
-    if held and not ledger._ratio_held(before, after):
+    if word & packing.HOLDINGS_MASK != 0 and not ledger._ratio_held(before, after):
         errors._fail("seizure: health fell")
     if after.equity < min(before.equity, 0):
         errors._fail("seizure: made insolvent")
 
 
 @internal
-@view
-def _require_counterparty(account: uint256, health: IMarkets.Health):
+@pure
+def _require_counterparty(word: uint256, health: IMarkets.Health):
     """
     @notice A buyer ends above IM; a pool above MM, and the hand asks it for its own limits.
     """
     required: uint256 = health.im
-    if accounts._has(account, packing.HOUSE_BIT):
+    if word & packing.HOUSE_BIT != 0:
         required = health.mm
     ledger._require_covered(health.equity, required)

@@ -7,7 +7,6 @@
 @custom:kill not deployable
 """
 
-from interfaces import IClearinghouse
 from interfaces import ILiquidator
 from interfaces import IMarkets
 from libs import account_words
@@ -23,9 +22,9 @@ from modules import liquidation_desk as desk
 uses: auction_clock
 uses: desk
 
-# how far over LE a part may end, as a share of the LE before; a plan aims at the middle, and
-# funding at its cap moves E by less than half of it in AHEAD seconds
-TOLERANCE: constant(uint256) = u.WAD // 500
+# how far over LE a part may end, 1/500 of the LE before; a plan aims at the middle, and funding
+# at its cap moves E by less than half of it in AHEAD seconds
+TOLERANCE: constant(uint256) = 500
 # a plan holds for so long [s]: six blocks of 2 s, or one of 12 s, while the reward rises
 AHEAD: constant(uint256) = 12
 # the smallest fraction is found on this grid, by halving
@@ -51,11 +50,14 @@ struct Case:
     later: uint256          # r AHEAD seconds on
 
 
-# a slice as the core is asked for it, insurance apart
-struct Deal:
-    post: IClearinghouse.Post   # its parties are filled in by the call
-    payment: uint256        # buyer -> account, WAD, within post.cash
+# what goes with a slice
+struct Terms:
+    cash: int256            # account -> buyer, WAD, the payment taken off
+    quote: int256           # account -> buyer, WAD
+    payment: uint256        # buyer -> account, WAD
     le: uint256             # of the rest as if in debt, WAD; 0 where the core's answer says it
+    over: uint256           # how far above LE the rest may end, WAD: what the reward of the next
+                            # AHEAD seconds explains, and the tolerance
 
 
 # what the fund is asked for, or pays
@@ -76,47 +78,36 @@ struct Gross:
 
 @internal
 @view
-def _deal(case: Case, fraction: uint256) -> Deal:
+def _terms(case: Case, rest: account_words.Books, fraction: uint256) -> Terms:
     """
-    @notice Cut a fraction out of the account, which parts with exactly floor(fraction E), and pay
-            for it.
+    @notice Price a slice that leaves `rest`, as a check of the rest says it: the account parts
+            with exactly floor(fraction E).
     @custom:rounding the slice down, the payment up: in favour of the account
     """
-    cut: liquidation_math.Slice = liquidation_math._cut(case.books, fraction)
-    deal: Deal = empty(Deal)
-    deal.post.sizes = cut.sizes
-    deal.post.amounts = cut.amounts
-    deal.post.tilt = max_value(int256)
-    deal.post.cash = packing._cash(case.books.word)
-    deal.post.quote = packing._quote(case.books.word)
+    terms: Terms = empty(Terms)
+    terms.cash = packing._cash(case.books.word)
+    terms.quote = packing._quote(case.books.word)
     if fraction != u.WAD:
-        marks: int256 = 0
+        marks: int256 = case.health.unsettled
         value: int256 = 0
-        marks, value, deal.le = self._worth(case, cut)
-        deal.post.quote = liquidation_math._share(case.health.unsettled, fraction)
-        deal.post.cash = liquidation_math._share(case.health.equity, fraction)
-        deal.post.cash -= deal.post.quote + value
-        deal.post.quote -= marks
-    deal.payment = liquidation_math._payment(case.health.equity, case.reward, fraction)
-    deal.post.cash -= convert(deal.payment, int256)
-    return deal
-
-
-@internal
-@view
-def _worth(case: Case, cut: liquidation_math.Slice) -> (int256, int256, uint256):
-    """
-    @notice What a slice takes along, as a check of the rest says it. For an only leg U says it
-            already: U - quote is its size times P - F, exactly.
-    @return marks of the legs, value of the amounts, LE of the rest as if in debt [USD WAD]
-    """
-    marks: int256 = case.health.unsettled
-    if liquidation_math._is_one_leg(case.books.word):
-        size: int256 = packing._leg_size(packing._half(case.books.legs[0], 0))
-        return (marks - packing._quote(case.books.word)) // size * cut.sizes[0], 0, 0
-    kept: IMarkets.Health = desk._health(cut.rest)
-    marks -= kept.unsettled
-    return marks, case.health.equity - kept.equity - marks, kept.le
+        if liquidation_math._is_one_leg(case.books.word):
+            # U says it already: U - quote is its size times P - F, exactly
+            marks = liquidation_math._moved_marks(case.books, rest, marks - terms.quote)
+        else:
+            kept: IMarkets.Health = desk._health(rest)
+            marks -= kept.unsettled
+            value = case.health.equity - kept.equity - marks
+            terms.le = kept.le
+        terms.quote = liquidation_math._share(case.health.unsettled, fraction)
+        terms.cash = liquidation_math._share(case.health.equity, fraction)
+        terms.cash -= terms.quote + value
+        terms.quote -= marks
+        terms.over = self._slack(case.health)
+        # the curve of the reward rises
+        terms.over += fraction * unsafe_sub(case.later, case.reward) // u.WAD
+    terms.payment = liquidation_math._payment(case.health.equity, case.reward, fraction)
+    terms.cash -= convert(terms.payment, int256)
+    return terms
 
 
 @internal
@@ -173,11 +164,11 @@ def _gross(books: account_words.Books) -> Gross:
 
 @internal
 @pure
-def _slack(case: Case, share: uint256) -> uint256:
+def _slack(health: IMarkets.Health) -> uint256:
     """
-    @return [USD WAD] a share of LE before the call
+    @return [USD WAD] how far over LE a part may end, by its LE before
     """
-    return case.health.le * share // u.WAD
+    return health.le // TOLERANCE
 
 
 @internal
@@ -211,7 +202,7 @@ def _smallest(case: Case) -> uint256:
             seconds on, 1 when none does.
     @return [WAD]
     """
-    margin: uint256 = self._slack(case, TOLERANCE // 2)
+    margin: uint256 = self._slack(case.health) // 2
     low: uint256 = 0
     high: uint256 = self._largest_part(case, margin) // GRID
     if high == 0:
@@ -228,39 +219,30 @@ def _smallest(case: Case) -> uint256:
 
 
 @internal
-@view
-def _require_fraction(case: Case, fraction: uint256):
+@pure
+def _require_part(health: IMarkets.Health, reward: uint256, fraction: uint256):
     """
-    @notice Refuse a fraction of the wrong kind; whether a part fits is seen after the move.
-    @custom:reverts "liquidator: fraction", "liquidator: take all", "liquidator: overshoot"
+    @notice Refuse a part where only all may go; whether it fits is seen after the move.
+    @custom:reverts "liquidator: fraction", "liquidator: take all"
     """
     if fraction == 0 or fraction > u.WAD:
         errors._fail("liquidator: fraction")
-    if fraction == u.WAD:
-        if self._largest_part(case, self._slack(case, TOLERANCE)) != 0:
-            errors._fail("liquidator: overshoot")
-    elif liquidation_math._no_part_helps(
-        case.health.equity, case.health.mm, case.health.kappa, case.reward
-    ):
+    if liquidation_math._no_part_helps(health.equity, health.mm, health.kappa, reward):
         errors._fail("liquidator: take all")
 
 
 @internal
 @view
-def _require_rest(
-    case: Case, fraction: uint256, needed: uint256, account: uint256, after: IMarkets.Health
-):
+def _require_rest(account: uint256, after: IMarkets.Health, needed: uint256, over: uint256):
     """
-    @notice Require that a part brought the rest to LE, no further than the reward of the next
-            AHEAD seconds explains, and not to dust.
+    @notice Require that a part brought the rest to LE, not too far beyond it, and not to dust.
     @param needed [USD WAD] LE of the rest as if in debt, 0 if it has legs
+    @param over [USD WAD] how far above it may end
     @custom:reverts "liquidator: too small", "liquidator: overshoot", "liquidator: dust"
     """
     if not desk._covers(after.equity, after.le):
         errors._fail("liquidator: too small")
-    over: uint256 = fraction * (case.later - case.reward) // u.WAD
-    over += self._slack(case, TOLERANCE) + max(needed, after.le)
-    if after.equity > convert(over, int256):
+    if after.equity > convert(max(needed, after.le) + over, int256):
         errors._fail("liquidator: overshoot")
     # no requirement is above what it stands for, so most are seen to be no dust without a price
     if after.mm - after.kappa < desk.DUST:

@@ -367,9 +367,8 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The healths around a forced move."""
+    """The healths after a forced move."""
 
-    before: Health
     after: Health
     other: Health
 
@@ -447,7 +446,7 @@ def _require_posted(world: World, p: Post, before: Health) -> Posted:
     house = world.account(p.counterparty).house
     bound = other.mm if house else other.im
     require(other.equity >= bound, "ledger: margin")
-    return Posted(before, after, other)
+    return Posted(after, other)
 
 
 def write_off(world: World, account_id: int, covered: int) -> int:

@@ -160,7 +160,7 @@ def reduce(
     posted = ledger.post(world, post)
     market = market_of(instrument)
     slack = world.markets[market].price + 2 * found.lots
-    _require_reduced(posted, slack, closed=found.lots == abs(held))
+    _require_reduced(before, posted.after, slack, closed=found.lots == abs(held))
     ledger.confirm(world, pool.Ask(instrument, found.taker, held, venue_size, liquidation=True))
     closing.use_capacity(world, market, found.lots)
     if account.in_auction or found.gap < 0:
@@ -168,8 +168,7 @@ def reduce(
     return Reduced(found, pay, posted)
 
 
-def _require_reduced(posted: ledger.Posted, slack: int, closed: bool) -> None:
-    before, after = posted.before, posted.after
+def _require_reduced(before: Health, after: Health, slack: int, closed: bool) -> None:
     require(closed or after.equity <= after.le + slack, "liquidator: overshoot")
     cheap = 2 * (before.equity - after.equity) <= before.mm - after.mm
     require(cheap, "liquidator: cost")

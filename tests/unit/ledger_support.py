@@ -19,6 +19,7 @@ import boa
 from eth_utils import to_checksum_address
 
 from scripts.deployment.executor import created_address
+from tests.reference.units import MAX_COLLATERALS, MAX_LEGS
 from tests.reference.words import instrument_of
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +233,8 @@ class Books:
             "account": account,
             "counterparty": counterparty,
             "keeper": account_of(self.liquidator),
+            "legs": len(changes.get("sizes", [])),
+            "collaterals": len(changes.get("amounts", [])),
             "sizes": [],
             "amounts": [],
             "cash": 0,
@@ -243,7 +246,10 @@ class Books:
             "tilt": KEEP_TILT,
             "auction": True,
         } | changes
-        return self.clearinghouse.post(tuple(plan.values()), sender=self.liquidator)
+        auction = plan.pop("auction")
+        for name, slots in (("sizes", MAX_LEGS), ("amounts", MAX_COLLATERALS)):
+            plan[name] = [*plan[name], *[0] * (slots - len(plan[name]))]
+        return self.clearinghouse.post(tuple(plan.values()), auction, sender=self.liquidator)
 
     # ---- reading -------------------------------------------------------------------------------
 

@@ -119,20 +119,20 @@ def test_set_hand__gives_and_takes_roles(books: Books) -> None:
         books.clearinghouse.set_auction(1, False, sender=hand)
 
 
-EMPTY_POST = (1, 2, 3, [], [], 0, 0, 0, 0, 0, 0, 0, False)
+EMPTY_POST = (1, 2, 3, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, 0)
 HAND_CALLS = {
-    "trade": ((1, ZERO, 0, 0, 0, False), ("attacker", "liquidator", "owner")),
-    "post": (EMPTY_POST, ("attacker", "orders", "owner")),
+    "trade": (((1, ZERO, 0, 0, 0, False),), ("attacker", "liquidator", "owner")),
+    "post": ((EMPTY_POST, False), ("attacker", "orders", "owner")),
 }
 
 
 @pytest.mark.parametrize("name", HAND_CALLS)
 def test_hand_call__without_the_role__reverts(books: Books, name: str) -> None:
-    argument, roles = HAND_CALLS[name]
+    arguments, roles = HAND_CALLS[name]
     for role in roles:
         caller = getattr(books, role, None) or books.role(role)
         with boa.reverts("clearinghouse: not a hand"):
-            getattr(books.clearinghouse, name)(argument, sender=caller)
+            getattr(books.clearinghouse, name)(*arguments, sender=caller)
 
 
 @pytest.mark.parametrize("role", ["attacker", "orders", "owner"])

@@ -69,6 +69,7 @@ def test_post__partial_close__moves_leg_money_and_pay(books: Books) -> None:
     fund, fees = account_of(books.fund.address), account_of(books.treasury)
     keeper = account_of(books.liquidator)
     half, price = LOTS // 2, 1_799 * TICKS
+    assert books.clearinghouse.health(violator).equity == 80 * USD
 
     posted = books.post(
         violator,
@@ -82,7 +83,6 @@ def test_post__partial_close__moves_leg_money_and_pay(books: Books) -> None:
     (leg,) = logs(books.clearinghouse, "LegMoved")
     (posting,) = logs(books.clearinghouse, "Posting")
 
-    assert posted.before.equity == 80 * USD
     # half a unit at 1 USD under the mark, and 6 USD of fees and pay
     assert posted.after.equity == 80 * USD - half * TICKS - 6 * USD
     assert posted.after == books.clearinghouse.health(violator)
