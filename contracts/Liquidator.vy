@@ -1,6 +1,6 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
-# pragma optimize codesize
+# pragma optimize gas
 """
 @title Liquidator: clock, partial close against the pool, takeover of slices
 @license AGPL-3.0-only

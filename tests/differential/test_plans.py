@@ -19,17 +19,21 @@ from tests.differential import random_facts
 from tests.differential.markets_chain import slots
 from tests.reference import closing, liquidation, margin, pool, words
 from tests.reference.facts import Account, Holding, Leg, Market
+from tests.reference.liquidation import AHEAD
 from tests.reference.refused import Refused
 from tests.reference.state import World, with_leg
 from tests.reference.units import (
     AGE_MM,
     GRACE,
     HOUSE,
+    IN_AUCTION,
     KAPPA_FLAT,
     LISTED,
     PENDING,
+    T_DEAD,
     TICKS_PER_USD,
     UNTRUSTED,
+    WAD,
 )
 from tests.reference.words import instrument_of
 from tests.stateful.compiled import compiled
@@ -181,6 +185,43 @@ def test_close_on_paper__any_books__is_what_a_check_of_the_words_says(
             checked = margin.check(after, world.markets, world.collaterals, world.now)
             assert (found.equity, found.mm) == (checked.equity, checked.mm)
             assert 0 <= found.equity - found.gap - checked.le <= 1
+
+
+@given(seed=st.integers(0, 2**64))
+def test_take_plan__any_books_and_any_funding__holds_for_the_seconds_ahead(
+    vault: Vault, seed: int
+) -> None:
+    # docs/spec/liquidation.md#ahead; a dead feed's haircut is no unchanged price
+    rng = Random(seed)
+    world = draw(rng, vault)
+    flagged = rng.random() < 0.8
+    if flagged:
+        live = rng.choice((0, rng.randint(0, 300), rng.randint(0, 2_000)))
+        world.clocks[VICTIM] = (live, world.now - rng.randint(0, 400))
+        account = world.account(VICTIM)
+        world.accounts[VICTIM] = replace(account, flags=account.flags | IN_AUCTION)
+    held = {words.market_of(leg.instrument) for leg in world.account(VICTIM).legs}
+    held |= {world.collaterals[each.id].feed for each in world.account(VICTIM).collateral}
+    if any(world.now + AHEAD > world.markets[key].publish + T_DEAD for key in held):
+        return
+    plan = liquidation.plan_take(world, VICTIM)
+    if plan.status != 0:
+        return
+    for seconds in (0, 1, 5, AHEAD):
+        then = world.copy()
+        then.now += seconds
+        case = liquidation.case_of(then, VICTIM)
+        if case.health.equity >= case.health.mm:
+            continue
+        liquidation.require_fraction(then, case, plan.fraction)
+        if plan.fraction == WAD:
+            continue
+        deal = liquidation.deal_of(then, case, plan.fraction)
+        rest = liquidation.after(case.account, deal, plan.fraction)
+        after = margin.check(rest, then.markets, then.collaterals, then.now)
+        assert after.le <= after.equity
+        over = liquidation.overshoot(case, plan.fraction)
+        assert after.equity <= max(deal.le, after.le) + over
 
 
 @given(seed=st.integers(0, 2**64))

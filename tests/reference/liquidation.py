@@ -368,7 +368,8 @@ class Taken:
     posted: ledger.Posted
 
 
-def _require_fraction(world: World, case: Case, fraction: int) -> None:
+def require_fraction(world: World, case: Case, fraction: int) -> None:
+    """Refuse a fraction of the wrong kind; whether a part fits is seen after the move."""
     require(0 < fraction <= WAD, "liquidator: fraction")
     if fraction == WAD:
         due = largest_part(world, case, slack(case, TOLERANCE)) == 0
@@ -418,7 +419,7 @@ def take(
     case = case_of(world, account_id)
     _require_liquidatable(world, account_id, case.health)
     require(not case.account.empty, "liquidator: nothing to take")
-    _require_fraction(world, case, fraction)
+    require_fraction(world, case, fraction)
     deal = deal_of(world, case, fraction)
     require(deal.payment <= max_payment, "liquidator: payment too high")
     paid, short = (0, 0)

@@ -45,6 +45,21 @@ def test_take__seconds_after_the_plan__still_fits(
             assert after.equity * before.mm >= before.equity * after.mm
 
 
+def test_take__flagged_by_another_since_the_plan__still_fits(world: World) -> None:
+    # the clock starts to run after the plan: it adds no more than the seconds between
+    account = desk.weak_account(world)
+    buyer = desk.buyer_account(world)
+    plan = world.liquidator.plan_take(account)
+    world.wait(1)
+    world.liquidator.flag(account, sender=world.role("keeper"))
+    world.wait(AHEAD - 1)
+
+    event = desk.take(world, account, buyer, plan.fraction)
+
+    assert event.live_time == AHEAD - 1
+    assert world.health(account).equity >= world.health(account).le
+
+
 @pytest.mark.parametrize("build", BUILDERS)
 def test_take__at_the_switch_to_all__the_plan_holds_whatever_the_second(
     world: World, build: desk.Builder
