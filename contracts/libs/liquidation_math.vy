@@ -358,22 +358,20 @@ def _cut(books: account_words.Books, fraction: uint256) -> Slice:
     cut: Slice = empty(Slice)
     cut.rest.word = books.word
     share: int256 = convert(fraction, int256)
-    # sizes < 2^63 and amounts < 2^128, a fraction at most 2^60; no divisor is 0
+    # sizes < 2^63 and amounts < 2^128, a fraction at most 2^60; WAD is not 0
     for i: uint256 in range(packing._leg_count(books.word), bound=u.MAX_LEGS):
-        pair: uint256 = unsafe_div(i, 2)
-        entry: uint256 = packing._half(books.legs[pair], i)
+        entry: uint256 = packing._half(books.legs[i // 2], i)
         size: int256 = packing._leg_size(entry)
         # Vyper's division truncates toward zero, as the rule does
         moved: int256 = unsafe_div(unsafe_mul(size, share), u.IWAD)
         cut.sizes[i] = moved
         entry = packing._with_size(entry, unsafe_sub(size, moved))
-        cut.rest.legs[pair] |= packing._at_half(i, entry)
+        cut.rest.legs[i // 2] |= packing._at_half(i, entry)
     for i: uint256 in range(packing._collateral_count(books.word), bound=u.MAX_COLLATERALS):
-        pair: uint256 = unsafe_div(i, 2)
-        amount: uint256 = packing._half(books.amounts[pair], i)
+        amount: uint256 = packing._half(books.amounts[i // 2], i)
         moved: uint256 = unsafe_div(unsafe_mul(amount, fraction), u.WAD)
         cut.amounts[i] = moved
-        cut.rest.amounts[pair] |= packing._at_half(i, unsafe_sub(amount, moved))
+        cut.rest.amounts[i // 2] |= packing._at_half(i, unsafe_sub(amount, moved))
     return cut
 
 

@@ -49,7 +49,7 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "(u.WAD - exposure.haircuts_im[index]) * exposure.soft[index] // u.SOFT_ONE",
     ),
     "exact: U - quote of an only leg is its size times P - F": (
-        "modules/take_planner.vy:_worth: (marks - packing._quote(case.books.word)) // size",
+        "libs/liquidation_math.vy:_moved_marks: unsafe_div(marks, size)",
     ),
     "exact: a multiple of the grid, found on it": (
         "modules/take_planner.vy:_smallest: self._largest_part(case, margin) // GRID",
@@ -64,9 +64,9 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "libs/liquidation_math.vy:_margins: unsafe_div(unsafe_mul(slope, 3), 2)",
         "libs/liquidation_math.vy:_margins: unsafe_div(slope, 2)",
         "libs/liquidation_math.vy:_gap_slope: "
-        "unsafe_mul(moved, u.IWAD) // convert(target.params.scale, int256)",
+        "unsafe_mul(moved, u.IWAD) // convert(rest.scale, int256)",
         "libs/liquidation_math.vy:_gap_slope: "
-        "unsafe_div(unsafe_mul(convert(rest.fees, int256), price), u.IWAD)",
+        "unsafe_div(unsafe_mul(fees, price), u.IWAD)",
     ),
     "a search's bracket or its middle: where it ends does not depend on it": (
         "Lens.vy:max_open: 2 * cap // market_packing._price(case.price_word)",
