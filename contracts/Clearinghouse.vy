@@ -159,7 +159,7 @@ def set_caps(token: address, hard_cap: uint256, soft_cap: uint256):
     @notice Change the caps of a listed token [whole tokens].
     """
     ownable._check_owner()
-    custody._save_caps(token, custody._require_listed(token, 1), hard_cap, soft_cap)
+    custody._save_caps(token, custody._require_listed(1, token), hard_cap, soft_cap)
 
 
 @external

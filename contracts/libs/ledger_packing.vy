@@ -19,28 +19,23 @@ def _books(pot: int256, protected: int256) -> uint256:
     """
     @notice Neither field can fill its 128 bits: each is a sum of int96 fields of accounts.
     """
-    return (packing._raw(pot, packing.MASK_128) << 128) | packing._raw(protected, packing.MASK_128)
+    upper: uint256 = convert(convert(pot, bytes32), uint256) << 128
+    return upper | (convert(convert(protected, bytes32), uint256) & packing.MASK_128)
 
 
 @internal
 @pure
-def _books_fields(word: uint256) -> (int256, int256):
-    """
-    @return pot, protected
-    """
-    signed: int256 = convert(convert(word, bytes32), int256)
-    return signed >> 128, convert(convert(word << 128, bytes32), int256) >> 128
+def _pot(word: uint256) -> int256:
+    return convert(convert(word >> 128, bytes32), int256)
 
 
 @internal
 @pure
-def _fits(cash: int256, quote: int256) -> bool:
-    """
-    @return whether both are int96: shifted up by 2^95 neither has a bit above 96
-    """
-    # what wraps around ends far above 2^96 too
-    shifted: int256 = unsafe_add(cash, 2**95) | unsafe_add(quote, 2**95)
-    return convert(convert(shifted, bytes32), uint256) <= packing.MASK_96
+def _protected(word: uint256) -> int256:
+    return convert(convert(word << 128, bytes32), int256) >> 128
+
+
+# ---- account word: counts ---------------------------------------------------------------------
 
 
 @internal
@@ -96,11 +91,34 @@ def _soft_cap(word: uint256) -> uint256:
 
 @internal
 @pure
+def _tracked(word: uint256) -> uint256:
+    return word >> 144
+
+
+@internal
+@pure
+def _token_id(word: uint256) -> uint256:
+    return (word >> 8) & packing.MASK_8
+
+
+@internal
+@pure
+def _soft_cap_atoms(word: uint256) -> uint256:
+    """
+    @return [atoms] the soft cap
+    """
+    # 64 bits times a unit below 2^60
+    return unsafe_mul(self._soft_cap(word), self._token_unit(word))
+
+
+@internal
+@pure
 def _token_unit(word: uint256) -> uint256:
     """
     @return [atoms] of one whole token
     """
-    return 10 ** (word & packing.MASK_5)
+    # at most 18 decimals
+    return pow_mod256(10, word & packing.MASK_5)
 
 
 @internal

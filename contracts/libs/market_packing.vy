@@ -261,6 +261,18 @@ def _pending_fields(word: uint256) -> (uint256, uint256, uint256):
 
 @internal
 @pure
+def _pending_since(word: uint256) -> uint256:
+    return (word >> 32) & packing.MASK_32
+
+
+@internal
+@pure
+def _grace_until(word: uint256) -> uint256:
+    return word & packing.MASK_32
+
+
+@internal
+@pure
 def _pending_word(price: uint256, publish: uint256, grace_until: uint256) -> uint256:
     return (price << 64) | (publish << 32) | grace_until
 

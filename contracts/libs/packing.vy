@@ -44,9 +44,13 @@ MASK_160: constant(uint256) = 2**160 - 1
 P_AT: constant(uint256) = 2**192
 STABLE_AT: constant(uint256) = 2**128
 CONF_AT: constant(uint256) = 2**112
+CONF_MASK: constant(uint256) = 2**128 - 2**112
 PUBLISH_AT: constant(uint256) = 2**72
+PUBLISH_MASK: constant(uint256) = 2**104 - 2**72
 V_AT: constant(uint256) = 2**56
+V_MASK: constant(uint256) = 2**72 - 2**56
 V_SLOW_AT: constant(uint256) = 2**40
+V_SLOW_MASK: constant(uint256) = 2**56 - 2**40
 PRICE_FLAGS_AT: constant(uint256) = 2**32
 FUNDING_AT: constant(uint256) = 2**192
 RATE_AT: constant(uint256) = 2**160
@@ -55,10 +59,15 @@ TIME_AT: constant(uint256) = 2**112
 OPEN_INTEREST_AT: constant(uint256) = 2**56
 BASE_AT: constant(uint256) = 2**44
 MM_RATIO_AT: constant(uint256) = 2**37
+MM_RATIO_MASK: constant(uint256) = 2**44 - 2**37
 TIER_AT: constant(uint256) = 2**23
+TIER_MASK: constant(uint256) = 2**37 - 2**23
 OI_MAX_AT: constant(uint256) = 2**12
+OI_MAX_MASK: constant(uint256) = 2**17 - 2**12
 OI_LO_AT: constant(uint256) = 2**8
+OI_LO_MASK: constant(uint256) = 2**12 - 2**8
 CAP_AT: constant(uint256) = 2**4
+CAP_MASK: constant(uint256) = 2**8 - 2**4
 # below the publish time: v, v_slow, flags and the sample's time; an accepted price clears the
 # flags PENDING and UNTRUSTED of them
 GAP_AT: constant(uint256) = 2**104
@@ -89,6 +98,8 @@ QUOTE_PRICE_AT: constant(uint256) = 2**16
 # of a blob: its first 32 bytes `reports 8 | feeds 8 | ...`
 COUNT_AT: constant(uint256) = 2**248
 FEEDS_AT: constant(uint256) = 2**240
+CASH_AT: constant(uint256) = 2**160
+ACCOUNT_QUOTE_AT: constant(uint256) = 2**64
 LEGS_AT: constant(uint256) = 2**57
 COLLATERALS_AT: constant(uint256) = 2**53
 HOUSE_BIT: constant(uint256) = 2**50
@@ -99,13 +110,18 @@ UPPER_HALF_AT: constant(uint256) = 2**128
 # from one collateral id of an account word to the next
 NEXT_ID: constant(uint256) = 2**6
 DECIMALS_AT: constant(uint256) = 2**8
+DECIMALS_MASK: constant(uint256) = 2**13 - 2**8
 HAIRCUT_IM_AT: constant(uint256) = 2**13
+CUT_IM_MASK: constant(uint256) = 2**23 - 2**13
 HAIRCUT_MM_AT: constant(uint256) = 2**23
+CUT_MM_MASK: constant(uint256) = 2**33 - 2**23
 SOFT_AT: constant(uint256) = 2**33
+SOFT_MASK: constant(uint256) = 2**47 - 2**33
 # two's complement fields: (raw ^ SIGN) - SIGN is the signed value
 SIGN_16: constant(uint256) = 2**15
 SIGN_32: constant(uint256) = 2**31
 SIGN_64: constant(uint256) = 2**63
+SIGN_96: constant(uint256) = 2**95
 
 # account flags (5 bits at 48 of meta)
 IN_AUCTION: constant(uint256) = 1
@@ -117,6 +133,7 @@ LISTED: constant(uint256) = 8
 AUCTION_BIT: constant(uint256) = 2**48
 LISTED_BIT: constant(uint256) = 2**51
 LEGS_MASK: constant(uint256) = 2**64 - 2**57
+COLLATERALS_MASK: constant(uint256) = 2**57 - 2**53
 HOLDINGS_MASK: constant(uint256) = 2**64 - 2**53
 # the owner in an account id, what is tracked and the id in a token word
 OWNER_AT: constant(uint256) = 2**96

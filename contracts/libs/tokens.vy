@@ -23,7 +23,8 @@ def _pull(token: address, payer: address, amount: uint256):
     ok: bool = extcall IERC20(token).transferFrom(
         payer, self, amount, default_return_value=True
     )
-    self._require_exact(token, ok, held + amount)
+    # a sum that wraps around is met by no balance
+    self._require_exact(token, ok, unsafe_add(held, amount))
 
 
 @internal
@@ -34,7 +35,8 @@ def _push(token: address, to: address, amount: uint256):
     """
     held: uint256 = self._held(token)
     ok: bool = extcall IERC20(token).transfer(to, amount, default_return_value=True)
-    self._require_exact(token, ok, held - min(held, amount))
+    # a difference that wraps around is met by no balance
+    self._require_exact(token, ok, unsafe_sub(held, amount))
 
 
 @internal

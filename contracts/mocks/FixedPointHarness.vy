@@ -1,7 +1,7 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
 """
-@title FixedPointHarness: directed rounding, the exponential, instruments, and a median by both ways
+@title FixedPointHarness: directed rounding, the exponential, instruments, medians, rates of a leg
 @license AGPL-3.0-only
 @custom:kill not deployable
 """
@@ -9,6 +9,7 @@
 from libs import feed_math
 from libs import fixed_point
 from libs import instruments
+from libs import margin_math
 
 
 @external
@@ -69,3 +70,12 @@ def median(raws: uint256[8], count: uint256) -> uint256:
 @pure
 def median_of_three(a: uint256, b: uint256, c: uint256) -> uint256:
     return feed_math._median_of_three(a, b, c)
+
+
+@external
+@pure
+def rates(
+    price_word: uint256, state: uint256, x: uint256, dead: uint256, house: bool
+) -> (uint256, uint256, uint256):
+    rates: margin_math.Rates = margin_math._rates(price_word, state, x, dead, house)
+    return rates.mm, rates.ims, rates.im

@@ -19,6 +19,7 @@ from libs import units as u
 # entries 0 .. 15 are legs, 16 .. 23 amounts
 AMOUNTS: constant(uint256) = u.MAX_LEGS
 ENTRY_WORDS: constant(uint256) = u.LEG_WORDS + u.AMOUNT_WORDS
+MAX_SIZE: constant(uint256) = 2**63 - 1
 
 
 # an account as Markets.check takes it
@@ -62,7 +63,8 @@ def _save(account: uint256, word: uint256):
         stored = word | packing.LISTED_BIT
         index: uint256 = self.account_count
         self.account_at[index] = account
-        self.account_count = index + 1
+        # one more than there are accounts
+        self.account_count = unsafe_add(index, 1)
         log IClearinghouse.AccountOpened(account=account, index=index)
     self.words[account] = stored
 
@@ -71,7 +73,7 @@ def _save(account: uint256, word: uint256):
 @view
 def _has(account: uint256, mask: uint256) -> bool:
     """
-    @return whether any bit of the account's word is set under a mask of packing.vy
+    @return whether any bit of the account's word is set under a mask of p.vy
     """
     return self.words[account] & mask != 0
 
@@ -81,9 +83,10 @@ def _set_flag(account: uint256, bit: uint256, on: bool) -> bool:
     """
     @return whether that changed it
     """
-    if self._has(account, bit) == on:
+    word: uint256 = self.words[account]
+    if (word & bit != 0) == on:
         return False
-    self._save(account, self.words[account] ^ bit)
+    self._save(account, word ^ bit)
     return True
 
 
@@ -92,12 +95,13 @@ def _set_flag(account: uint256, bit: uint256, on: bool) -> bool:
 def _words(account: uint256) -> Words:
     words: Words = empty(Words)
     words.word = self.words[account]
-    legs: uint256 = words.word // packing.LEGS_AT & packing.MASK_7
-    for i: uint256 in range((legs + 1) // 2, bound=u.LEG_WORDS):
+    # two entries a slot; counts are at most 16 and 8
+    count: uint256 = unsafe_div(words.word, packing.LEGS_AT) & packing.MASK_7
+    for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.LEG_WORDS):
         words.legs[i] = self.entries[account][i]
-    collaterals: uint256 = words.word // packing.COLLATERALS_AT & packing.MASK_4
-    for i: uint256 in range((collaterals + 1) // 2, bound=u.AMOUNT_WORDS):
-        words.amounts[i] = self.entries[account][u.LEG_WORDS + i]
+    count = unsafe_div(words.word, packing.COLLATERALS_AT) & packing.MASK_4
+    for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.AMOUNT_WORDS):
+        words.amounts[i] = self.entries[account][unsafe_add(i, u.LEG_WORDS)]
     return words
 
 
@@ -120,7 +124,8 @@ def _find_leg(account: uint256, instrument: uint256) -> (uint256, int256):
     """
     @return position and size [lots] of a leg; the count and 0 when it is not held
     """
-    count: uint256 = self.words[account] // packing.LEGS_AT & packing.MASK_7
+    # a power of two
+    count: uint256 = unsafe_div(self.words[account], packing.LEGS_AT) & packing.MASK_7
     for i: uint256 in range(count, bound=u.MAX_LEGS):
         entry: uint256 = self._entry(account, i)
         if packing._leg_instrument(entry) == instrument:
@@ -145,42 +150,51 @@ def _change_leg(
     @notice Add `delta` lots to the leg of `size` at a position of _find_leg.
     @return [lots] change of max(size, 0), whose sum over all accounts is open interest
     """
-    size_after: int256 = size + delta
-    if max(size_after, 0 - size_after) > u.MAX_SIZE:
+    # what wraps around lies far out of the range, which is symmetric: 0 <= size + max <= 2 max
+    size_after: int256 = unsafe_add(size, delta)
+    shifted: int256 = unsafe_add(size_after, u.MAX_SIZE)
+    if convert(convert(shifted, bytes32), uint256) > 2 * MAX_SIZE:
         errors._fail("ledger: size range")
     entry: uint256 = 0
     if size_after != 0:
         entry = packing._leg(instrument, size_after)
     word: uint256 = self.words[account]
-    count: uint256 = word // packing.LEGS_AT & packing.MASK_7
-    count_after: uint256 = self._put(account, 0, count, position, entry)
+    # a power of two
+    count: uint256 = unsafe_div(word, packing.LEGS_AT) & packing.MASK_7
+    count_after: uint256 = self._put(account, position, count, entry, 0)
     if count_after != count:
         self._save(account, ledger_packing._with_legs(word, count_after))
-    return max(size_after, 0) - max(size, 0)
+    # sizes are int64
+    return unsafe_sub(max(size_after, 0), max(size, 0))
 
 
 @internal
 def _change_amount(account: uint256, collateral: uint256, delta: int256) -> int256:
     """
-    @notice Add `delta` atoms of a collateral.
+    @notice Add `delta` atoms of a collateral, no more than there are.
     @return [atoms] the amount after
     """
     word: uint256 = self.words[account]
-    count: uint256 = word // packing.COLLATERALS_AT & packing.MASK_4
+    # no divisor is 0
+    count: uint256 = unsafe_div(word, packing.COLLATERALS_AT) & packing.MASK_4
+    ids: uint256 = word
     position: uint256 = 0
     held: int256 = 0
     for i: uint256 in range(count, bound=u.MAX_COLLATERALS):
-        if packing._collateral_id(word, i) == collateral:
-            held = convert(self._entry(account, AMOUNTS + i), int256)
+        if ids & packing.MASK_6 == collateral:
+            # amounts stand from entry 16 on
+            held = convert(self._entry(account, unsafe_add(AMOUNTS, i)), int256)
             break
-        position += 1
-    # amounts have 112 bits
-    if held < unsafe_sub(0, delta):
+        # at most 8; no divisor is 0
+        position = unsafe_add(position, 1)
+        ids = unsafe_div(ids, packing.NEXT_ID)
+    # amounts have 128 bits, their sums 112 by the caps
+    held = unsafe_add(held, delta)
+    if held < 0:
         errors._fail("ledger: not enough collateral")
-    held += delta
 
     count_after: uint256 = self._put(
-        account, AMOUNTS, count, position, convert(held, uint256)
+        account, position, count, convert(held, uint256), AMOUNTS
     )
     if count_after != count:
         moved: uint256 = collateral
@@ -196,32 +210,38 @@ def _change_amount(account: uint256, collateral: uint256, delta: int256) -> int2
 
 @internal
 def _put(
-    account: uint256, base: uint256, count: uint256, position: uint256, entry: uint256
+    account: uint256, position: uint256, count: uint256, entry: uint256, base: uint256
 ) -> uint256:
     """
     @notice Write an entry of a list that begins at `base`; 0 closes it, and the last one moves
             into the hole, so that closing leaves no dirty slot.
     @return the number of entries after
     """
+    # 16 legs from 0, 8 amounts from 16; what is closed was there, so the count is not 0
+    at: uint256 = unsafe_add(base, position)
     if entry != 0:
-        # 16 legs from 0, 8 amounts from 16
-        if position == u.MAX_LEGS - base // 2:
+        if position == unsafe_sub(u.MAX_LEGS, unsafe_div(base, 2)):
             errors._fail("ledger: no room")
-        self._write_entry(account, base + position, entry)
-        return max(count, position + 1)
-    last: uint256 = base + count - 1
-    self._write_entry(account, base + position, self._entry(account, last))
+        self._write_entry(account, at, entry)
+        # a new one comes after all others
+        return max(count, unsafe_add(position, 1))
+    left: uint256 = unsafe_sub(count, 1)
+    last: uint256 = unsafe_add(base, left)
+    self._write_entry(account, at, self._entry(account, last))
     self._write_entry(account, last, 0)
-    return count - 1
+    return left
 
 
 @internal
 @view
 def _entry(account: uint256, index: uint256) -> uint256:
-    return packing._half(self.entries[account][index // 2], index)
+    # two a slot
+    return packing._half(self.entries[account][unsafe_div(index, 2)], index)
 
 
 @internal
 def _write_entry(account: uint256, index: uint256, entry: uint256):
-    pair: uint256 = self.entries[account][index // 2]
-    self.entries[account][index // 2] = packing._with_half(pair, index, entry)
+    # two a slot
+    slot: uint256 = unsafe_div(index, 2)
+    pair: uint256 = self.entries[account][slot]
+    self.entries[account][slot] = packing._with_half(pair, index, entry)

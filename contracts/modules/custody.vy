@@ -58,13 +58,15 @@ def deposit(account: uint256, token: address, amount: uint256):
     @param token the settlement token; a collateral only by the owner or where it is held already
     @custom:reverts "custody: hard cap", "custody: not held", "custody: inexact transfer", ...
     """
-    listing: uint256 = self._require_listed(token, amount)
-    tracked: uint256 = listing // packing.TRACKED_AT + amount
-    if tracked > ledger_packing._hard_cap(listing) * ledger_packing._token_unit(listing):
+    listing: uint256 = self._require_listed(amount, token)
+    # 112 bits each; the cap has 64, a unit below 2^60
+    tracked: uint256 = unsafe_add(unsafe_div(listing, packing.TRACKED_AT), amount)
+    most: uint256 = ledger_packing._hard_cap(listing)
+    if tracked > unsafe_mul(most, ledger_packing._token_unit(listing)):
         errors._fail("custody: hard cap")
 
     self._save_tracked(token, listing, tracked)
-    self._credit(account, listing, amount)
+    self._credit(account, amount, listing)
 
     log IClearinghouse.Deposited(account=account, token=token, payer=msg.sender, amount=amount)
     tokens._pull(token, msg.sender, amount)
@@ -80,8 +82,10 @@ def withdraw(
     @custom:reverts "custody: not the owner", "custody: not enough cash", "ledger: margin", ...
     """
     self._require_owner(account)
-    ledger._update(reports)
-    self._withdraw(account, token, amount, to)
+    if len(reports) != 0:
+        # Markets is ours and calls nobody
+        extcall ledger.MARKETS.update(reports)
+    self._withdraw(to, account, amount, token)
 
 
 @external
@@ -97,15 +101,10 @@ def transfer(
     @custom:reverts as withdraw for the sender, as a deposit by the caller for the receiver
     """
     self._require_owner(sender)
-    listing: uint256 = self._require_listed(token, amount)
-    ledger._update(reports)
-
-    self._debit(sender, listing, amount)
-    self._credit(receiver, listing, amount)
-
-    log IClearinghouse.Transferred(
-        sender=sender, receiver=receiver, token=token, amount=amount
-    )
+    if len(reports) != 0:
+        # Markets is ours and calls nobody
+        extcall ledger.MARKETS.update(reports)
+    self._transfer(sender, receiver, amount, token)
 
 
 # ---- external views ---------------------------------------------------------------------------
@@ -119,9 +118,9 @@ def token_info(token: address) -> IClearinghouse.TokenInfo:
     """
     listing: uint256 = self.token_words[token]
     return IClearinghouse.TokenInfo(
-        id=listing // packing.TOKEN_ID_AT & packing.MASK_8,
+        id=ledger_packing._token_id(listing),
         decimals=ledger_packing._token_decimals(listing),
-        tracked=listing // packing.TRACKED_AT,
+        tracked=ledger_packing._tracked(listing),
         hard_cap=ledger_packing._hard_cap(listing),
         soft_cap=ledger_packing._soft_cap(listing),
         listed=listing != 0,
@@ -146,7 +145,8 @@ def _list(
     if self.token_words[token] != 0:
         errors._fail("custody: already listed")
     decimals: uint256 = self._require_decimals(token)
-    id: uint256 = self.collateral_count + 1
+    # at most one above the highest id
+    id: uint256 = unsafe_add(self.collateral_count, 1)
     if id > MAX_COLLATERAL_ID:
         errors._fail("custody: too many tokens")
 
@@ -162,9 +162,9 @@ def _save_caps(token: address, before: uint256, hard_cap: uint256, soft_cap: uin
     """
     @notice Change what may be deposited and what counts in full [whole tokens].
     """
-    # caps have 64 bits; tracked 112, and it never exceeds the cap under which it was let in
+    # caps have 64 bits, a unit below 2^60; tracked 112, never above the cap that let it in
     most: uint256 = max(hard_cap, soft_cap)
-    if most > packing.MASK_64 or most * ledger_packing._token_unit(before) >= 2**112:
+    if most > packing.MASK_64 or unsafe_mul(most, ledger_packing._token_unit(before)) >= 2**112:
         errors._fail("custody: cap range")
     log IClearinghouse.CapsSet(
         token=token,
@@ -191,62 +191,86 @@ def _require_decimals(token: address) -> uint256:
 
 
 @internal
-def _withdraw(account: uint256, token: address, amount: uint256, to: address):
+def _withdraw(to: address, account: uint256, amount: uint256, token: address):
     """
     @notice The rest of withdraw, in a frame without the reports, since memory costs gas.
     """
-    listing: uint256 = self._require_listed(token, amount)
-    tracked: uint256 = self._tracked_after(account, listing, amount)
+    listing: uint256 = self._require_listed(amount, token)
+    tracked: uint256 = self._tracked_after(account, amount, listing)
 
     self._save_tracked(token, listing, tracked)
-    self._debit(account, listing, amount)
+    self._debit(account, amount, listing)
 
     log IClearinghouse.Withdrawn(account=account, token=token, to=to, amount=amount)
     tokens._push(token, to, amount)
 
 
 @internal
-def _credit(account: uint256, listing: uint256, amount: uint256):
+def _transfer(sender: uint256, receiver: uint256, amount: uint256, token: address):
+    """
+    @notice The rest of transfer, as for withdraw.
+    """
+    listing: uint256 = self._require_listed(amount, token)
+
+    self._debit(sender, amount, listing)
+    self._credit(receiver, amount, listing)
+
+    log IClearinghouse.Transferred(
+        sender=sender, receiver=receiver, token=token, amount=amount
+    )
+
+
+@internal
+def _credit(account: uint256, amount: uint256, listing: uint256):
     """
     @notice Credit a deposit or a transfer by the caller, and end the auction that it cures.
     """
-    atoms: int256 = convert(amount, int256)
-    if self._change(account, listing, atoms) == atoms and listing & packing.TOKEN_ID_MASK != 0:
-        if account // packing.OWNER_AT != convert(msg.sender, uint256):
-            errors._fail("custody: not held")
-    if accounts._has(account, packing.AUCTION_BIT):
-        ledger._cure(account, ledger._health(account))
+    word: uint256 = 0
+    # amounts are below 2^112, the scale below 2^41
+    if listing & packing.TOKEN_ID_MASK == 0:
+        cash: uint256 = unsafe_mul(amount, settlement_scale)
+        word = ledger._add(account, convert(cash, int256), 0)
+    else:
+        atoms: int256 = convert(amount, int256)
+        if self._change_collateral(account, listing, atoms) == atoms:
+            if unsafe_div(account, packing.OWNER_AT) != convert(msg.sender, uint256):
+                errors._fail("custody: not held")
+        word = accounts.words[account]
+    if word & packing.AUCTION_BIT != 0:
+        ledger._cure(account, word, ledger._health(account, word))
 
 
 @internal
-def _debit(account: uint256, listing: uint256, amount: uint256):
+def _debit(account: uint256, amount: uint256, listing: uint256):
     """
     @notice Take `amount` atoms out of an account and settle it; it must stay above IM.
     """
-    # amounts are below 2^112
-    left: int256 = self._change(account, listing, unsafe_sub(0, convert(amount, int256)))
-    moved: int256 = 0
-    health: IMarkets.Health = empty(IMarkets.Health)
-    moved, health = ledger._settle(account)
+    delta: int256 = 0
+    # amounts are below 2^112, the scale below 2^41
+    if listing & packing.TOKEN_ID_MASK == 0:
+        delta = unsafe_sub(0, convert(unsafe_mul(amount, settlement_scale), int256))
+    else:
+        self._change_collateral(account, listing, unsafe_sub(0, convert(amount, int256)))
+    outcome: ledger.Outcome = ledger._settle(account, delta, accounts.words[account])
 
-    if listing & packing.TOKEN_ID_MASK == 0 and left + moved < 0:
+    if delta != 0 and outcome.word >= ledger.NEGATIVE:
         errors._fail("custody: not enough cash")
-    ledger._require_initial(health)
+    ledger._require_initial(outcome.equity, outcome.im, outcome.status)
     # IM >= LE
-    ledger._set_auction(account, False)
+    if outcome.word & packing.AUCTION_BIT != 0:
+        ledger._set_auction(account, False)
 
 
 @internal
-def _change(account: uint256, listing: uint256, delta: int256) -> int256:
+def _change_collateral(account: uint256, listing: uint256, delta: int256) -> int256:
     """
-    @notice Add `delta` atoms to an account.
-    @return [atoms] the amount of a collateral after, [WAD] the cash
+    @notice Add `delta` atoms of a collateral to an account.
+    @return [atoms] the amount after
     """
-    id: uint256 = listing // packing.TOKEN_ID_AT & packing.MASK_8
-    if id == 0:
-        return ledger._add(account, delta * convert(settlement_scale, int256), 0)
-    held: int256 = accounts._change_amount(account, id, delta)
-    if held != 0 and held * DUST_SHARE < convert(ledger_packing._token_unit(listing), int256):
+    held: int256 = accounts._change_amount(account, ledger_packing._token_id(listing), delta)
+    # amounts are below 2^113
+    unit: uint256 = ledger_packing._token_unit(listing)
+    if held != 0 and unsafe_mul(held, DUST_SHARE) < convert(unit, int256):
         errors._fail("custody: dust")
     return held
 
@@ -263,8 +287,9 @@ def _save_tracked(token: address, before: uint256, tracked: uint256):
     word: uint256 = ledger_packing._with_tracked(before, tracked)
     self.token_words[token] = word
     if word & packing.TOKEN_ID_MASK != 0:
-        soft_cap: uint256 = ledger_packing._soft_cap(word) * ledger_packing._token_unit(word)
-        if max(before // packing.TRACKED_AT, tracked) > soft_cap:
+        # no divisor is 0
+        most: uint256 = max(unsafe_div(before, packing.TRACKED_AT), tracked)
+        if most > ledger_packing._soft_cap_atoms(word):
             self._push_soft_factor(word)
 
 
@@ -273,28 +298,30 @@ def _push_soft_factor(word: uint256):
     """
     @notice What counts for IM stays at the soft cap, however much is tracked.
     """
-    id: uint256 = word // packing.TOKEN_ID_AT & packing.MASK_8
+    id: uint256 = ledger_packing._token_id(word)
     if id == 0:
         return
     factor: uint256 = u.SOFT_ONE
-    tracked: uint256 = word // packing.TRACKED_AT
-    soft_cap: uint256 = ledger_packing._soft_cap(word) * ledger_packing._token_unit(word)
+    # tracked is above 0 where it is divided by; the cap has 124 bits
+    tracked: uint256 = unsafe_div(word, packing.TRACKED_AT)
+    soft_cap: uint256 = ledger_packing._soft_cap_atoms(word)
     if tracked > soft_cap:
-        factor = soft_cap * u.SOFT_ONE // tracked
+        factor = unsafe_div(unsafe_mul(soft_cap, u.SOFT_ONE), tracked)
     # Markets is ours and calls nobody
     extcall ledger.MARKETS.set_soft_factor(id, factor)
 
 
 @internal
 @view
-def _require_listed(token: address, amount: uint256) -> uint256:
+def _require_listed(amount: uint256, token: address) -> uint256:
     """
     @return the token's word
     """
     word: uint256 = self.token_words[token]
     if word == 0:
         errors._fail("custody: unlisted token")
-    if amount == 0 or amount >= 2**112:
+    # 0 wraps around
+    if unsafe_sub(amount, 1) >= 2**112 - 1:
         errors._fail("custody: amount")
     return word
 
@@ -302,22 +329,25 @@ def _require_listed(token: address, amount: uint256) -> uint256:
 @internal
 @view
 def _require_owner(account: uint256):
-    if account // packing.OWNER_AT != convert(msg.sender, uint256):
+    # no divisor is 0
+    if unsafe_div(account, packing.OWNER_AT) != convert(msg.sender, uint256):
         errors._fail("custody: not the owner")
 
 
 @internal
 @view
-def _tracked_after(account: uint256, listing: uint256, amount: uint256) -> uint256:
+def _tracked_after(account: uint256, amount: uint256, listing: uint256) -> uint256:
     """
     @notice A token leaves only out of what is tracked, and the settlement token only out of
             what does not back insurance and fees.
     @return [atoms] what is tracked without `amount`
     """
-    left: int256 = convert(listing // packing.TRACKED_AT, int256) - convert(amount, int256)
+    tracked: uint256 = ledger_packing._tracked(listing)
     backing: int256 = 0
     if listing & packing.TOKEN_ID_MASK == 0 and not ledger._is_protected(account):
-        backing = ledger._read_books()[1]
-    if left * convert(settlement_scale, int256) < backing:
+        backing = ledger_packing._protected(ledger.books)
+    # looked at where it is not more than tracked; 112 bits times a scale of 40
+    left: uint256 = unsafe_sub(tracked, amount)
+    if amount > tracked or convert(unsafe_mul(left, settlement_scale), int256) < backing:
         errors._fail("custody: not on hand")
-    return convert(left, uint256)
+    return left

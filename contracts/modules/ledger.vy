@@ -24,10 +24,21 @@ SETTLE_PAY: constant(int256) = u.IWAD
 SETTLE_SHARE: constant(int256) = 10_000
 SETTLE_FROM: constant(int256) = 1_000 * u.IWAD
 MAX_LOSERS: constant(uint256) = 16
+# a word from here on has negative cash, an amount is negative
+NEGATIVE: constant(uint256) = 2**255
 
 insurance_account: public(immutable(uint256))
 fee_account: public(immutable(uint256))
 MARKETS: immutable(IMarkets)
+
+# what a settlement left behind
+struct Outcome:
+    word: uint256       # the account's
+    moved: int256       # from quote to cash, WAD
+    equity: int256      # cash + quote where no price was read
+    im: uint256         # nothing there
+    status: uint256
+
 
 # pot and protected cash (insurance + fees) in one slot: a withdrawal reads both
 books: uint256
@@ -51,7 +62,7 @@ def settle(account: uint256) -> int256:
     @return [WAD] what moved to cash: U if U < 0 and E >= 0, at most the pot if U > 0, else 0
     @custom:source docs/spec/ledger.md
     """
-    return self._settle(account)[0]
+    return self._settle(account, 0, accounts.words[account]).moved
 
 
 @external
@@ -65,13 +76,11 @@ def settle_pair(
     @return [WAD] what moved to the winner's cash
     """
     for loser: uint256 in losers:
-        moved: int256 = 0
-        health: IMarkets.Health = empty(IMarkets.Health)
-        moved, health = self._settle(loser)
-        if settler != 0 and loser // packing.OWNER_AT != settler // packing.OWNER_AT:
+        outcome: Outcome = self._settle(loser, 0, accounts.words[loser])
+        if settler != 0 and not packing._same_owner(loser, settler):
             # int96 fields and products of int64 ones: nothing here is near min_value
-            self._pay_settler(loser, settler, unsafe_sub(0, moved), health.equity)
-    return self._settle(winner)[0]
+            self._pay_settler(loser, settler, unsafe_sub(0, outcome.moved), outcome.equity)
+    return self._settle(winner, 0, accounts.words[winner]).moved
 
 
 # ---- external views ---------------------------------------------------------------------------
@@ -83,7 +92,7 @@ def health(account: uint256) -> IMarkets.Health:
     """
     @notice Equity and requirements of an account at the stored prices.
     """
-    return self._health(account)
+    return self._health(account, accounts.words[account])
 
 
 @external
@@ -98,44 +107,51 @@ def pot() -> uint256:
     """
     @return [WAD] losses collected and not yet paid out to winners
     """
-    return convert(self._read_books()[0], uint256)
+    return convert(ledger_packing._pot(self.books), uint256)
 
 
 # ---- settlement -------------------------------------------------------------------------------
 
 
 @internal
-def _settle(account: uint256) -> (int256, IMarkets.Health):
+def _settle(account: uint256, delta: int256, word: uint256) -> Outcome:
     """
-    @notice Book a loss into the pot while E >= 0, or a gain out of it as far as it goes. Value
-            only moves between quote and cash, so one check answers for before and after. An
-            account without legs, and without debt after it, reads no price.
-    @return [WAD] what moved to cash; health, with E = cash + quote and no requirement where no
-            price was read
+    @notice Add `delta` to the cash of an account and settle it: book a loss into the pot while
+            E >= 0, or a gain out of it as far as it goes. Value only moves between quote and cash,
+            so one check answers for before and after. An account without legs, and without debt
+            after it, reads no price.
+    @param word the account's, as stored
     """
-    word: uint256 = accounts.words[account]
+    # int96 fields, amounts of tokens, products of int64: nothing here is near min_value
+    cash: int256 = unsafe_add(packing._cash(word), delta)
+    quote: int256 = packing._quote(word)
+    after: uint256 = self._with_money(word, cash, quote)
     health: IMarkets.Health = empty(IMarkets.Health)
-    moved: int256 = packing._quote(word)
-    has_legs: bool = word & packing.LEGS_MASK != 0
-    if has_legs:
-        health = self._health(account)
+    health.equity = unsafe_add(cash, quote)
+    moved: int256 = quote
+    if word & packing.LEGS_MASK != 0:
+        health = self._health(account, after)
         moved = health.unsettled
-    else:
-        health.equity = packing._cash(word) + moved
     if moved > 0:
-        moved = min(moved, self._read_books()[0])
-    # sums of int96 fields and products of int64 ones: nothing here is near min_value
-    back: int256 = unsafe_sub(0, moved)
-    if self._add(account, moved, back) < 0 and not has_legs:
-        health = self._health(account)
-
-    if max(moved, health.equity) < 0:
-        self._add(account, back, moved)
-        return 0, health
+        moved = min(moved, ledger_packing._pot(self.books))
+    cash = unsafe_add(cash, moved)
+    if cash < 0 and word & packing.LEGS_MASK == 0:
+        health = self._health(account, after)
+    # both are negative
+    if moved & health.equity < 0:
+        moved = 0
     if moved != 0:
-        pot: int256 = self._change_books(back, 0)
+        after = self._with_money(word, cash, unsafe_sub(quote, moved))
+
+    # as above
+    pot: int256 = self._move_cash(account, unsafe_add(delta, moved), unsafe_sub(0, moved))
+    if after != word:
+        accounts._save(account, after)
+    if moved != 0:
         log IClearinghouse.Settled(account=account, amount=moved, pot=convert(pot, uint256))
-    return moved, health
+    return Outcome(
+        word=after, moved=moved, equity=health.equity, im=health.im, status=health.status
+    )
 
 
 @internal
@@ -145,8 +161,9 @@ def _pay_settler(loser: uint256, settler: uint256, loss: int256, equity: int256)
     """
     if loss <= SETTLE_FROM:
         return
-    pay: int256 = min(SETTLE_PAY, loss // SETTLE_SHARE)
-    if equity < pay and self._health(loser).equity < pay:
+    # a positive loss, no divisor is 0
+    pay: int256 = min(SETTLE_PAY, unsafe_div(loss, SETTLE_SHARE))
+    if equity < pay and self._health(loser, accounts.words[loser]).equity < pay:
         return
     # pay is at most SETTLE_PAY
     self._add(loser, unsafe_sub(0, pay), 0)
@@ -155,12 +172,17 @@ def _pay_settler(loser: uint256, settler: uint256, loss: int256, equity: int256)
 
 
 @internal
-@view
-def _read_books() -> (int256, int256):
+def _move_cash(account: uint256, cash: int256, pot: int256) -> int256:
     """
-    @return [WAD] pot, protected cash
+    @notice Keep the books of a change of an account's cash and of the pot [WAD].
+    @return the pot after, 0 where nothing changed
     """
-    return ledger_packing._books_fields(self.books)
+    protected: int256 = 0
+    if cash != 0 and self._is_protected(account):
+        protected = cash
+    if pot | protected == 0:
+        return 0
+    return self._change_books(pot, protected)
 
 
 @internal
@@ -169,14 +191,14 @@ def _change_books(pot: int256, protected: int256) -> int256:
     @notice Add to both [WAD].
     @return the pot after
     """
-    pot_before: int256 = 0
-    protected_before: int256 = 0
-    pot_before, protected_before = self._read_books()
-    # what cannot be negated fails in the sum below
-    if pot_before < unsafe_sub(0, pot):
+    books: uint256 = self.books
+    # changes are differences of int96 fields
+    pot_after: int256 = unsafe_add(ledger_packing._pot(books), pot)
+    if pot_after < 0:
         errors._fail("ledger: pot")
-    self.books = ledger_packing._books(pot_before + pot, protected_before + protected)
-    return pot_before + pot
+    protected_after: int256 = unsafe_add(ledger_packing._protected(books), protected)
+    self.books = ledger_packing._books(pot_after, protected_after)
+    return pot_after
 
 
 @internal
@@ -194,8 +216,21 @@ def _book_deficit(amount: int256) -> uint256:
 
 @internal
 @view
-def _health(account: uint256) -> IMarkets.Health:
-    return self._check(accounts._words(account))
+def _health(account: uint256, word: uint256) -> IMarkets.Health:
+    """
+    @notice Health of an account with its word passed in, as stored or as it will be.
+    """
+    legs: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])
+    amounts: uint256[u.AMOUNT_WORDS] = empty(uint256[u.AMOUNT_WORDS])
+    # two entries a slot; counts are at most 16 and 8
+    count: uint256 = unsafe_div(word, packing.LEGS_AT) & packing.MASK_7
+    for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.LEG_WORDS):
+        legs[i] = accounts.entries[account][i]
+    if word & packing.COLLATERALS_MASK != 0:
+        count = unsafe_div(word, packing.COLLATERALS_AT) & packing.MASK_4
+        for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.AMOUNT_WORDS):
+            amounts[i] = accounts.entries[account][unsafe_add(i, u.LEG_WORDS)]
+    return staticcall MARKETS.check(word, legs, amounts)
 
 
 @internal
@@ -205,21 +240,38 @@ def _check(words: accounts.Words) -> IMarkets.Health:
 
 
 @internal
-def _add(account: uint256, cash: int256, quote: int256) -> int256:
+def _add(account: uint256, cash: int256, quote: int256) -> uint256:
     """
     @notice Add to an account [WAD], and keep the sum of protected cash exact.
-    @return its cash after
+    @return its word after
     """
     word: uint256 = accounts.words[account]
-    new_cash: int256 = packing._cash(word) + cash
-    new_quote: int256 = packing._quote(word) + quote
-    if not ledger_packing._fits(new_cash, new_quote):
+    # what wraps around lies far out of the range of int96
+    after: uint256 = self._with_money(
+        word, unsafe_add(packing._cash(word), cash), unsafe_add(packing._quote(word), quote)
+    )
+    if cash != 0:
+        self._move_cash(account, cash, 0)
+    if after != word:
+        accounts._save(account, after)
+    return after
+
+
+@internal
+@pure
+def _with_money(word: uint256, cash: int256, quote: int256) -> uint256:
+    """
+    @return the word with other cash and quote [WAD], held to the range of their fields
+    """
+    # both are int96 when neither has a bit above 96, shifted up by 2^95; what wraps around has
+    shifted: int256 = unsafe_add(cash, 2**95) | unsafe_add(quote, 2**95)
+    if convert(convert(shifted, bytes32), uint256) > packing.MASK_96:
         errors._fail("ledger: cash range")
-    if cash != 0 and self._is_protected(account):
-        self._change_books(0, cash)
-    if cash != 0 or quote != 0:
-        accounts._save(account, packing._account_word(new_cash, new_quote, word & packing.MASK_64))
-    return new_cash
+    # two's complement: what stands above 96 bits of the cash falls off
+    upper: uint256 = unsafe_mul(convert(convert(cash, bytes32), uint256), packing.CASH_AT)
+    lower: uint256 = convert(convert(quote, bytes32), uint256) & packing.MASK_96
+    lower = unsafe_mul(lower, packing.ACCOUNT_QUOTE_AT)
+    return upper | lower | (word & packing.MASK_64)
 
 
 @internal
@@ -235,11 +287,11 @@ def _set_auction(account: uint256, active: bool):
 
 
 @internal
-def _cure(account: uint256, health: IMarkets.Health):
+def _cure(account: uint256, word: uint256, health: IMarkets.Health):
     """
-    @notice End the auction of an account with E >= LE.
+    @notice End the auction that an account is in, where E >= LE.
     """
-    if self._covers(health.equity, health.le):
+    if word & packing.AUCTION_BIT != 0 and self._covers(health.equity, health.le):
         self._set_auction(account, False)
 
 
@@ -262,19 +314,19 @@ def _ratio_held(before: IMarkets.Health, after: IMarkets.Health) -> bool:
 @internal
 @pure
 def _require_covered(equity: int256, required: uint256):
-    if not self._covers(equity, required):
+    if equity < convert(required, int256):
         errors._fail("ledger: margin")
 
 
 @internal
 @pure
-def _require_initial(health: IMarkets.Health):
+def _require_initial(equity: int256, im: uint256, status: uint256):
     """
     @notice E >= IM, and the price of every held leg good enough to say so.
     """
-    if health.status & margin_math.LEG_INVALID != 0:
+    if status & margin_math.LEG_INVALID != 0:
         errors._fail("ledger: invalid feed")
-    self._require_covered(health.equity, health.im)
+    self._require_covered(equity, im)
 
 
 @internal
@@ -285,13 +337,4 @@ def _record(instrument: uint256, change: int256, tilt: int256):
     """
     if change != 0 or tilt != max_value(int256):
         # Markets is ours and calls nobody; it holds open interest to its cap
-        extcall MARKETS.record_trade(instrument // packing.MARKET_AT, change, tilt)
-
-
-@internal
-def _update(reports: Bytes[2048]):
-    """
-    @notice A price update may lead any single action.
-    """
-    if len(reports) != 0:
-        extcall MARKETS.update(reports)
+        extcall MARKETS.record_trade(packing._instrument_market(instrument), change, tilt)

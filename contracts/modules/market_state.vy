@@ -126,7 +126,8 @@ def _funding(price_word: uint256, state: uint256) -> uint256:
     """
     @return F [ticks] brought to now, two's complement
     """
-    return funding_math._index(price_word, state, VELOCITY, RATE_MAX)
+    rested: uint256 = funding_math._rested(price_word, state)
+    return funding_math._index(market_packing._price(price_word), rested, VELOCITY, RATE_MAX)
 
 
 @internal
@@ -135,10 +136,12 @@ def _accrued(price_word: uint256, state: uint256) -> uint256:
     """
     @notice The state word with funding brought to now; at the end of its range F stands still.
     """
-    funding: int256 = convert(convert(self._funding(price_word, state), bytes32), int256)
+    rested: uint256 = funding_math._rested(price_word, state)
+    price: uint256 = market_packing._price(price_word)
+    raw: uint256 = funding_math._index(price, rested, VELOCITY, RATE_MAX)
     return market_packing._state_word(
-        fixed_point._clamp(funding, -MAX_FUNDING, MAX_FUNDING),
-        funding_math._rate_now(price_word, state, VELOCITY, RATE_MAX),
+        fixed_point._clamp(convert(convert(raw, bytes32), int256), -MAX_FUNDING, MAX_FUNDING),
+        funding_math._rate_now(rested, VELOCITY, RATE_MAX),
         market_packing._tilt(state),
         block.timestamp,
         market_packing._open_interest(state),

@@ -32,7 +32,7 @@ def _post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
     """
     if p.account == p.counterparty or p.account == p.keeper:
         errors._fail("seizure: parties")
-    before: IMarkets.Health = ledger._health(p.account)
+    before: IMarkets.Health = ledger._health(p.account, accounts.words[p.account])
     self._require_open(before)
 
     position: uint256 = p.legs
@@ -46,12 +46,12 @@ def _post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
     self._move_money(p)
     ledger._set_auction(p.account, auction)
 
-    words: accounts.Words = accounts._words(p.account)
-    after: IMarkets.Health = ledger._check(words)
-    self._require_better(words.word, before, after)
-    words = accounts._words(p.counterparty)
-    other: IMarkets.Health = ledger._check(words)
-    self._require_counterparty(words.word, other)
+    word: uint256 = accounts.words[p.account]
+    after: IMarkets.Health = ledger._health(p.account, word)
+    self._require_better(word, before, after)
+    word = accounts.words[p.counterparty]
+    other: IMarkets.Health = ledger._health(p.counterparty, word)
+    self._require_counterparty(word, other)
 
     log IClearinghouse.Posting(
         account=p.account,
@@ -79,8 +79,9 @@ def _move_leg(
     instrument: uint256 = 0
     size: int256 = 0
     instrument, size = accounts._leg(account, position)
-    # where nothing is held the size is 0, which nothing reduces
-    if not accounts._reduces(size, size - moved):
+    # where nothing is held the size is 0, which nothing reduces; what wraps is not on the way
+    size_after: int256 = unsafe_sub(size, moved)
+    if not accounts._reduces(size, size_after):
         errors._fail("seizure: size")
 
     other_position: uint256 = 0
@@ -89,14 +90,16 @@ def _move_leg(
     # |moved| <= |size|, an int64
     taken: int256 = unsafe_sub(0, moved)
     change: int256 = accounts._change_leg(account, instrument, position, size, taken)
-    change += accounts._change_leg(counterparty, instrument, other_position, other, moved)
+    change = unsafe_add(
+        change, accounts._change_leg(counterparty, instrument, other_position, other, moved)
+    )
     log IClearinghouse.LegMoved(
         account=account,
         counterparty=counterparty,
         instrument=instrument,
         size=moved,
-        account_size=size - moved,
-        counterparty_size=other + moved,
+        account_size=size_after,
+        counterparty_size=unsafe_add(other, moved),
     )
     ledger._record(instrument, change, tilt)
 
@@ -129,10 +132,11 @@ def _move_money(p: IClearinghouse.Post):
     fee: int256 = convert(p.fee, int256)
     liquidation_fee: int256 = convert(p.liquidation_fee, int256)
     pay: int256 = convert(p.pay, int256)
-    # what cannot be negated is out of the range of _add
-    quote: int256 = unsafe_sub(0, p.quote + fee + liquidation_fee + pay)
+    # each of the four is held to the range of a field of its own below
+    given: int256 = unsafe_add(unsafe_add(p.quote, fee), unsafe_add(liquidation_fee, pay))
+    quote: int256 = unsafe_sub(0, given)
     ledger._add(p.account, unsafe_sub(0, p.cash), quote)
-    ledger._add(p.counterparty, p.cash + insurance, p.quote)
+    ledger._add(p.counterparty, unsafe_add(p.cash, insurance), p.quote)
     if fee != 0:
         ledger._add(ledger.fee_account, 0, fee)
     if pay != 0:
@@ -147,7 +151,7 @@ def _draw(paid: int256, earned: int256):
     @notice Take cash out of insurance, which never goes below 0, and credit its fee.
     """
     # convert has bounded what is paid
-    if ledger._add(ledger.insurance_account, unsafe_sub(0, paid), earned) < 0:
+    if ledger._add(ledger.insurance_account, unsafe_sub(0, paid), earned) >= ledger.NEGATIVE:
         errors._fail("seizure: insurance")
 
 
@@ -165,17 +169,18 @@ def _write_off(account: uint256, covered: uint256) -> uint256:
     word: uint256 = accounts.words[account]
     paid: int256 = convert(covered, int256)
     # int96 fields of a word
-    debt: int256 = unsafe_sub(0, packing._cash(word) + packing._quote(word))
+    debt: int256 = unsafe_sub(0, unsafe_add(packing._cash(word), packing._quote(word)))
     if word & packing.HOLDINGS_MASK != 0 or debt < max(paid, 1):
         errors._fail("seizure: no such debt")
 
-    booked: uint256 = ledger._book_deficit(debt - paid)
+    # int96 fields of a word, and not more than the debt
+    booked: uint256 = ledger._book_deficit(unsafe_sub(debt, paid))
     ledger._add(account, debt, 0)
     ledger._set_auction(account, False)
     self._draw(paid, 0)
 
     log IClearinghouse.WrittenOff(account=account, covered=covered, deficit=booked)
-    ledger._settle(account)
+    ledger._settle(account, 0, accounts.words[account])
     return booked
 
 

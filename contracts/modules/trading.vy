@@ -80,7 +80,8 @@ def _trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
         reduce_only=t.reduce_only,
         liquidation=False,
     )
-    opens: bool = not accounts._reduces(size, size + t.size)
+    # sizes are int64, and so is what is asked for
+    opens: bool = not accounts._reduces(size, unsafe_add(size, t.size))
     mark: int256 = 0
     funding: int256 = 0
     mark, funding = self._require_market(ask, venue, opens)
@@ -90,13 +91,14 @@ def _trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
     if not opens:
         before = accounts._words(t.account)
     change: int256 = accounts._change_leg(t.account, t.instrument, position, size, t.size)
-    # the taker's change has bounded the size
+    # as above
     given: int256 = unsafe_sub(0, t.size)
-    change += accounts._change_leg(maker, t.instrument, maker_position, maker_size, given)
-    ledger._record(t.instrument, change, fill.tilt)
+    other: int256 = accounts._change_leg(maker, t.instrument, maker_position, maker_size, given)
+    ledger._record(t.instrument, unsafe_add(change, other), fill.tilt)
     self._pay(t, maker, fill, funding)
     self._require_taker(t.account, opens, before)
 
+    # as above
     log IClearinghouse.Filled(
         account=t.account,
         venue=maker,
@@ -106,8 +108,8 @@ def _trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
         funding=funding,
         mark=convert(mark, uint256),
         fee=fill.fee,
-        account_size=size + t.size,
-        venue_size=maker_size - t.size,
+        account_size=unsafe_add(size, t.size),
+        venue_size=unsafe_sub(maker_size, t.size),
     )
     self._require_confirmed(t.venue, ask)
     return IClearinghouse.Traded(price=fill.price, fee=fill.fee, funding=funding)
@@ -135,13 +137,14 @@ def _require_taker(account: uint256, opens: bool, before: accounts.Words):
     @notice R2. What opens ends above IM; what reduces may stay below it when nothing got worse,
             and health before is only asked for then.
     """
-    after: IMarkets.Health = ledger._health(account)
+    word: uint256 = accounts.words[account]
+    after: IMarkets.Health = ledger._health(account, word)
     initial: bool = opens
     if not initial and not ledger._covers(after.equity, after.im):
         initial = not self._is_no_worse(ledger._check(before), after)
     if initial:
-        ledger._require_initial(after)
-    ledger._cure(account, after)
+        ledger._require_initial(after.equity, after.im, after.status)
+    ledger._cure(account, word, after)
 
 
 @internal
@@ -150,9 +153,11 @@ def _require_venue(t: IClearinghouse.Trade) -> uint256:
     venue: uint256 = self.venues[t.venue]
     if venue & 1 == 0:
         errors._fail("trading: unknown venue")
-    market: uint256 = t.instrument // packing.MARKET_AT
-    own: bool = t.account // packing.OWNER_AT == convert(t.venue, uint256)
-    absurd: bool = t.size == 0 or max(t.size, 0 - t.size) > u.MAX_SIZE
+    # no divisor is 0; what wraps around lies far out of the range: 0 <= size + max <= 2 max
+    market: uint256 = unsafe_div(t.instrument, packing.MARKET_AT)
+    own: bool = unsafe_div(t.account, packing.OWNER_AT) == convert(t.venue, uint256)
+    shifted: int256 = unsafe_add(t.size, u.MAX_SIZE)
+    absurd: bool = t.size == 0 or shifted < 0 or shifted > 2 * u.MAX_SIZE
     if own or absurd or packing._perp(market) != t.instrument:
         errors._fail("trading: bad order")
     return venue
@@ -166,14 +171,16 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
             needs a price no older than liquidations take, and leaves no dust.
     @return [ticks] price, cumulative funding brought to now
     """
-    market: uint256 = ask.instrument // packing.MARKET_AT
+    # no divisor is 0
+    market: uint256 = unsafe_div(ask.instrument, packing.MARKET_AT)
     price_word: uint256 = 0
     state: uint256 = 0
     funding: int256 = 0
     price_word, state, funding = staticcall ledger.MARKETS.market_words(market)
-    publish: uint256 = price_word // packing.PUBLISH_AT & packing.MASK_32
-    flags: uint256 = price_word // packing.PRICE_FLAGS_AT & packing.MASK_8
-    mark: int256 = convert(price_word // packing.P_AT, int256)
+    # no divisor is 0
+    publish: uint256 = unsafe_div(price_word, packing.PUBLISH_AT) & packing.MASK_32
+    flags: uint256 = unsafe_div(price_word, packing.PRICE_FLAGS_AT) & packing.MASK_8
+    mark: int256 = convert(unsafe_div(price_word, packing.P_AT), int256)
 
     max_age: uint256 = AGE_REDUCE
     distrust: uint256 = packing.PENDING
@@ -186,10 +193,11 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
         smallest = MIN_LEG
         if ledger_packing._has_bit(venue, market):
             smallest = MIN_LEG_SMALL
-    if block.timestamp > publish + max_age or flags & distrust != 0:
+    # 32 bits and minutes
+    if block.timestamp > unsafe_add(publish, max_age) or flags & distrust != 0:
         errors._fail("trading: price not trusted")
-    value: int256 = (ask.account_size + ask.size) * mark
-    # a product of an int64 price, far from min_value
+    # sizes and price are int64: 129 bits
+    value: int256 = unsafe_mul(unsafe_add(ask.account_size, ask.size), mark)
     if value != 0 and max(value, unsafe_sub(0, value)) < smallest:
         errors._fail("trading: leg too small")
     return mark, funding
@@ -224,7 +232,7 @@ def _require_confirmed(venue: address, ask: IVenue.Ask):
     account: uint256 = unsafe_mul(convert(venue, uint256), packing.OWNER_AT)
     words: accounts.Words = accounts._words(account)
     confirmed: bool = staticcall IVenue(venue).confirm(
-        ask, ledger._check(words), words.legs, words.word // packing.LEGS_AT & packing.MASK_7
+        ask, ledger._check(words), words.legs, packing._leg_count(words.word)
     )
     if not confirmed:
         errors._fail("trading: not confirmed")
@@ -236,10 +244,11 @@ def _is_no_worse(before: IMarkets.Health, after: IMarkets.Health) -> bool:
     """
     @notice R2 below IM: E - IM, E - MM and E / MM did not fall (E itself when it is negative).
     """
-    gained: int256 = after.equity - before.equity
-    if gained < convert(after.im, int256) - convert(before.im, int256):
+    # Markets answers with less than 200 bits
+    gained: int256 = unsafe_sub(after.equity, before.equity)
+    if gained < unsafe_sub(convert(after.im, int256), convert(before.im, int256)):
         return False
-    if gained < convert(after.mm, int256) - convert(before.mm, int256):
+    if gained < unsafe_sub(convert(after.mm, int256), convert(before.mm, int256)):
         return False
     if before.equity >= 0:
         return ledger._ratio_held(before, after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boa
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.reference import fixed, oracle
-from tests.reference.units import WAD
-from tests.unit.markets_support import deploy
+from tests.reference import fixed, margin, oracle
+from tests.reference.facts import MarginParams, Market, listed_market
+from tests.reference.units import ACTIVE, WAD
+from tests.reference.words import price_word, state_word
+from tests.unit.markets_support import GENESIS, MARGIN, deploy, feed_params, usd
 
 unsigned = st.integers(0, 2**127) | st.sampled_from([0, 1, WAD - 1, WAD, WAD + 1])
 signed = st.integers(-(2**254), 2**254) | st.sampled_from([-1, 0, 1, -WAD, -WAD - 1])
@@ -96,3 +99,74 @@ def test_37_median_of_three__any_order__is_the_same(
 ) -> None:
     # price 11, confidence max(2, ceil(2 x 100,000 / 22)) = 9,091
     assert harness.median_of_three(*(raw(q, 0) for q in three)) == 5 << 80 | 11 << 16 | 9_091
+
+
+# ---- rates of a leg: the root is exact ---------------------------------------------------------
+
+P = usd(3_000)
+STEP = 10_000 * WAD  # of the tier's start
+
+
+def strained(margin_params: MarginParams, open_interest: int = 0) -> Market:
+    """Return a market at 3,000 USD with these parameters."""
+    listed = listed_market(P, margin_params, feed_params(3_000), GENESIS, ACTIVE)
+    return replace(listed, open_interest=open_interest)
+
+
+def rates(harness: Any, market: Market, x: int, dead: int = 0, house: bool = False) -> Any:
+    return tuple(harness.rates(price_word(market), state_word(market), x, dead, house))
+
+
+def expected_rates(market: Market, x: int, dead: int = 0, house: bool = False) -> Any:
+    of = margin.leg_rates(market, x, house, dead)
+    return of.mm, of.ims, of.im
+
+
+# (root 1e7)^2 = x WAD^2 / start where x = start root^2 / 1e22, so offsets 0 and -1 stand at a whole
+# root and just below; a rate of 99.95 % shows a root that is off by one at every second step
+@given(
+    base=st.integers(1, 2_000),
+    steps=st.integers(1, 10_000),
+    root=st.integers(10**11, 25 * 10**10) | st.integers(10**11, 10**15),
+    offset=st.integers(-2, 2),
+)
+@example(base=1_999, steps=1, root=10**11, offset=0)
+@example(base=1_999, steps=1, root=10**11, offset=1)
+@example(base=1_999, steps=1, root=10**11 + 4 * 10**7, offset=-1)
+@example(base=1_000, steps=1, root=2 * 10**11, offset=-1)
+@example(base=1_000, steps=1, root=2 * 10**11, offset=0)
+@example(base=999, steps=1, root=2 * 10**11, offset=1)
+@example(base=1, steps=1, root=10**15, offset=0)
+def test_rates__size_at_and_around_a_whole_root__equal_the_reference(
+    harness: Any, base: int, steps: int, root: int, offset: int
+) -> None:
+    params = replace(MARGIN, base=base * 5 * 10**14, tier_start=steps * STEP)
+    market, x = strained(params), steps * root**2 + offset
+    assert rates(harness, market, x) == expected_rates(market, x)
+
+
+@given(
+    x=st.integers(0, 2**127 - 1),
+    open_interest=st.integers(0, 2**56 - 1),
+    dead=st.integers(0, 2 * WAD),
+)
+@example(x=2**127 - 1, open_interest=2**56 - 1, dead=2 * WAD)
+@example(x=0, open_interest=0, dead=0)
+@example(x=0, open_interest=0, dead=1)
+def test_rates__any_size_and_open_interest__equal_the_reference(
+    harness: Any, x: int, open_interest: int, dead: int
+) -> None:
+    market = strained(MARGIN, open_interest)
+    assert rates(harness, market, x, dead) == expected_rates(market, x, dead)
+
+
+def test_rates__house_above_every_mark__are_the_base(harness: Any) -> None:
+    market = strained(MARGIN, 2**56 - 1)
+    base, of_mm = MARGIN.base, MARGIN.base * MARGIN.mm_ratio // WAD
+    assert rates(harness, market, 2**127 - 1, house=True) == (of_mm, base, base)
+
+
+def test_rates__cap_of_zero__reaches_the_highest_multiplier_at_once(harness: Any) -> None:
+    market = strained(replace(MARGIN, oi_cap=0))
+    assert rates(harness, market, WAD) == expected_rates(market, WAD)
+    assert rates(harness, market, WAD)[2] == MARGIN.base * MARGIN.oi_max // WAD
