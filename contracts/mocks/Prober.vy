@@ -8,13 +8,14 @@
 """
 
 MAX_CALLS: constant(uint256) = 256
-# an answer longer than this is cut: a reason of 31 bytes has 100
-MAX_ANSWER: constant(uint256) = 128
+# an answer longer than this is cut: a reason of up to 64 bytes has 132
+MAX_ANSWER: constant(uint256) = 132
 
 
 struct Call:
     target: address
     data: Bytes[2048]
+    amount: uint256         # wei sent along
 
 
 calls: DynArray[Call, MAX_CALLS]
@@ -32,11 +33,12 @@ def __default__():
 
 
 @external
-def aim(target: address, data: Bytes[2048]):
+def aim(target: address, data: Bytes[2048], amount: uint256):
     """
     @notice Add a call to the list.
+    @param amount [wei] sent along
     """
-    self.calls.append(Call(target=target, data=data))
+    self.calls.append(Call(target=target, data=data, amount=amount))
 
 
 @external
@@ -104,6 +106,7 @@ def _probe():
             self.calls[i].target,
             self.calls[i].data,
             max_outsize=MAX_ANSWER,
+            value=self.calls[i].amount,
             revert_on_failure=False,
         )
         self.passed.append(ok)

@@ -68,7 +68,7 @@ class Actor:
         """Make these calls (contract, function, *args) in the middle of the next transfer."""
         self.contract.forget()
         for contract, function, *args in calls:
-            self.contract.aim(contract.address, call_data(contract, function, *args))
+            self.contract.aim(contract.address, call_data(contract, function, *args), 0)
 
     def outcomes(self) -> list[bool]:
         """Return which of the probed calls went through; empty where nothing was called."""
