@@ -163,7 +163,7 @@ def _build(env: Any) -> Stage:
         new_order=world.order(account, "ETH", LOTS),
         fraction=world.liquidator.plan_take(weak).fraction,
         report=world.report_blob(world.prices),
-        permit=_permit(world, roles["stranger"]),
+        permit=signed_permit(world, roles["stranger"]),
         new_token=str(deploy("mocks/TestToken", "New", "NEW", 18).address),
         roles=roles,
     )
@@ -201,7 +201,7 @@ def _give_usdc(world: World, holder: str) -> None:
         world.tokens["USDC"].approve(spender.address, 2**200, sender=holder)
 
 
-def _permit(world: World, spender: str) -> tuple[Any, ...]:
+def signed_permit(world: World, spender: str) -> tuple[Any, ...]:
     """Return the arguments of a permit that a fresh key has signed."""
     key, pool = PrivateKey(keccak(text="holder")), world.liquidity_pool
     owner = "0x" + keccak(key.public_key.format(compressed=False)[1:])[12:].hex()

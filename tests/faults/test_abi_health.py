@@ -1,0 +1,336 @@
+"""B1 and B2 over the ABIs: whatever an account's owner calls, with whatever arguments, keeps R2.
+
+Every function that is anybody's or an account owner's has a maker of arguments here; a new one
+without it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from typing import Any
+
+import boa
+import pytest
+
+from tests.faults.abi_table import ANYONE, BUYER, HOLDER, SPENDER, TABLES, TRADER
+from tests.faults.stage import signed_permit
+from tests.faults.test_abi_tables import CALLS, WRITES
+from tests.support.attack import (
+    DAY,
+    NOW_OR_LATER,
+    attempt,
+    buy_shares,
+    fresh_env,
+    fund_account,
+    pass_time,
+    pool_account,
+    sink,
+    weak_long,
+)
+from tests.support.world import LOTS, WAD, Health, World, owner_of, perp, signed
+
+USDC = 10**6
+# a draw takes some 20 ms
+DRAWS = 4
+# a settler who is somebody else's may earn it out of a loss above 1,000 USD (R1)
+SETTLE_PAY = WAD
+# equity in MM: above IM, between IM and MM, below MM, below 0
+STATES = {"above im": None, "under im": 1.3, "under mm": 0.6, "insolvent": -0.3}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An owner with two accounts, shares and requests, and what he might name in a call."""
+
+    world: World
+    owner: str
+    own: tuple[int, int]
+    weak: int
+    other: int
+    shares: int
+    random: Random
+
+    def account(self) -> int:
+        """Return an account: his own in three of four cases, else of others or of nobody."""
+        if self.random.random() < 0.75:
+            return self.random.choice(self.own)
+        house = (pool_account(self.world), fund_account(self.world))
+        return self.random.choice((self.own[0] + 7, self.weak, self.other, *house))
+
+    def moved(self, account: int) -> tuple[str, int]:
+        """Return a token and an amount at an edge of what an account may part with, or any."""
+        symbol = self.random.choice(["USDC", "USDC", "USDC", "WETH", "WBTC"])
+        health = self.world.health(account)
+        free = max(0, health.equity - health.im) // 10**12
+        any_dollars = self.random.randrange(1, 9_000 * USDC)
+        edges = {
+            "USDC": [1, free, free + 1, free // 2 + 1, any_dollars],
+            "WETH": [10**15, 10**18, 2 * 10**18],
+            "WBTC": [10**6],
+        }
+        return str(self.world.tokens[symbol].address), self.random.choice(edges[symbol])
+
+    def someone(self) -> str:
+        """Return an address."""
+        return self.random.choice([self.owner, owner_of(self.other)])
+
+    def reports(self) -> bytes:
+        """Return no price update, or a small move of all prices."""
+        if self.random.random() < 0.5:
+            return b""
+        self.world.wait(5)
+        factor = self.random.randrange(985, 1_015)
+        return self.world.report_blob(
+            {symbol: price * factor // 1_000 for symbol, price in self.world.prices.items()}
+        )
+
+    def order(self) -> Any:
+        """Return an order of his own of any size."""
+        size = self.random.choice([1, 5, 20, 21, 40, 100]) * self.random.choice([-LOTS, LOTS])
+        market = self.random.choice(["ETH", "ETH", "BTC"])
+        return self.world.order(
+            self.random.choice(self.own), market, size, reduce_only=self.random.random() < 0.2
+        )
+
+    def ready_order(self) -> Any:
+        """Return an order whose price is there."""
+        order = self.order()
+        self.world.commit(order)
+        self.world.wait(3)
+        self.world.publish()
+        return order
+
+
+Maker = Callable[[Case], tuple[Any, ...]]
+
+
+def _deposit(c: Case) -> tuple[Any, ...]:
+    return (c.account(), *c.moved(c.own[0]))
+
+
+def _withdraw(c: Case) -> tuple[Any, ...]:
+    account = c.account()
+    return (account, *c.moved(account), c.someone())
+
+
+def _transfer(c: Case) -> tuple[Any, ...]:
+    sender = c.random.choice(c.own)
+    return (sender, c.account(), *c.moved(sender))
+
+
+def _take(c: Case) -> tuple[Any, ...]:
+    account = c.random.choice([c.weak, c.weak, c.own[0]])
+    fraction = c.random.choice([WAD, WAD // 2, 0])
+    if fraction == 0:
+        fraction = c.world.liquidator.plan_take(account).fraction
+    return (account, c.own[1], fraction, NOW_OR_LATER, 0, NOW_OR_LATER)
+
+
+def _reduce(c: Case) -> tuple[Any, ...]:
+    account, keeper = c.random.choice([(c.weak, c.own[1]), (c.own[0], c.other)])
+    size = c.random.choice([0, 0, LOTS])
+    return (account, perp(1), size, 0, keeper, NOW_OR_LATER)
+
+
+def _transfer_from(c: Case) -> tuple[Any, ...]:
+    c.world.liquidity_pool.approve(c.owner, c.shares, sender=c.owner)
+    return (c.owner, owner_of(c.other), c.random.randrange(1, c.shares))
+
+
+def _closed_order(c: Case) -> tuple[Any, ...]:
+    order = c.ready_order()
+    c.world.next_price(3)
+    return (tuple(order),)
+
+
+def _fresh_order(c: Case) -> tuple[Any, ...]:
+    order = c.order()
+    c.world.commit(order)
+    return (tuple(order),)
+
+
+def _waiting_deposit(c: Case) -> tuple[Any, ...]:
+    pool = c.world.liquidity_pool
+    request = pool.request_deposit(1_000 * USDC, c.owner, sender=c.owner)
+    c.world.next_price(3)
+    return (request,)
+
+
+def _waiting_redemption(c: Case) -> tuple[Any, ...]:
+    request = c.world.liquidity_pool.request_redeem(c.shares // 3, sender=c.owner)
+    c.world.wait(DAY)
+    c.world.publish()
+    return (request,)
+
+
+MAKERS: dict[str, dict[str, Maker]] = {
+    "Clearinghouse": {
+        "deposit": _deposit,
+        "withdraw": _withdraw,
+        "transfer": _transfer,
+        "settle": lambda c: (c.account(),),
+        "settle_pair": lambda c: ([c.account(), c.account()], c.account()),
+    },
+    "InsuranceFund": {"fund": lambda c: (c.random.randrange(1, 10**10),)},
+    "Liquidator": {
+        "flag": lambda c: (c.account(),),
+        "reduce": _reduce,
+        "take": _take,
+        "write_off": lambda c: (c.account(),),
+    },
+    "LiquidityPool": {
+        "request_deposit": lambda c: (c.random.randrange(1, 10**10), c.someone()),
+        "request_redeem": lambda c: (c.random.randrange(1, c.shares),),
+        "execute_deposit": _waiting_deposit,
+        "execute_redeem": _waiting_redemption,
+        "transfer": lambda c: (c.someone(), c.random.randrange(1, c.shares)),
+        "approve": lambda c: (c.someone(), c.shares),
+        "transferFrom": _transfer_from,
+        "permit": lambda c: signed_permit(c.world, c.someone()),
+    },
+    "Markets": {"update": lambda c: (c.reports() or c.world.report_blob(c.world.prices),)},
+    "Orders": {
+        "commit": lambda c: (tuple(c.order()),),
+        "execute": lambda c: (tuple(c.ready_order()),),
+        "cancel": _fresh_order,
+        "refund": _closed_order,
+    },
+    "Lens": {},
+    "RiskConfigurator": {},
+}
+SELF_ACTIONS = sorted(
+    {
+        (name, signature.split("(")[0])
+        for name, signature in WRITES
+        if TABLES[name][signature.split("(")[0]].who in (ANYONE, TRADER, HOLDER, SPENDER, BUYER)
+    }
+)
+
+
+@cache
+def _built() -> tuple[boa.Env, Case]:
+    env = fresh_env()
+    with boa.swap_env(env):
+        world = World.deploy()
+        world.seed_pool(10_000_000 * USDC)
+        world.seed_insurance(1_000_000 * USDC)
+        world.wait(DAY)
+        pass_time(world, 1_000)
+        weak = weak_long(world)
+        other = world.open_account("depositor", USDC=50_000 * USDC, WETH=10**19)
+        first = world.open_account("attacker", USDC=7_000 * USDC, WETH=2 * 10**18)
+        second = world.open_account("attacker", 1, USDC=20_000 * USDC)
+        world.open_position(first, "ETH", 40 * LOTS)
+        world.open_position(first, "BTC", -LOTS // 10)
+        world.open_position(second, "ETH", -5 * LOTS)
+        world.open_position(other, "ETH", 20 * LOTS)
+        buy_shares(world, "attacker", 5_000 * USDC)
+        owner = world.role("attacker")
+        for symbol in ("USDC", "WETH", "WBTC", "LINK"):
+            world.mint(symbol, owner, 10**24)
+            for spender in (world.liquidity_pool, world.insurance_fund):
+                world.tokens[symbol].approve(spender.address, 2**255, sender=owner)
+        shares = world.liquidity_pool.balanceOf(owner)
+        return env, Case(world, owner, (first, second), weak, other, shares, Random(0))
+
+
+@pytest.fixture
+def case() -> Iterator[Case]:
+    env, built = _built()
+    prices, salt = dict(built.world.prices), built.world.salt
+    with boa.swap_env(env), boa.env.anchor():
+        yield built
+    built.world.prices, built.world.salt = prices, salt
+
+
+# ---- R2 ----------------------------------------------------------------------------------------
+
+
+def words(case: Case) -> dict[int, Any]:
+    """Return the words of the owner's accounts."""
+    return {account: case.world.clearinghouse.account_words(account) for account in case.own}
+
+
+def sizes(held: Any) -> dict[int, int]:
+    """Return the legs of account words: instrument -> lots."""
+    word, pairs, _ = held
+    entries = [(pairs[i // 2] >> (128 * (i % 2))) % 2**128 for i in range(word >> 57 & 0x7F)]
+    return {entry >> 64: signed(entry % 2**64, 64) for entry in entries}
+
+
+def keeps_r2(before: Health, after: Health, grew: bool) -> bool:
+    """Return what R2 asks of an owner's action, at the prices of its end."""
+    if after.equity >= after.im:
+        return True
+    if grew or after.equity - after.im < before.equity - before.im:
+        return False
+    if after.equity - after.mm < before.equity - before.mm:
+        return False
+    if before.equity < 0:
+        return after.equity >= before.equity
+    return after.equity * before.mm >= before.equity * after.mm
+
+
+def broken(case: Case, before: dict[int, Any], allowance: int) -> list[str]:
+    """Return the accounts that an action left worse than R2 allows."""
+    found = []
+    for account, held in words(case).items():
+        if held == before[account]:
+            continue
+        start = Health(*case.world.markets.check(*before[account]))
+        if allowance and start.equity > allowance:
+            start = start._replace(equity=start.equity - allowance)
+        end = Health(*case.world.markets.check(*held))
+        old, new = sizes(before[account]), sizes(held)
+        grew = any(abs(size) > abs(old.get(leg, 0)) for leg, size in new.items())
+        if not keeps_r2(start, end, grew):
+            found.append(f"{account & 0xFF}: {start} -> {end}")
+    return found
+
+
+def takes_reports(name: str, function: str) -> bool:
+    """Return whether a price update may lead the call."""
+    found = [CALLS[key]["inputs"] for key in WRITES if key[0] == name]
+    names = [key[1].split("(")[0] for key in WRITES if key[0] == name]
+    inputs = [each for each, other in zip(found, names, strict=True) if other == function]
+    return len(inputs) == 2 and inputs[-1][-1]["type"] == "bytes"
+
+
+def test_makers__of_every_self_action__are_there() -> None:
+    made = sorted((name, function) for name, row in MAKERS.items() for function in row)
+    assert made == SELF_ACTIONS
+
+
+@pytest.mark.parametrize(("name", "function"), SELF_ACTIONS)
+def test_b2_self_action__with_any_arguments__keeps_r2(case: Case, name: str, function: str) -> None:
+    case.random.seed(f"{name}.{function}")
+    outcomes = []
+    for share in STATES.values():
+        with boa.env.anchor():
+            prices = dict(case.world.prices)
+            if share is not None:
+                sink(case.world, case.own[0], "ETH", share)
+            outcomes += [draw(case, name, function) for _ in range(DRAWS)]
+        case.world.prices.update(prices)
+    # arguments that are always refused would show nothing
+    assert None in outcomes or (name, function) == ("Liquidator", "write_off"), outcomes
+
+
+def draw(case: Case, name: str, function: str) -> str | None:
+    """Make a call with drawn arguments, hold the owner's accounts to R2, and undo it."""
+    prices, contract = dict(case.world.prices), case.world.contracts[name]
+    with boa.env.anchor():
+        args = MAKERS[name][function](case)
+        if takes_reports(name, function) and (reports := case.reports()):
+            args = (*args, reports)
+        value = args[0][7] if function == "commit" else 0
+        before = words(case)
+        call = {"sender": case.owner, "value": value}
+        outcome = attempt(getattr(contract, function), *args, **call)
+        allowance = 2 * SETTLE_PAY if function == "settle_pair" else 0
+        assert not broken(case, before, allowance), (args, outcome)
+    case.world.prices.update(prices)
+    return outcome
