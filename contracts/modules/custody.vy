@@ -5,6 +5,8 @@
 @license AGPL-3.0-only
 @notice docs/spec/ledger.md. The only writer of token words. Tokens move last: the ledger is
         complete before a token is called, and a transfer that is not exact reverts it all.
+        Arguments of internal functions stand as their callers hold them: what lies together is
+        copied in one piece.
 @custom:kill not deployable
 """
 
