@@ -137,6 +137,15 @@ def _open_interest(word: uint256) -> uint256:
 
 @internal
 @pure
+def _with_open_interest(word: uint256, lots: uint256) -> uint256:
+    """
+    @param lots below 2^56
+    """
+    return (word & ~(packing.MASK_56 << 56)) | (lots << 56)
+
+
+@internal
+@pure
 def _margin(word: uint256) -> uint256:
     return word & packing.MASK_56
 

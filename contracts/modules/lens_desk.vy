@@ -8,6 +8,7 @@
 """
 
 from interfaces import IClearinghouse
+from interfaces import ILiquidityPool
 from interfaces import IMarkets
 from libs import account_words
 from libs import instruments
@@ -42,5 +43,11 @@ def _check(books: account_words.Books) -> IMarkets.Health:
 @internal
 @view
 def _is_market(instrument: uint256) -> bool:
+    """
+    @return whether it is a perp of a listed market that the pool trades
+    """
     market: uint256 = packing._instrument_market(instrument)
-    return instruments._is_perp(instrument) and market <= staticcall MARKETS.market_count()
+    if not instruments._is_perp(instrument) or market > staticcall MARKETS.market_count():
+        return False
+    params: ILiquidityPool.PoolParams = staticcall ILiquidityPool(POOL).params(market)
+    return params.scale != 0

@@ -14,7 +14,9 @@ from interfaces import ILiquidityPool
 from interfaces import IMarkets
 from interfaces import IVenue
 from libs import account_words
+from libs import fixed_point
 from libs import ledger_packing
+from libs import margin_math
 from libs import market_packing
 from libs import packing
 from libs import units as u
@@ -126,8 +128,10 @@ def _preview(case: Case, instrument: uint256, size: int256) -> ILens.OrderPrevie
     )
     taker.word = account_words._less(taker.word, 0, value + convert(fill.fee, int256))
     found: IMarkets.Health = desk._check(taker)
+    growth: int256 = self._growth(case, size)
+    found.im = self._at_open_interest(case, found.im, after, growth)
 
-    code: uint256 = self._size_code(case, size, after)
+    code: uint256 = self._size_code(case, after, growth)
     if code == FILLS:
         code = self._margin_code(case, size, after, found)
     if code == FILLS:
@@ -154,10 +158,41 @@ def _opens(before: int256, after: int256) -> bool:
 
 
 @internal
+@pure
+def _growth(case: Case, size: int256) -> int256:
+    """
+    @return [lots] what the fill adds to open interest
+    """
+    growth: int256 = max(case.size_before + size, 0) - max(case.size_before, 0)
+    return growth + max(case.pool_before - size, 0) - max(case.pool_before, 0)
+
+
+@internal
+@pure
+def _at_open_interest(case: Case, im: uint256, size: int256, growth: int256) -> uint256:
+    """
+    @notice The fill is booked before the taker is checked: IM at the open interest after it.
+    @param im [USD WAD] at the stored open interest
+    @param size [lots] of the leg after the fill
+    @custom:rounding as Markets.check: up
+    """
+    lots: int256 = convert(market_packing._open_interest(case.state), int256) + growth
+    # beyond the cap, which is refused, the charge grows no more
+    lots = max(0, min(lots, convert(packing.MASK_56, int256)))
+    later: uint256 = market_packing._with_open_interest(case.state, convert(lots, uint256))
+    value: uint256 = convert(abs(size), uint256) * market_packing._price(case.price_word)
+    rates: margin_math.Rates = margin_math._rates(case.price_word, case.state, value, 0, False)
+    rest: uint256 = im - fixed_point._mul_up(rates.im, value)
+    rates = margin_math._rates(case.price_word, later, value, 0, False)
+    return rest + fixed_point._mul_up(rates.im, value)
+
+
+@internal
 @view
-def _size_code(case: Case, size: int256, after: int256) -> uint256:
+def _size_code(case: Case, after: int256, growth: int256) -> uint256:
     """
     @notice The price's age and trust, the smallest legs and the cap on open interest.
+    @param growth [lots] of open interest
     """
     price: uint256 = market_packing._price(case.price_word)
     flags: uint256 = market_packing._price_flags(case.price_word)
@@ -175,8 +210,6 @@ def _size_code(case: Case, size: int256, after: int256) -> uint256:
         least = MIN_LEG_SMALL
     if value < least:
         return TOO_SMALL
-    growth: int256 = max(after, 0) - max(case.size_before, 0)
-    growth += max(case.pool_before - size, 0) - max(case.pool_before, 0)
     if growth > 0:
         open_interest: uint256 = market_packing._open_interest(case.state)
         open_interest += convert(growth, uint256)

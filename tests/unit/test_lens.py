@@ -90,6 +90,35 @@ def test_preview_order__would_fill__is_what_the_fill_leaves(
     assert tuple(preview[3:]) == (health.equity, health.im, health.le, health.mm)
 
 
+@pytest.mark.parametrize("lots", [200 * LOTS, -200 * LOTS])
+def test_preview_order__open_interest_on_its_slope__im_is_that_after_the_fill(
+    world: World, lots: int
+) -> None:
+    """Whales hold more than half of the cap of 30M USD; the order moves the charge further."""
+    whales = [world.open_account("trader", 10 + side, USDC=9_000_000 * USD) for side in (0, 1)]
+    taker = world.open_account("trader", 12, USDC=2_000_000 * USD)
+    part = 4_000_000 * TICKS * LOTS // world.prices["ETH"]
+    world.next_price()
+    for _ in range(4):
+        world.open_position(whales[0], "ETH", part)
+        world.open_position(whales[1], "ETH", -part)
+    order = world.order(taker, "ETH", lots)
+    world.commit(order)
+    world.next_price()
+    before = world.lens.preview_order(taker, perp(ETH), lots // 2 * LOT)
+    preview = world.lens.preview_order(taker, perp(ETH), lots * LOT)
+    world.execute(order)
+    assert preview[0] == FILLS
+    assert preview[4] == world.health(taker).im
+    assert preview[4] > 2 * before[4]
+
+
+def test_preview_order__market_without_a_pool__names_it(world: World, trader: int) -> None:
+    unpooled = world.market("WSTETH").id
+    assert world.lens.preview_order(trader, perp(unpooled), WAD)[0] == NO_MARKET
+    assert world.lens.max_open(trader, perp(unpooled), True) == 0
+
+
 def test_preview_order__codes__name_what_is_wrong(world: World, trader: int) -> None:
     lens = world.lens
     assert lens.preview_order(trader, perp(ETH), 1)[0] == ODD_LOT
