@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import cached_property
 
+from eth_utils.crypto import keccak
+
 from tests.reference import units
 from tests.reference.facts import (
     Account,
@@ -179,6 +181,7 @@ class House:
                 c.hard_cap,
                 c.soft_cap,
             )
+        self.configurator.send(OWNER, "set_pool", self.pool.address)
         small = sum(1 << key for key, m in self._numbered() if m.small)
         self.clearinghouse.send(OWNER, "set_venue", self.pool.address, True, True, small)
         self.clearinghouse.send(OWNER, "set_hand", self.orders.address, ROLE_TRADE)
@@ -197,6 +200,14 @@ class House:
                     token.send(actor, "approve", spender, UNLIMITED)
         for actor in ACTORS:
             self.evm.give_ether(actor, 10**24)
+
+    # ---- storage
+
+    def entries_slot(self, account: int) -> int:
+        """Return the first slot of an account's legs; its amounts follow them."""
+        layout = self._code("Clearinghouse").layout["storage_layout"]["accounts"]
+        place = int(layout["entries"]["slot"]).to_bytes(32, "big")
+        return int.from_bytes(keccak(place + account.to_bytes(32, "big")), "big")
 
     # ---- facts
 
@@ -249,4 +260,5 @@ class House:
             self.orders,
             self.liquidator,
             self.fund,
+            self.configurator,
         )

@@ -7,67 +7,40 @@ chain's words before any invariant looks at them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
-from tests.reference import ledger, liquidation, margin, pool
-from tests.reference.facts import Account, Health, Market
+from tests.reference import closing, ledger, liquidation, margin, pool
+from tests.reference.facts import Account, Collateral, Health, Market
 from tests.reference.markets import accrue, funding_now
 from tests.reference.state import SETTLEMENT, World, min_amount, owner_of
 from tests.reference.units import (
+    AGE_MM,
     AGE_OPEN,
     COMMIT_DELAY,
+    CONF_ONE,
+    COOLDOWN,
     DUST,
+    FUTURE,
+    LEG_INVALID,
+    PENDING,
     RATE_MAX,
     RATE_TO_WAD,
+    REQUEST_DELAY,
     SETTLE_PAY,
+    UNTRUSTED,
     VIRTUAL,
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
-from tests.stateful.ops import Op
+from tests.stateful.powers import MODELS as OWNER_ACTIONS
+from tests.stateful.step import LIQUIDATIONS, Step, premium, share_price
 
 # a venue's fee is at most 1 %, the fee to insurance at most 3 % of a fill
 FEE_CAP = WAD // 100
 LIQUIDATION_FEE_CAP = 3 * WAD // 100
-LIQUIDATIONS = ("reduce", "take")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One transaction that succeeded."""
-
-    op: Op
-    before: World
-    start: World
-    after: World
-    answer: Any
-    events: tuple[tuple[str, Mapping[str, Any]], ...]
-    balances: Mapping[int, int]
-
-    @cached_property
-    def touched(self) -> tuple[int, ...]:
-        """Return the accounts whose words changed."""
-        old, new = self.before.accounts, self.after.accounts
-        return tuple(key for key, account in new.items() if old.get(key) is not account)
-
-    @cached_property
-    def subject(self) -> int:
-        """Return the account under margin of a liquidation, 0 otherwise."""
-        return int(self.op.args[0]) if self.op.name in (*LIQUIDATIONS, "write_off") else 0
-
-    def named(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the arguments of the events of one name."""
-        return (arguments for found, arguments in self.events if found == name)
-
-    def healths(self, account: int) -> tuple[Health, Health]:
-        """Return the health of an account before and after, at the prices of the end."""
-        return self.start.health(account), self.after.health(account)
-
-
 Invariant = Callable[[Step], None]
 INVARIANTS: dict[str, Invariant] = {}
 
@@ -87,10 +60,11 @@ def invariant(name: str) -> Callable[[Invariant], Invariant]:
 
 @invariant("A1")
 def custody(step: Step) -> None:
-    """What is tracked is what accounts hold, and the contract has at least that."""
+    """What is tracked is what accounts hold; the contract has that and what was sent to it."""
     world = step.after
     for key, token in world.tokens.items():
-        assert step.balances[key] >= token.tracked
+        given = world.wallets.get((step.core, key), 0)
+        assert step.balances[key] == token.tracked + given
         if key != SETTLEMENT:
             held = sum(account.amount(key) for account in world.accounts.values())
             assert token.tracked == held
@@ -122,32 +96,30 @@ def sizes(step: Step) -> None:
         assert longs[key] == market.open_interest
 
 
-def _marks(world: World, markets: Mapping[int, Market], at: Callable[[Market], int]) -> int:
-    return sum(
-        leg.size * at(markets[market_of(leg.instrument)])
-        for account in world.accounts.values()
-        for leg in account.legs
-    )
-
-
 @invariant("A4")
 def zero_sum_mark(step: Step) -> None:
-    """At any price the profits of all accounts sum to nothing."""
-    assert _marks(step.after, step.after.markets, lambda m: m.price) == 0
-    assert _marks(step.after, step.after.markets, lambda m: m.stable * 3 + 1) == 0
+    """At any prices the unsettled results of all accounts sum to the pot."""
+    world = step.after
+    assert _unsettled(world, world.markets) == world.pot
+    elsewhere = {key: replace(m, price=3 * m.stable + key) for key, m in world.markets.items()}
+    assert _unsettled(world, elsewhere) == world.pot
+
+
+def _unsettled(world: World, markets: dict[int, Market]) -> int:
+    accounts = world.accounts.values()
+    return sum(margin.unsettled(account, markets, world.now) for account in accounts)
 
 
 @invariant("A5")
 def zero_sum_funding(step: Step) -> None:
-    """Funding moves equal and opposite amounts."""
-    world = step.after
-    indexes = {key: funding_now(market, world.now) for key, market in world.markets.items()}
-    owed = sum(
-        leg.size * indexes[market_of(leg.instrument)]
-        for account in world.accounts.values()
-        for leg in account.legs
-    )
-    assert owed == 0
+    """What an account pays by a move of F the others get; no update moves it in any account."""
+    old, new = step.before, step.after
+    for key, market in new.markets.items():
+        moved = funding_now(market, new.now) - funding_now(old.markets[key], old.now)
+        paid = [account.size(instrument_of(key)) * moved for account in old.accounts.values()]
+        assert sum(paid) == 0
+    if step.op.name == "update":
+        assert new.accounts == old.accounts
 
 
 @invariant("A8")
@@ -166,8 +138,9 @@ def fees(step: Step) -> None:
         assert event["fee"] * WAD <= FEE_CAP * value + WAD
         assert event["liquidation_fee"] * WAD <= LIQUIDATION_FEE_CAP * value + WAD
     assert _worth(step, fee_account) == fee + _settled_in(step, fee_account)
-    if step.op.name == "reduce":
-        assert _worth(step, fund) == liquidation_fee
+    drawn = sum(event["insurance"] for event in step.named("Posting"))
+    drawn += sum(event["covered"] for event in step.named("WrittenOff"))
+    assert _worth(step, fund) == liquidation_fee - drawn + _settled_in(step, fund)
 
 
 def _worth(step: Step, account: int) -> int:
@@ -195,6 +168,7 @@ def _settled_in(step: Step, account: int) -> int:
 @invariant("A12")
 def donation(step: Step) -> None:
     """Tokens sent straight to a contract change nothing that anybody owns."""
+    # the machine compares every word, every health and NAV with the chain's after it
     if step.op.name == "donate":
         old, new = step.start, step.after
         assert (new.accounts, new.tokens, new.pot) == (old.accounts, old.tokens, old.pot)
@@ -206,29 +180,30 @@ def donation(step: Step) -> None:
 
 
 def _acting(step: Step) -> tuple[int, ...]:
-    """Return the accounts for which their owner acted."""
+    """Return the accounts for which their owner acted, the pool as the owner of its own."""
     if step.op.name in ("withdraw", "transfer"):
         return (step.op.args[0],)
     if step.op.name == "execute":
         return (step.op.args[0].account,)
+    if step.op.name == "execute_redeem":
+        return (step.after.setup.pool_account,)
     return ()
 
 
 @invariant("B1")
 def self_action(step: Step) -> None:
-    """An owner's action ends at IM, or opened nothing and made nothing worse."""
+    """An owner's action ends at IM, or opened nothing, took nothing and made nothing worse."""
     for key in _acting(step):
-        old, new = step.healths(key)
+        new = step.after.health(key)
         if new.equity >= new.im:
             continue
         assert step.op.name == "execute"
-        sizes_before = step.start.account(key)
-        grew = any(
-            abs(leg.size) > abs(sizes_before.size(leg.instrument))
-            for leg in step.after.account(key).legs
-        )
-        # IM before with the open interest after: oi_scale is global and not the owner's
-        assert not grew
+        facts, left = step.start.account(key), step.after.account(key)
+        # oi_scale is global and not the owner's: both IM at the open interest after the fill
+        old = margin.check(facts, step.after.markets, step.after.collaterals, step.after.now)
+        assert all(abs(leg.size) <= abs(facts.size(leg.instrument)) for leg in left.legs)
+        assert (left.collateral, left.cash) == (facts.collateral, facts.cash)
+        assert new.equity - new.im >= old.equity - old.im
         assert new.equity - new.mm >= old.equity - old.mm
         assert ledger.improves(old, new) if old.equity >= 0 else new.equity >= old.equity
 
@@ -236,22 +211,38 @@ def self_action(step: Step) -> None:
 @invariant("B3")
 def third_parties(step: Step) -> None:
     """Nobody lowers the equity of an account that is not his, outside the named formulas."""
-    setup = step.after.setup
-    allowed = {setup.pool_account, setup.insurance_account, setup.waiting_account, step.subject}
-    if step.op.name == "execute":
+    setup, name = step.after.setup, step.op.name
+    allowed = {step.subject}
+    # the pool trades, closes and redeems by its own formulas; E3 and C4 hold its share price
+    if name in ("execute", "reduce", "execute_redeem"):
+        allowed.add(setup.pool_account)
+    if name == "execute":
         allowed.add(step.op.args[0].account)
-    for key in step.touched:
+    if name == "execute_deposit":
+        allowed.add(setup.waiting_account)
+    if name in ("take", "write_off"):
+        allowed.add(setup.insurance_account)
+    for key in step.after.accounts:
         if owner_of(key) == step.op.caller or key in allowed:
             continue
-        old, new = step.healths(key)
-        settler_pay = SETTLE_PAY if step.op.name == "settle_pair" else 0
-        assert new.equity >= old.equity - settler_pay
+        if name == "withdraw_surplus" and key == setup.insurance_account:
+            continue
+        settler_pay = SETTLE_PAY if name == "settle_pair" else 0
+        assert _equity(step.after, key) >= _equity(step.start, key) - settler_pay
+
+
+def _equity(world: World, key: int) -> int:
+    account = world.account(key)
+    value = margin.gross_value(account, world.markets, world.collaterals)
+    return account.cash + margin.unsettled(account, world.markets, world.now) + value
 
 
 @invariant("B4")
 def ordered(step: Step) -> None:
     """IM >= IM0 >= IMs >= LE >= MM >= 0; nothing held and nothing owed requires nothing."""
-    for key in step.touched:
+    # a price moves every account
+    keys = step.after.accounts if step.op.name == "update" else step.touched
+    for key in keys:
         health = step.after.health(key)
         assert health.im >= health.im0 >= health.ims >= health.le >= health.mm >= 0
         account = step.after.account(key)
@@ -261,7 +252,10 @@ def ordered(step: Step) -> None:
 
 @invariant("B5")
 def monotone(step: Step) -> None:
-    """More collateral never lowers E - IM or E - MM; a higher v never lowers a requirement."""
+    """More collateral never lowers E - IM or E - MM.
+
+    A higher v, base, mm_ratio, tier or haircut never lowers a requirement.
+    """
     world = step.after
     for key in step.touched[:2]:
         account = world.account(key)
@@ -270,13 +264,36 @@ def monotone(step: Step) -> None:
             richer = _check(world, _more(account))
             assert richer.equity - richer.im >= health.equity - health.im
             assert richer.equity - richer.mm >= health.equity - health.mm
-        wilder = {k: replace(m, v=m.v + 500, v_slow=m.v_slow + 500) for k, m in _markets(world)}
-        stressed = margin.check(account, wilder, world.collaterals, world.now)
-        assert stressed.im >= health.im and stressed.mm >= health.mm
+        for stricter in (_wilder, _larger_base, _larger_ratio, _sooner_tier):
+            markets = {key: stricter(market) for key, market in world.markets.items()}
+            _require_no_less(health, margin.check(account, markets, world.collaterals, world.now))
+        terms = {key: _larger_haircut(c) for key, c in world.collaterals.items()}
+        _require_no_less(health, margin.check(account, world.markets, terms, world.now))
 
 
-def _markets(world: World) -> list[tuple[int, Market]]:
-    return list(world.markets.items())
+def _require_no_less(old: Health, new: Health) -> None:
+    assert new.im >= old.im and new.le >= old.le and new.mm >= old.mm
+
+
+def _wilder(m: Market) -> Market:
+    return replace(m, v=m.v + 500, v_slow=m.v_slow + 500)
+
+
+def _larger_base(m: Market) -> Market:
+    return replace(m, margin=replace(m.margin, base=m.margin.base + WAD // 200))
+
+
+def _larger_ratio(m: Market) -> Market:
+    return replace(m, margin=replace(m.margin, mm_ratio=m.margin.mm_ratio + WAD // 50))
+
+
+def _sooner_tier(m: Market) -> Market:
+    return replace(m, margin=replace(m.margin, tier_start=m.margin.tier_start // 2))
+
+
+def _larger_haircut(c: Collateral) -> Collateral:
+    step = WAD // 50
+    return replace(c, haircut_im=c.haircut_im + step, haircut_mm=c.haircut_mm + step)
 
 
 def _more(account: Account) -> Account:
@@ -295,8 +312,11 @@ def settled_profit(step: Step) -> None:
     for event in step.named("Settled"):
         if event["amount"] > 0:
             assert event["amount"] <= step.before.pot + _collected(step)
-    if step.op.name == "withdraw" and step.op.args[1] == SETTLEMENT:
-        assert step.after.account(step.op.args[0]).cash >= 0
+    if step.op.name in ("withdraw", "transfer"):
+        paid = step.op.args[1 if step.op.name == "withdraw" else 2]
+        assert paid != SETTLEMENT or step.after.account(step.op.args[0]).cash >= 0
+    if step.op.name == "execute_redeem":
+        assert step.after.account(step.after.setup.pool_account).cash >= 0
 
 
 def _collected(step: Step) -> int:
@@ -307,7 +327,7 @@ def _collected(step: Step) -> int:
 def conservative(step: Step) -> None:
     """The stable price only adds to IM; MM, LE and E know the spot price alone."""
     world = step.after
-    at_spot = {key: replace(market, stable=market.price) for key, market in _markets(world)}
+    at_spot = {key: replace(market, stable=market.price) for key, market in world.markets.items()}
     for key in step.touched[:3]:
         health = world.health(key)
         spot = margin.check(world.account(key), at_spot, world.collaterals, world.now)
@@ -325,6 +345,20 @@ def healthy_untouchable(step: Step) -> None:
         health = step.start.health(step.subject)
         assert health.equity < health.mm
         assert margin.liquidation_open(health)
+        assert not step.start.account(step.subject).house
+    if step.op.name == "reduce":
+        market = step.after.markets[market_of(step.op.args[1])]
+        assert step.after.now - market.publish <= AGE_MM
+    if step.op.name == "flag":
+        key = step.op.args[0]
+        health = step.start.health(key)
+        if step.after.account(key).in_auction:
+            assert health.equity < health.mm and margin.liquidation_open(health)
+        else:
+            assert step.start.account(key).in_auction and health.equity >= health.le
+    if step.op.name == "write_off":
+        assert step.start.account(step.subject).empty
+        assert step.start.health(step.subject).equity < 0
 
 
 @invariant("C2")
@@ -347,57 +381,64 @@ def no_more_than_needed(step: Step) -> None:
         lots = abs(
             account.size(step.op.args[1]) - step.start.account(step.subject).size(step.op.args[1])
         )
-        closed = account.size(step.op.args[1]) == 0
-        assert closed or new.equity <= new.le + market.price + 2 * lots
+        slack = market.price + 2 * lots
+        if account.size(step.op.args[1]) or new.equity <= new.le + slack:
+            assert new.equity <= new.le + slack
+        else:
+            _require_whole_leg(step)
     elif not account.empty:
         case = liquidation.case_of(step.start, step.subject)
         fraction = step.op.args[2]
         le = max(new.le, liquidation.deal_of(step.start, case, fraction).le)
         assert new.le <= new.equity <= le + liquidation.overshoot(case, fraction)
+    else:
+        _require_whole_account(step)
+
+
+def _require_whole_leg(step: Step) -> None:
+    """A leg goes whole beyond LE only where to leave 10 USD of it would not reach LE."""
+    account, instrument = step.op.args[0], step.op.args[1]
+    desk = closing.desk_of(step.start, account, instrument, step.start.health(account))
+    left = -(-DUST // desk.market.price)
+    assert left >= abs(desk.held) or closing.close_of(desk, abs(desk.held) - left).gap < 0
+
+
+def _require_whole_account(step: Step) -> None:
+    """Everything goes only for E, for the reward, for dust, or because a part would not do.
+
+    It would, where one that leaves a thousandth, or 10 USD, brings the rest above LE by the
+    tolerance at the reward of AHEAD seconds on.
+    """
+    case = liquidation.case_of(step.start, step.subject)
+    health, slack = case.health, liquidation.slack(case, liquidation.TOLERANCE)
+    gross = liquidation.gross(step.start, case.account)
+    if liquidation.no_part_helps(health, health.equity - slack, case.later) or gross < DUST:
+        return
+    rest = max(WAD // 1_000, -(-DUST * WAD // gross)) + liquidation.GRID
+    assert liquidation.gap(step.start, case, WAD - rest, case.later) < slack
 
 
 @invariant("C4")
 def closed_coalition(step: Step) -> None:
-    """Liquidating oneself pays nobody: what a coalition gains is at most r - max(E, 0)."""
+    """Liquidating oneself pays nobody: what a coalition gains is at most r - max(E, 0).
+
+    Of one step; tests.stateful.closed holds runs of them in one block to it.
+    """
     if step.op.name == "reduce":
-        pool_gain = _equity_change(step, step.after.setup.pool_account)
-        premium = _premium(step.start) - _premium(step.after)
+        pool_gain = step.equity_change(step.after.setup.pool_account)
         # the pool's NAV does not fall: what the curve pays out was a premium, never the holders'
-        assert pool_gain + premium >= 0
-        assert _equity_change(step, step.after.setup.insurance_account) >= 0
+        assert pool_gain + premium(step.start) - premium(step.after) >= 0
+        assert step.equity_change(step.after.setup.insurance_account) >= 0
     if step.op.name == "take":
         case = liquidation.case_of(step.start, step.subject)
         worth = max(case.health.equity, 0)
         kept = max(step.after.health(step.subject).equity, 0)
-        gained = _equity_change(step, step.op.args[1]) + kept - worth
+        gained = step.equity_change(step.op.args[1]) + kept - worth
         # joining two amounts of a collateral may lift one floor
         assert gained <= max(0, case.reward - worth) + len(case.account.collateral)
         assert step.after.deficit - step.before.deficit <= max(0, -case.health.equity)
-    if step.op.name not in (*LIQUIDATIONS, "write_off"):
-        assert _fund_spent(step) <= 0
-
-
-def _equity_change(step: Step, account: int) -> int:
-    old, new = step.healths(account)
-    return new.equity - old.equity
-
-
-def _premium(world: World) -> int:
-    account = world.account(world.setup.pool_account)
-    equity = world.health(world.setup.pool_account).equity
-    raw = 0
-    for leg in account.legs:
-        notional = leg.size * world.markets[market_of(leg.instrument)].price
-        raw += -(-notional * notional // (2 * world.pool_params[market_of(leg.instrument)].scale))
-    assert equity - raw <= equity
-    return raw
-
-
-def _fund_spent(step: Step) -> int:
-    fund = step.after.setup.insurance_account
-    if owner_of(fund) == step.op.caller:
-        return 0
-    return -_worth(step, fund) if step.op.name != "withdraw" else 0
+    if step.op.name not in (*LIQUIDATIONS, "write_off", "withdraw_surplus"):
+        assert _worth(step, step.after.setup.insurance_account) >= 0
 
 
 @invariant("C6")
@@ -411,6 +452,10 @@ def clock(step: Step) -> None:
             assert live in (0, old)
         if live != old and not step.before.account(key).in_auction:
             assert step.after.now - last > 3_600
+    if step.op.name == "take" and liquidation.case_of(step.start, step.subject).live == 0:
+        # nothing is given away at the start: the buyer pays for every wei of E
+        event = next(step.named("Taken"))
+        assert event["payment"] * WAD >= event["fraction"] * max(0, event["equity_before"])
     times = sorted({live for live, _ in step.after.clocks.values()})
     assert all(liquidation.delta(a) <= liquidation.delta(b) for a, b in pairwise(times))
 
@@ -424,6 +469,11 @@ def no_dust(step: Step) -> None:
             step.after.markets[market_of(order.instrument)].price
         )
         assert notional == 0 or notional >= DUST
+    if step.op.name == "reduce":
+        key, instrument = step.op.args[:2]
+        price = step.after.markets[market_of(instrument)].price
+        was, left = (abs(w.account(key).size(instrument)) for w in (step.start, step.after))
+        assert left == 0 or left * price >= min(DUST, was * price)
     if step.op.name in ("deposit", "withdraw", "transfer"):
         token = step.op.args[-2 if step.op.name != "withdraw" else 1]
         for key in step.touched:
@@ -459,7 +509,28 @@ def prices_used(step: Step) -> None:
         if ledger.opens(old, new):
             market = step.after.markets[market_of(order.instrument)]
             assert step.after.now - market.publish <= AGE_OPEN
+            assert market.flags & PENDING == 0
             assert market.conf * WAD <= market.feed.conf_cap * 10**5
+        else:
+            market = step.after.markets[market_of(order.instrument)]
+            assert step.after.now - market.publish <= AGE_MM
+            assert market.flags & PENDING == 0
+    if step.op.name in ("withdraw", "transfer"):
+        assert step.after.health(step.op.args[0]).status & LEG_INVALID == 0
+    if step.op.name in ("execute_deposit", "execute_redeem"):
+        _require_fresh_pool(step)
+
+
+def _require_fresh_pool(step: Step) -> None:
+    """A share is priced by trusted prices, at most 15 s old and of after the request's time."""
+    world, request = step.after, step.before.requests[step.op.args[0]]
+    wait = REQUEST_DELAY if step.op.name == "execute_deposit" else COOLDOWN
+    legs = step.start.account(world.setup.pool_account).legs
+    for key in {1, *(market_of(leg.instrument) for leg in legs)}:
+        market = world.markets[key]
+        assert world.now - market.publish <= AGE_OPEN
+        assert market.flags & (PENDING | UNTRUSTED) == 0
+        assert market.publish >= request.time + wait
 
 
 @invariant("D2")
@@ -470,7 +541,12 @@ def time_rises(step: Step) -> None:
         assert market.publish >= old.publish
         assert market.publish > old.publish or market.price == old.price
     for signer, time in step.after.signer_times.items():
-        assert time >= step.before.signer_times[signer]
+        # a newcomer has none
+        assert time >= step.before.signer_times.get(signer, 0)
+    if step.op.name == "update":
+        seen = step.before.signer_times
+        if any(report.publish < seen[report.signer] for report in step.op.reports):
+            assert step.answer == 0 and step.after.markets == step.before.markets
 
 
 @invariant("D3")
@@ -481,15 +557,33 @@ def no_known_price(step: Step) -> None:
         earliest = step.before.commits[order] + COMMIT_DELAY
         market = step.after.markets[market_of(order.instrument)]
         assert market.publish >= earliest > market.publish - market.gap
+    if step.op.name == "cancel":
+        # no price that fills it can have been seen: it would be signed for a second from now on
+        assert step.after.now + FUTURE < step.before.commits[step.op.args[0]] + COMMIT_DELAY
 
 
 @invariant("D4")
 def accrual(step: Step) -> None:
-    """Accruing twice in a block is once; the rate stays within its cap."""
-    for market in step.after.markets.values():
+    """Accruing twice in a block is once; the rate stays within its cap and follows the tilt."""
+    for key, market in step.after.markets.items():
         once = accrue(market, step.after.now)
         assert accrue(once, step.after.now) == once
         assert abs(market.rate) * RATE_TO_WAD <= RATE_MAX
+        _require_drift(step, key)
+
+
+def _require_drift(step: Step, key: int) -> None:
+    """The rate drifts the way of the tilt that stood, and F by at most the largest rate."""
+    old, new = step.before.markets[key], step.after.markets[key]
+    if old.tilt >= 0:
+        assert new.rate >= old.rate
+    if old.tilt <= 0:
+        assert new.rate <= old.rate
+    before, after = (funding_now(m, step.after.now) for m in (step.start.markets[key], new))
+    assert before == after
+    if new.funding != old.funding:
+        most = old.price * RATE_MAX * (step.after.now - old.time) // WAD + 1
+        assert abs(new.funding - old.funding) <= most
 
 
 # ---- E: rounding and shares ----------------------------------------------------------------------
@@ -499,7 +593,7 @@ def accrual(step: Step) -> None:
 def round_trips(step: Step) -> None:
     """Shares bought and sold, legs opened and closed at one price never gain."""
     world = step.after
-    worth, supply = (value - VIRTUAL for value in _share_price(world))
+    worth, supply = (value - VIRTUAL for value in share_price(world))
     for assets in (1, 10**9 + 7, 12_345 * WAD + 1):
         minted = pool.to_shares_down(assets, supply, worth)
         assert pool.to_assets_down(minted, supply + minted, worth + assets) <= assets
@@ -515,33 +609,72 @@ def round_trips(step: Step) -> None:
 
 @invariant("E2")
 def directed(step: Step) -> None:
-    """Roundings favour the protocol: fills against the taker, slices and payments likewise."""
+    """Roundings favour the protocol, and by less than one unit: fills, fees, payments, pays."""
     for event in step.named("Filled"):
-        market = market_of(event["instrument"])
-        p = step.after.pool_params[market]
-        skew = event["venue_size"] + event["size"]
-        exact = pool.price_of(step.after.markets[market], p, -skew, event["size"], 0)
-        assert (event["price"] - exact) * event["size"] >= 0
+        key = market_of(event["instrument"])
+        market, p = step.start.markets[key], step.after.pool_params[key]
+        size = event["size"]
+        spread = max(p.spread_min, market.conf * WAD // CONF_ONE)
+        skew = Fraction(-2 * (event["venue_size"] + size) + size, 2 * p.scale) * market.price
+        side = 1 if size > 0 else -1
+        against = (event["price"] - market.price * (1 + skew + Fraction(side * spread, WAD))) * side
+        # to 1e-18 first, then to the tick
+        assert 0 <= against < 2
+        _require_up(event["fee"], p.fee * abs(size) * event["price"])
+    if step.op.name == "reduce":
+        event = next(step.named("Reduced"))
+        p = step.after.pool_params[market_of(event["instrument"])]
+        value = abs(event["size"]) * event["price"]
+        _require_up(event["fee"], p.fee * value)
+        _require_up(event["liquidation_fee"], p.liquidation_fee * value)
     if step.op.name == "take":
         case = liquidation.case_of(step.start, step.subject)
         owed = step.op.args[2] * max(0, case.health.equity - case.reward)
-        payment = next(step.named("Taken"))["payment"]
-        assert payment * WAD >= owed > (payment - 1) * WAD or payment == owed == 0
+        _require_up(next(step.named("Taken"))["payment"], owed)
+
+
+def _require_up(amount: int, exact_wad: int) -> None:
+    """Require that an amount is the exact one, rounded up."""
+    assert amount * WAD >= exact_wad > (amount - 1) * WAD
 
 
 @invariant("E3")
-def share_price(step: Step) -> None:
-    """At constant prices no action lowers the price of a pool share."""
-    old = _share_price(step.start)
-    new = _share_price(step.after)
+def share_value(step: Step) -> None:
+    """At constant prices no action lowers the price of a pool share, nor costs whoever enters."""
+    if step.op.name == "set_pool":
+        # another scale is another premium
+        return
+    old, new = share_price(step.start), share_price(step.after)
     assert new[0] * old[1] >= old[0] * new[1]
+    if step.op.name == "execute_deposit" and step.answer:
+        request = step.before.requests[step.op.args[0]]
+        paid = request.assets * step.after.setup.scale
+        got = step.answer * new[0] // new[1]
+        # a deposit from a dollar on loses at most a millionth, whatever others gave before
+        assert paid - got <= max(1, new[0] // new[1]) + 1
+        assert paid < WAD or (paid - got) * 10**6 <= paid
 
 
-def _share_price(world: World) -> tuple[int, int]:
-    account = world.account(world.setup.pool_account)
-    equity = world.health(world.setup.pool_account).equity
-    worth = pool.nav(equity, account, world.markets, world.pool_params)
-    return worth + VIRTUAL, world.supply + VIRTUAL
+# ---- F: whole system -----------------------------------------------------------------------------
+
+
+@invariant("F4")
+def powers(step: Step) -> None:
+    """An owner's action moves nothing that anybody owns, but surplus out of the fund."""
+    if step.op.name not in OWNER_ACTIONS:
+        return
+    old, new, fund = step.start, step.after, step.after.setup.insurance_account
+    assert set(step.touched) <= {fund}
+    assert (new.deficit, new.shares, new.supply) == (old.deficit, old.shares, old.supply)
+    surplus = 0
+    if step.op.name == "withdraw_surplus":
+        surplus = step.op.args[0]
+        assert _worth(step, fund) == -surplus * new.setup.scale
+    else:
+        assert not step.touched and new.pot == old.pot
+    for key, token in new.tokens.items():
+        taken = old.tokens[key].tracked - token.tracked
+        assert taken == (surplus if key == SETTLEMENT else 0)
 
 
 def check_all(step: Step) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from tests.reference import closing, liquidation, words
+from tests.reference import closing, insurance, liquidation, words
+from tests.reference import shares as pool_shares
 from tests.reference.facts import Account
 from tests.reference.orders import Order
 from tests.reference.refused import Refused
 from tests.reference.state import World
-from tests.stateful.evm import Method, Reverted
+from tests.reference.units import WAD
+from tests.stateful.closed import Window
+from tests.stateful.evm import Contract, Method, Reverted
 from tests.stateful.house import ACTORS, House
-from tests.stateful.invariants import Step, check_all
+from tests.stateful.invariants import check_all
 from tests.stateful.mirror import Mirror
 from tests.stateful.ops import Op, perform, send
 from tests.stateful.rules import Actors
+from tests.stateful.step import Step
 from tests.stateful.terms import DEPLOYMENTS
 
 FULL_EVERY = 25
@@ -35,11 +39,17 @@ class Tally:
     tried: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # events that were seen, takes and closes by their kind
+    seen: Counter[str] = field(default_factory=Counter)
+    # runs of ops of a coalition in one block
+    windows: int = 0
 
     def __iadd__(self, other: Tally) -> Tally:
         self.tried += other.tried
         self.passed += other.passed
         self.reasons += other.reasons
+        self.seen += other.seen
+        self.windows += other.windows
         return self
 
 
@@ -76,6 +86,7 @@ class Machine:
         self.history: list[Op] = []
         tokens = {token.address: key for key, token in enumerate(self.house.tokens)}
         self.mirror = Mirror(self.world, tokens)
+        self.window: Window | None = None
         self._order_ids: dict[Order, bytes] = {}
         self._account_words = self.house.clearinghouse.method("account_words", 1)
 
@@ -95,13 +106,15 @@ class Machine:
         if told:
             self.tally.reasons[rule or op.name, told] += 1
             self.world = clock
+            self._stay_closed(op)
         else:
             self.tally.passed[rule or op.name] += 1
             self._same_answer(op, answer, result)
             self.world = after
             self._follow(op, before, clock, answer)
-        self._compare(before, everyone=bool(told))
-        if len(self.history) % FULL_EVERY == 0:
+        # what is refused or given away must have changed nothing that is not looked at otherwise
+        self._compare(before, everyone=bool(told) or op.name == "donate")
+        if len(self.history) % FULL_EVERY == 0 or op.name == "donate":
             self._compare_rest()
         return not told
 
@@ -119,7 +132,7 @@ class Machine:
             return reverted.reason, None
 
     def _same_answer(self, op: Op, answer: Any, result: Any) -> None:
-        if answer is not None and answer != result and op.name != "update":
+        if answer is not None and answer != result:
             raise Diverged(f"{op}: reference answers {answer}, chain {result}")
 
     def _follow(self, op: Op, before: World, clock: World, answer: Any) -> None:
@@ -127,11 +140,44 @@ class Machine:
         events = tuple(self._events())
         for name, arguments in events:
             self.mirror.read(name, arguments)
+            self.tally.seen[kind_of(name, arguments)] += 1
+        self._follow_books(before)
         start = clock
         if op.reports:
             start, _ = perform(clock, Op("update", op.caller, (), op.reports))
-        step = Step(op, before, start, self.world, answer, events, self._balances())
+        core = self.house.clearinghouse.address
+        step = Step(op, before, start, self.world, answer, events, self._balances(), core)
         check_all(step)
+        self._follow_window(step)
+
+    def _follow_books(self, before: World) -> None:
+        """Compare the books that the logs tell with what the op changed (F7)."""
+        try:
+            for key, account in self.world.accounts.items():
+                if before.accounts.get(key) is not account:
+                    self.mirror.compare_account(key, account)
+            self.mirror.compare_sums(self.world)
+        except AssertionError as broken:
+            raise Diverged(f"F7 after {self.history[-1]}: {broken}") from broken
+
+    def _follow_window(self, step: Step) -> None:
+        """Hold a coalition to C4 from the first op of its window to the last."""
+        if not step.op.closed:
+            self.window = None
+            return
+        if self.window is None or not self.window.continues(step):
+            self.window = Window(step.op.closed, step.start)
+            self.tally.windows += 1
+        try:
+            self.window.follow(step)
+        except AssertionError as broken:
+            raise Diverged(f"C4 in the window of {step.op}: {broken}") from broken
+
+    def _stay_closed(self, op: Op) -> None:
+        """Close the window when an op that was refused let time pass or was somebody else's."""
+        window = self.window
+        if window is not None and (op.closed != window.owners or op.wait or op.blocks):
+            self.window = None
 
     def _events(self) -> list[tuple[str, Any]]:
         found = []
@@ -208,12 +254,21 @@ class Machine:
                 self._same(f"purse of {actor:x}", purse, self._balance(key, actor))
         self._compare_pool()
         self._compare_hands()
+        self._compare_slots()
+        for market in world.pool_params:
+            covered = (insurance.cash_of(world), insurance.room_of(world, market))
+            self._same("fund", covered, tuple(self.house.fund.view("available", market)))
 
     def _compare_pool(self) -> None:
         world, venue = self.world, self.house.pool
         self._same("supply", world.supply, venue.view("totalSupply"))
         for holder, shares in world.shares.items():
             self._same(f"shares of {holder:x}", shares, venue.view("balanceOf", holder))
+        try:
+            worth: Any = pool_shares.nav_at(world, 0)
+        except Refused as refused:
+            worth = refused.reason
+        self._same("NAV", worth, self._asked(venue, "nav"))
         for key in range(1, world.next_request):
             request = world.requests.get(key)
             expected = (0, 0, 0, False)
@@ -221,6 +276,23 @@ class Machine:
                 amount = request.assets or request.shares
                 expected = (request.owner, request.time, amount, bool(request.shares))
             self._same(f"request {key}", expected, tuple(venue.view("request", key)))
+
+    def _asked(self, contract: Contract, name: str, *args: int) -> Any:
+        """Return what a view answers, or why it refuses."""
+        try:
+            return contract.view(name, *args)
+        except Reverted as reverted:
+            return reverted.reason
+
+    def _compare_slots(self) -> None:
+        """Compare the slots themselves: a closed leg or collateral leaves none behind (C8)."""
+        core = self.house.clearinghouse.address
+        for key, account in self.world.accounts.items():
+            _, legs, amounts = words.encode_account(account)
+            base = self.house.entries_slot(key)
+            for index, expected in enumerate((*legs, *amounts)):
+                found = self.house.evm.storage(core, base + index)
+                self._same(f"slot {index} of {key:x}", expected, found)
 
     def _compare_hands(self) -> None:
         world = self.world
@@ -262,6 +334,13 @@ class Machine:
             self.mirror.compare(self.world)
         except AssertionError as broken:
             raise Diverged(f"F7: {broken}") from broken
+
+
+def kind_of(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return an event's name, and which of its kinds it tells of."""
+    if name == "Taken":
+        return "Taken whole" if arguments["fraction"] == WAD else "Taken part"
+    return f"Closed {arguments['reason']}" if name == "Closed" else name
 
 
 def replace_time(world: World, now: int, block: int) -> World:

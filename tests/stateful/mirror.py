@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.reference import words
+from tests.reference.facts import Account
 from tests.reference.state import SETTLEMENT, World
-from tests.reference.units import IN_AUCTION, PENDING, UNTRUSTED
+from tests.reference.units import PENDING, UNTRUSTED
 from tests.reference.words import price_word
 
 Arguments = Mapping[str, Any]
@@ -153,16 +154,24 @@ class Mirror:
     def compare(self, world: World) -> None:
         """Assert that the logs tell all of the world's books."""
         assert self.listed == world.listed
-        assert (self.pot, self.deficit) == (world.pot, world.deficit)
-        for key, token in world.tokens.items():
-            assert self.tracked[key] == token.tracked
+        self.compare_sums(world)
         for key, account in world.accounts.items():
-            book = self.books[key]
-            assert (book.cash, book.quote) == (account.cash, account.quote)
-            assert book.auction == (account.flags & IN_AUCTION != 0)
-            assert book.legs == {leg.instrument: leg.size for leg in account.legs}
-            assert book.collateral == {held.id: held.amount for held in account.collateral}
+            self.compare_account(key, account)
         for key, market in world.markets.items():
             assert self.prices[key] == words.price_word(market)
             told = (market.funding, market.rate, market.tilt, market.open_interest)
             assert self.trades[key] == told
+
+    def compare_sums(self, world: World) -> None:
+        """Assert that the logs tell pot, deficit and what is tracked."""
+        assert (self.pot, self.deficit) == (world.pot, world.deficit)
+        for key, token in world.tokens.items():
+            assert self.tracked[key] == token.tracked
+
+    def compare_account(self, key: int, account: Account) -> None:
+        """Assert that the logs tell one account."""
+        book = self.books[key]
+        assert (book.cash, book.quote) == (account.cash, account.quote)
+        assert book.auction == account.in_auction
+        assert book.legs == {leg.instrument: leg.size for leg in account.legs}
+        assert book.collateral == {held.id: held.amount for held in account.collateral}

@@ -9,6 +9,7 @@ from typing import Any
 from tests.reference import insurance, ledger, liquidation, orders, shares
 from tests.reference.orders import Order
 from tests.reference.state import World
+from tests.stateful import powers
 from tests.stateful.house import House
 
 Reports = ledger.Reports
@@ -24,6 +25,8 @@ class Op:
     reports: Reports = ()
     wait: int = 0
     blocks: int = 1
+    # the owners among whom alone things happen, as long as no time passes (C4)
+    closed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,19 @@ def _funded(world: World, op: Op) -> None:
     insurance.fund(world, op.caller, *op.args)
 
 
+def _shared(world: World, op: Op) -> None:
+    receiver, amount = op.args
+    shares._move_shares(world, op.caller, -amount)
+    shares._move_shares(world, receiver, amount)
+
+
+def _of_owner(name: str) -> Action:
+    return Action(
+        lambda world, op: powers.MODELS[name](world, *op.args),
+        lambda house, op: powers.send(house, name, op.args),
+    )
+
+
 ACTIONS = {
     "update": Action(
         lambda w, op: ledger.update(w, op.reports),
@@ -169,4 +185,6 @@ ACTIONS = {
     "write_off": Action(lambda w, op: liquidation.write_off(w, *op.args), _hammer("write_off")),
     "donate": Action(_donated, _donate),
     "fund": Action(_funded, _fund),
+    "share": Action(_shared, lambda house, op: _silent(_pool("transfer")(house, op))),
+    **{name: _of_owner(name) for name in powers.MODELS},
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 from tests.reference import closing, liquidation, margin
@@ -11,7 +11,7 @@ from tests.reference.facts import Account, Health, Market
 from tests.reference.oracle import Quote, Report
 from tests.reference.orders import Order
 from tests.reference.refused import Refused
-from tests.reference.state import SETTLEMENT, World, min_amount, owner_of, with_leg
+from tests.reference.state import SETTLEMENT, World, owner_of, with_leg
 from tests.reference.units import (
     COMMIT_DELAY,
     COOLDOWN,
@@ -24,28 +24,51 @@ from tests.reference.units import (
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
+from tests.stateful import powers
+from tests.stateful.coalition import Coalition
 from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS, TRADERS
 from tests.stateful.ops import Op
-from tests.support.signing import SIGNERS
+from tests.stateful.refusals import USD, Refusals, account_id
+from tests.stateful.sinking import Sinking
 
-USD = WAD
+# how often each kind of action is tried
+RULES = {
+    "walk": 7,
+    "steer": 13,
+    "crash": 0.8,
+    "outage": 0.4,
+    "deposit": 5,
+    "withdraw": 5,
+    "transfer": 3,
+    "settle": 4,
+    "settle_pair": 3,
+    "commit": 14,
+    "execute": 30,
+    "cancel": 6,
+    "refund": 4,
+    "request_deposit": 1.5,
+    "execute_deposit": 2,
+    "request_redeem": 1.5,
+    "execute_redeem": 3,
+    "flag": 6,
+    "reduce": 14,
+    "take": 10,
+    "write_off": 2,
+    "donate": 1,
+    "gift": 1,
+    "fund": 1,
+    "share": 1,
+    "owner": 2,
+    "replay": 2,
+    "closed": 0.8,
+    "sink": 0.7,
+    "invalid": 6,
+}
+# what follows a move of a price to somebody's threshold
+HUNT = ("flag",) * 4 + ("reduce",) * 12 + ("take",) * 6 + ("closed", "commit", "execute")
 
 
-def account_id(owner: int, index: int = 0) -> int:
-    """Return the id of an owner's account."""
-    return owner << 96 | index
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One kind of action: how often it is tried, and what makes an op of it."""
-
-    name: str
-    weight: float
-    make: Callable[[], Op | None]
-
-
-class Actors:
+class Actors(Refusals):
     """Chooses the next op from the facts alone; the same seed chooses the same ops."""
 
     def __init__(self, seed: int, world: World) -> None:
@@ -54,26 +77,30 @@ class Actors:
         # what the market thinks; reports follow it, guards or not
         self.truth = {key: market.price for key, market in world.markets.items()}
         self.salt = 0
-        # how many of the next ops are likely to be liquidations
+        # how many of the next ops are likely to be liquidations, or a coalition's
         self.hunted = 0
+        self.left = 0
+        self.story: Iterator[Op] = iter(())
+        self.coalition = Coalition(self.rng)
+        # what sources have signed, to be shown again
+        self.signed: list[tuple[Report, ...]] = []
         self.venue = owner_of(world.setup.pool_account)
-        self.rules = self._rules()
 
     def opening(self) -> list[Op]:
         """Return the first ops: a fund, a pool with money, accounts with collateral."""
-        ops = [Op("fund", OWNER, (self._atoms(SETTLEMENT, 20_000),))]
+        ops = [Op("fund", OWNER, (self.atoms(SETTLEMENT, 20_000),))]
         for owner in PROVIDERS:
-            amount = self._atoms(SETTLEMENT, 700_000)
+            amount = self.atoms(SETTLEMENT, 700_000)
             ops.append(Op("request_deposit", owner, (amount, owner)))
         for number in range(1, len(PROVIDERS) + 1):
             wait = 3 if number == 1 else 0
             reports = self.reports(self.world.now + wait) if wait else ()
             ops.append(Op("execute_deposit", KEEPERS[0], (number,), reports, wait))
         for owner in TRADERS:
-            amount = self._atoms(SETTLEMENT, self.rng.choice((2_000, 20_000, 60_000)))
+            amount = self.atoms(SETTLEMENT, self.rng.choice((2_000, 20_000, 60_000)))
             ops.append(Op("deposit", owner, (account_id(owner), SETTLEMENT, amount)))
         for owner in BUYERS:
-            amount = self._atoms(SETTLEMENT, 4_000_000)
+            amount = self.atoms(SETTLEMENT, 4_000_000)
             ops.append(Op("deposit", owner, (account_id(owner), SETTLEMENT, amount)))
         return ops
 
@@ -82,44 +109,21 @@ class Actors:
     def next_op(self, world: World) -> tuple[str, Op]:
         """Return the next rule that applies, and its op."""
         self.world = world
-        weights = [rule.weight for rule in self.rules]
+        told = next(self.story, None)
+        if told is not None:
+            return "write_off" if told.name == "write_off" else "sink", told
+        if self.left:
+            self.left -= 1
+            return "closed", self.coalition.next_op(world)
+        names, weights = list(RULES), list(RULES.values())
         while True:
-            rule = self.rng.choices(self.rules, weights)[0]
+            name = self.rng.choices(names, weights)[0]
             if self.hunted and self.rng.random() < 0.7:
-                name = self.rng.choice(("flag", "reduce", "reduce", "reduce", "take"))
-                rule = next(rule for rule in self.rules if rule.name == name)
+                name = self.rng.choice(HUNT)
             self.hunted = max(0, self.hunted - 1)
-            op = rule.make()
+            op: Op | None = getattr(self, name)()
             if op is not None:
-                return rule.name, op
-
-    def _rules(self) -> list[Rule]:
-        return [
-            Rule("walk", 10, self.walk),
-            Rule("steer", 9, self.steer),
-            Rule("crash", 0.8, self.crash),
-            Rule("outage", 0.4, self.outage),
-            Rule("deposit", 5, self.deposit),
-            Rule("withdraw", 5, self.withdraw),
-            Rule("transfer", 3, self.transfer),
-            Rule("settle", 4, self.settle),
-            Rule("settle_pair", 3, self.settle_pair),
-            Rule("commit", 14, self.commit),
-            Rule("execute", 30, self.execute),
-            Rule("cancel", 2, self.cancel),
-            Rule("refund", 4, self.refund),
-            Rule("request_deposit", 1.5, self.request_deposit),
-            Rule("execute_deposit", 2, self.execute_deposit),
-            Rule("request_redeem", 1.5, self.request_redeem),
-            Rule("execute_redeem", 3, self.execute_redeem),
-            Rule("flag", 6, self.flag),
-            Rule("reduce", 14, self.reduce),
-            Rule("take", 10, self.take),
-            Rule("write_off", 2, self.write_off),
-            Rule("donate", 1, self.donate),
-            Rule("fund", 1, self.fund),
-            Rule("invalid", 6, self.invalid),
-        ]
+                return name, op
 
     def _wait(self) -> tuple[int, int]:
         """Return seconds and blocks before an op."""
@@ -155,7 +159,8 @@ class Actors:
         """Return what three or four sources sign about every market."""
         rng = self.rng
         publish = now - rng.choice((0, 0, 0, 0, 1))
-        signers = sorted(rng.sample(range(SIGNERS), rng.choice((3, 3, 3, 4))))
+        seated = sorted(self.world.signer_times)
+        signers = sorted(rng.sample(seated, min(len(seated), rng.choice((3, 3, 3, 4)))))
         conf = rng.choice((0, 0, 10, 50, 200)) if rng.random() < 0.97 else 1_500
         made = []
         for signer in signers:
@@ -164,47 +169,72 @@ class Actors:
                 for key, price in sorted(self.truth.items())
             )
             made.append(Report(signer, publish - rng.choice((0, 0, 0, 1)), quotes))
-        return tuple(made)
+        self.signed = [*self.signed[-20:], tuple(made)]
+        return self.signed[-1]
 
     def _update(self, seconds: int, blocks: int = 1) -> Op:
         reports = self.reports(self.world.now + seconds)
         return Op("update", self.rng.choice(KEEPERS), (), reports, seconds, blocks)
 
+    def replay(self) -> Op:
+        """Show reports again, out of order, or older than what is stored: none changes a price."""
+        rng = self.rng
+        reports = rng.choice(self.signed)
+        behind = rng.choice((0, 0, 1, 7, 90))
+        if rng.random() < 0.4:
+            # of now, but for one source that goes back
+            reports = self.reports(self.world.now)
+            late = rng.randrange(len(reports))
+            times = [report.publish - (2 if i == late else 0) for i, report in enumerate(reports)]
+        else:
+            times = [report.publish - behind for report in reports]
+        seated = self.world.signer_times
+        shown = tuple(
+            replace(report, publish=time)
+            for report, time in zip(reports, times, strict=True)
+            if report.signer in seated
+        )
+        return Op("update", rng.choice(KEEPERS), (), shown, 0, rng.choice((0, 1)))
+
     def walk(self) -> Op:
         """Move every price a little."""
         for key, price in self.truth.items():
-            self._move(key, price * self.rng.randint(9_970, 10_030) // 10_000)
+            self.move(key, price * self.rng.randint(9_970, 10_030) // 10_000)
         return self._update(self.rng.choice((1, 2, 3, 5, 8, 12)))
 
-    def _move(self, key: int, price: int) -> None:
+    def move(self, key: int, price: int) -> None:
         """Set the true price of a market, kept within a factor of 8 of its listing."""
         feed = self.world.markets[key].feed
         self.truth[key] = min(feed.max_price * 9 // 10, max(feed.min_price * 11 // 10, price))
 
     def steer(self) -> Op | None:
         """Move one price to where an account crosses MM, LE or IM."""
-        self.hunted = 5
+        self.hunted = 6
         if any(market.flags & PENDING for market in self.world.markets.values()):
             # the jump of an earlier move waits to be confirmed
             return self._update(self.rng.choice((6, 8, 31)))
         bound = self.rng.choice(("mm", "mm", "mm", "mm", "le", "im", "zero"))
-        found = self._nearest(bound)
+        accounts = self._with_legs()
+        running = [key for key in accounts if self.world.account(key).in_auction]
+        if running and self.rng.random() < 0.4:
+            # a price that cures an account: its auction may be cleared by anyone
+            bound, accounts = "le", running
+        found = self._nearest(accounts, bound)
         if found is None:
             return None
         market, price = found
         # a little beyond, so that few accounts jump over the whole of their margin
         toward = 1 if price > self.world.markets[market].price else -1
-        self._move(market, price * (10_000 + toward * self.rng.randint(-5, 25)) // 10_000)
+        self.move(market, price * (10_000 + toward * self.rng.randint(-5, 25)) // 10_000)
         return self._update(self.rng.choice((5, 8, 12, 20)))
 
-    def _nearest(self, bound: str) -> tuple[int, int] | None:
-        """Return the market and price at which one of a few accounts crosses its bound first."""
-        accounts = self._with_legs()
+    def _nearest(self, accounts: list[int], bound: str) -> tuple[int, int] | None:
+        """Return the market and price at which one of some accounts crosses its bound first."""
         best: tuple[int, int, int] | None = None
-        for key in self.rng.sample(accounts, min(4, len(accounts))):
+        for key in self.rng.sample(accounts, min(8, len(accounts))):
             account = self.world.account(key)
             market = market_of(self.rng.choice(account.legs).instrument)
-            price = self._threshold(account, market, bound)
+            price = self.threshold(account, market, bound)
             if price is None:
                 continue
             last = self.world.markets[market].price
@@ -213,7 +243,7 @@ class Actors:
                 best = (distance, market, price)
         return None if best is None else best[1:]
 
-    def _threshold(self, account: Account, market: int, bound: str) -> int | None:
+    def threshold(self, account: Account, market: int, bound: str) -> int | None:
         """Return the price at which E crosses a requirement, by halving."""
         last = self.world.markets[market].price
         low, high = last, None
@@ -246,7 +276,7 @@ class Actors:
         """Move one price far at once: it waits, is confirmed, and leaves deficits."""
         key = self.rng.choice(list(self.world.pool_params))
         factor = self.rng.choice((60, 75, 85, 90, 112, 125, 140))
-        self._move(key, self.truth[key] * factor // 100)
+        self.move(key, self.truth[key] * factor // 100)
         return self._update(self.rng.choice((1, 5)))
 
     def outage(self) -> Op:
@@ -267,9 +297,9 @@ class Actors:
         dollars = rng.choice((50, 1_000, 5_000, 20_000, 100_000)) * rng.randint(50, 150) // 100
         if owner in BUYERS and own:
             dollars *= 5
-        return self._op("deposit", caller, key, token, self._atoms(token, dollars))
+        return self._op("deposit", caller, key, token, self.atoms(token, dollars))
 
-    def _atoms(self, token: int, dollars: int) -> int:
+    def atoms(self, token: int, dollars: int) -> int:
         """Return an amount of a token worth about so many dollars, odd atoms included."""
         unit = self.world.tokens[token].unit
         price = TICKS_PER_USD
@@ -288,6 +318,9 @@ class Actors:
         else:
             held = account.amount(token)
         part = self.rng.choice((10, 30, 60, 99, 100))
+        if owner_of(key) in BUYERS:
+            # they are to have room for what they take over
+            part //= 10
         return held * part // 100 if part < 100 else held + self.rng.choice((0, 0, 0, 1))
 
     def _movable(self) -> tuple[int, int] | None:
@@ -338,7 +371,7 @@ class Actors:
     def commit(self) -> Op | None:
         key = self._any_user()
         sunk = [k for k, h in self._below() if h.equity < 0 and self.world.account(k).legs]
-        if sunk and self.rng.random() < 0.2:
+        if sunk and self.rng.random() < 0.4:
             key = self.rng.choice(sunk)
         health = self.world.health(key)
         account = self.world.account(key)
@@ -352,13 +385,13 @@ class Actors:
         elif health.equity <= 100 * USD:
             return None
         else:
-            lots = self._opening(account, health, market)
+            lots = self.opening_lots(account, health, market)
         if lots == 0:
             return None
         reduce_only = bool(closing) and self.rng.random() < 0.5
-        return self._op("commit", owner_of(key), self._order(key, market, lots, reduce_only))
+        return self._op("commit", owner_of(key), self.order(key, market, lots, reduce_only))
 
-    def _opening(self, account: Account, health: Health, market: int) -> int:
+    def opening_lots(self, account: Account, health: Health, market: int) -> int:
         """Return lots that use some part of the room to IM, sometimes too many."""
         m = self.world.markets[market]
         room = max(0, health.equity - health.im)
@@ -384,7 +417,7 @@ class Actors:
         health = margin.check(after, self.world.markets, self.world.collaterals, self.world.now)
         return health.equity >= health.im
 
-    def _order(self, key: int, market: int, lots: int, reduce_only: bool) -> Order:
+    def order(self, key: int, market: int, lots: int, reduce_only: bool) -> Order:
         price = self.truth[market]
         worst = price * (105 if lots > 0 else 95) // 100
         if self.rng.random() < 0.04:
@@ -413,7 +446,8 @@ class Actors:
         ]
         if not orders:
             return None
-        order, time = self.rng.choice(orders)
+        sunk = [pair for pair in orders if self.world.health(pair[0].account).equity < 0]
+        order, time = self.rng.choice(sunk if sunk and self.rng.random() < 0.8 else orders)
         market = self.world.markets[market_of(order.instrument)]
         earliest = time + COMMIT_DELAY
         op = self._op("execute", self.rng.choice(KEEPERS), order)
@@ -453,7 +487,7 @@ class Actors:
 
     def request_deposit(self) -> Op:
         owner = self.rng.choice(PROVIDERS)
-        amount = self._atoms(SETTLEMENT, self.rng.choice((1_000, 50_000, 400_000)))
+        amount = self.atoms(SETTLEMENT, self.rng.choice((1_000, 50_000, 400_000)))
         return self._op("request_deposit", owner, amount, owner)
 
     def request_redeem(self) -> Op | None:
@@ -550,10 +584,17 @@ class Actors:
         fraction = WAD
         if case.health.equity < case.health.mm and self.rng.random() < 0.9:
             fraction = liquidation.planned_fraction(ahead, case)
-        buyer = account_id(self.rng.choice(BUYERS), self.rng.choice((0, 0, 0, 0, 1)))
+        strangers = [account_id(owner) for owner in BUYERS if owner != owner_of(key)]
+        buyer = max(strangers, key=self._room)
+        if self.rng.random() < 0.15:
+            buyer = account_id(self.rng.choice(BUYERS), self.rng.choice((0, 1)))
         generous = 10**30
         args = (key, buyer, fraction, generous, 0, self.world.now + 20)
         return Op("take", owner_of(buyer), args, (), seconds, blocks)
+
+    def _room(self, key: int) -> int:
+        health = self.world.health(key)
+        return health.equity - health.im
 
     def write_off(self) -> Op | None:
         broke = [
@@ -572,115 +613,39 @@ class Actors:
             owner_of(self.world.setup.insurance_account),
             self.core,
         )
-        amount = self._atoms(token, 1_000)
+        amount = self.atoms(token, 1_000)
         return self._op("donate", TRADERS[-1], token, self.rng.choice(targets), amount)
 
     core = 0
 
+    def gift(self) -> Op:
+        """Pay into an account of the house: what a first depositor's attacker would do."""
+        setup = self.world.setup
+        to = self.rng.choice((setup.pool_account, setup.waiting_account, setup.fee_account))
+        amount = self.atoms(SETTLEMENT, self.rng.choice((1, 1_000, 40_000)))
+        return self._op("deposit", TRADERS[-1], to, SETTLEMENT, amount)
+
+    def share(self) -> Op | None:
+        """Hand pool shares on."""
+        giver, taker = self.rng.sample(PROVIDERS, 2)
+        amount = self.world.shares.get(giver, 0) * self.rng.choice((1, 3)) // 50
+        return self._op("share", giver, taker, amount) if amount else None
+
+    def owner(self) -> Op:
+        """Change a parameter."""
+        name, args = powers.choose(self.rng, self.world)
+        return self._op(name, OWNER, *args)
+
+    def sink(self) -> Op:
+        """Begin the story of an account that goes under water."""
+        self.story = Sinking(self).story()
+        return next(self.story)
+
+    def closed(self) -> Op:
+        """Begin a window of a coalition: a few ops in one block, nobody else between them."""
+        self.coalition.gather(self.world)
+        self.left = self.rng.randint(3, 6)
+        return self.coalition.next_op(self.world)
+
     def fund(self) -> Op:
-        return self._op("fund", OWNER, self._atoms(SETTLEMENT, self.rng.choice((100, 3_000))))
-
-    # ---- what must be refused
-
-    def invalid(self) -> Op:
-        """Return an action that the rules forbid."""
-        return self.rng.choice(
-            (
-                self._stranger,
-                self._zero,
-                self._beyond,
-                self._healthy_victim,
-                self._odd_order,
-                self._forged,
-                self._dusty,
-                self._own_account,
-            )
-        )()
-
-    def _stranger(self) -> Op:
-        key = self._any_user()
-        thief = next(owner for owner in TRADERS if owner != owner_of(key))
-        if self.rng.random() < 0.5:
-            return self._op("withdraw", thief, key, SETTLEMENT, 1, thief)
-        return self._op("commit", thief, self._order(key, 1, 10**8, False))
-
-    def _zero(self) -> Op:
-        key = self._any_user()
-        name = self.rng.choice(("deposit", "withdraw"))
-        args = (key, SETTLEMENT, 0)
-        if name == "withdraw":
-            return self._op(name, owner_of(key), *args, owner_of(key))
-        return self._op(name, owner_of(key), *args)
-
-    def _beyond(self) -> Op:
-        """Ask for more cash than the account has."""
-        key = self._any_user()
-        account = self.world.account(key)
-        amount = max(0, account.cash + account.quote) // self.world.setup.scale
-        amount += self._atoms(SETTLEMENT, 1_000_000)
-        return self._op("withdraw", owner_of(key), key, SETTLEMENT, amount, owner_of(key))
-
-    def _healthy_victim(self) -> Op:
-        users = [key for key in self._users() if self._healthy(key)]
-        key = self.rng.choice(users or [account_id(TRADERS[0], 7)])
-        account = self.world.account(key)
-        name = self.rng.choice(("flag", "take", "reduce", "write_off"))
-        if name == "take":
-            buyer = account_id(next(owner for owner in BUYERS if owner != owner_of(key)))
-            args = (key, buyer, WAD, 10**30, 0, self.world.now + 20)
-            return self._op("take", owner_of(buyer), *args)
-        if name == "reduce" and account.legs:
-            leg = account.legs[0]
-            keeper = account_id(KEEPERS[0])
-            args = (key, leg.instrument, abs(leg.size), 0, keeper, self.world.now + 20)
-            return self._op("reduce", KEEPERS[0], *args)
-        return self._op("write_off" if name == "write_off" else "flag", KEEPERS[0], key)
-
-    def _healthy(self, key: int) -> bool:
-        health = self.world.health(key)
-        return health.equity >= health.le + 10 * USD and not self.world.account(key).in_auction
-
-    def _odd_order(self) -> Op:
-        key = self._any_user()
-        order = self._order(key, 1, 10**8, False)
-        wrong = self.rng.choice(
-            (
-                replace(order, size=order.size + 1),
-                replace(order, limit_price=order.limit_price + 1),
-                replace(order, size=0),
-                replace(order, deadline=self.world.now),
-                replace(order, deadline=self.world.now + 3 * DAY),
-                replace(order, reserve=0),
-            )
-        )
-        return self._op("commit", owner_of(key), wrong)
-
-    def _forged(self) -> Op:
-        # late enough that nobody could take it for a replay, which is a no-op
-        op = self._update(3)
-        first, *others = op.reports
-        wrong = self.rng.choice(
-            (
-                (replace(first, valid=False), *others),
-                (first,),
-                (first, first, *others),
-                (replace(first, publish=first.publish + 60), *others),
-                (replace(first, publish=first.publish - 9), *others),
-                (replace(first, quotes=first.quotes[::-1]), *others),
-            )
-        )
-        return replace(op, reports=wrong)
-
-    def _dusty(self) -> Op:
-        token = self.rng.choice(list(self.world.collaterals))
-        amount = min_amount(self.world.tokens[token]) - 1
-        fresh = account_id(self.rng.choice(TRADERS), 40 + self.rng.randint(0, 3))
-        return self._op("deposit", owner_of(fresh), fresh, token, amount)
-
-    def _own_account(self) -> Op:
-        """Liquidate an own account, or for somebody else's."""
-        key = self._any_user()
-        twin = account_id(owner_of(key), 1)
-        args = (key, twin, WAD, 10**30, 0, self.world.now + 20)
-        thief = next(owner for owner in TRADERS if owner != owner_of(key))
-        return self._op("take", self.rng.choice((owner_of(key), thief)), *args)
+        return self._op("fund", OWNER, self.atoms(SETTLEMENT, self.rng.choice((100, 3_000))))
