@@ -107,7 +107,10 @@ CLEARINGHOUSE = {
         lambda s: ((s.account, s.pool, perp(1), LOTS, 2**63 - 1, False),), ORDERS, NOT_A_HAND
     ),
     "post": Entry(
-        lambda s: ((s.weak, s.buyer, s.buyer, [], [], 0, 0, 0, 0, 0, 0, KEEP_TILT, True),),
+        lambda s: (
+            (s.weak, s.buyer, s.buyer, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, KEEP_TILT),
+            True,
+        ),
         LIQUIDATOR,
         NOT_A_HAND,
     ),
