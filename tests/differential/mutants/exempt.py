@@ -65,8 +65,7 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "libs/liquidation_math.vy:_margins: unsafe_div(slope, 2)",
         "libs/liquidation_math.vy:_gap_slope: "
         "unsafe_mul(moved, u.IWAD) // convert(rest.scale, int256)",
-        "libs/liquidation_math.vy:_gap_slope: "
-        "unsafe_div(unsafe_mul(fees, price), u.IWAD)",
+        "libs/liquidation_math.vy:_gap_slope: unsafe_div(unsafe_mul(fees, price), u.IWAD)",
     ),
     "a search's bracket or its middle: where it ends does not depend on it": (
         "Lens.vy:max_open: 2 * cap // market_packing._price(case.price_word)",
