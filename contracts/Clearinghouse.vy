@@ -18,6 +18,7 @@ from interfaces import IClearinghouse
 from interfaces import IMarkets
 from libs import errors
 from modules import accounts
+from modules import batch as batch_
 from modules import custody
 from modules import ledger
 from modules import seizure
@@ -32,6 +33,7 @@ initializes: ledger[accounts := accounts]
 initializes: custody[accounts := accounts, ledger := ledger]
 initializes: trading[accounts := accounts, ledger := ledger]
 initializes: seizure[accounts := accounts, ledger := ledger]
+initializes: batch_[accounts := accounts, custody := custody, ledger := ledger]
 
 exports: (
     ownable_2step.owner,
@@ -87,6 +89,30 @@ def __init__(
         errors._fail("ledger: wrong markets")
 
 
+# ---- users ------------------------------------------------------------------------------------
+
+
+@external
+def batch(
+    reports: Bytes[2048], owner: address, actions: DynArray[IClearinghouse.Action, 8]
+):
+    """
+    @notice Run up to 8 actions on an owner's accounts, in order, each account checked at the end.
+            Only the owner; or a hand with ACT, which answers for the owner's consent, and moves
+            nothing out of his accounts and his wallet.
+    @param reports a price update to begin with (docs/spec/oracle.md#blob), or nothing
+    @custom:reverts "clearinghouse: not a hand", "custody: not the owner", "ledger: margin",
+            "batch: unknown action", "batch: not to the owner", and the reasons of each action
+    """
+    agent: bool = msg.sender != owner
+    if agent:
+        self._require_hand(IClearinghouse.Role.ACT)
+    if len(reports) != 0:
+        # Markets is ours and calls nobody
+        extcall ledger.MARKETS.update(reports)
+    batch_._run(owner, actions, agent)
+
+
 # ---- listed hands -----------------------------------------------------------------------------
 
 
@@ -103,11 +129,15 @@ def trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
 @external
 def post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
     """
-    @notice Move part of an account below MM to a counterparty; only hands with LIQUIDATE.
-    @param auction the account's auction bit after the move
+    @notice Move part of an account below MM to a counterparty, for hands with LIQUIDATE; or of
+            one that agrees, for hands with ACT, which answer for the consent of both: without
+            fees, and both end above IM.
+    @param auction the account's auction bit after a forced move; an agreed one leaves none
     """
-    self._require_hand(IClearinghouse.Role.LIQUIDATE)
-    return seizure._post(p, auction)
+    forced: bool = IClearinghouse.Role.LIQUIDATE in self.hands[msg.sender]
+    if not forced:
+        self._require_hand(IClearinghouse.Role.ACT)
+    return seizure._post(p, auction, forced)
 
 
 @external

@@ -65,14 +65,14 @@ def __init__(clearinghouse: address, delay: uint256, min_reserve: uint256):
 @payable
 def commit(order: IOrders.Order) -> bytes32:
     """
-    @notice Commit an order of an own account; the value sent is the executor's reward.
+    @notice Commit an order of an own account, or as a hand that answers for its owner's consent;
+            the value sent is the executor's reward.
     @param order sizes and prices in WAD, whole lots and ticks; deadline [unix s] at most a day off
     @return order id
     @custom:reverts "orders: not owner", "orders: wrong reserve", "orders: zero size",
             "orders: odd lot", "orders: odd tick", "orders: bad deadline", "orders: exists"
     """
-    if packing._owner(order.account) != msg.sender:
-        errors._fail("orders: not owner")
+    self._require_owner(order.account)
 
     self._check_order(order, msg.value)
 
@@ -139,8 +139,7 @@ def cancel(order: IOrders.Order):
     @notice Take an order back while no price that could fill it can have been seen.
     @custom:reverts "orders: not owner", "orders: unknown order", "orders: too late to cancel"
     """
-    if packing._owner(order.account) != msg.sender:
-        errors._fail("orders: not owner")
+    self._require_owner(order.account)
 
     order_id: bytes32 = self._order_id(order)
     if block.timestamp + FUTURE >= self._committed(order_id) + _DELAY:
@@ -200,6 +199,18 @@ def commit_delay() -> uint256:
 
 
 # ---- internal -----------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _require_owner(account: uint256):
+    """
+    @notice The owner, or a hand that answers for his consent (Operators).
+    """
+    if packing._owner(account) == msg.sender:
+        return
+    if IClearinghouse.Role.ACT not in staticcall _CLEARINGHOUSE.hands(msg.sender):
+        errors._fail("orders: not owner")
 
 
 @internal

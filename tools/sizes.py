@@ -19,7 +19,7 @@ from tools.findings import ROOT, Finding, fail, report
 RECORD = "bench/sizes.json"
 # EIP-170 stops at 24,576 bytes of code, EIP-3860 at 49,152 of init code; ours leave room for a fix.
 CEILING = 22_000
-CEILINGS = {"Clearinghouse": 19_500}
+CEILINGS = {"Clearinghouse": 21_000}
 INITCODE_CEILING = 49_152
 
 

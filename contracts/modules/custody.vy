@@ -60,17 +60,7 @@ def deposit(account: uint256, token: address, amount: uint256):
     @param token the settlement token; a collateral only by the owner or where it is held already
     @custom:reverts "custody: hard cap", "custody: not held", "custody: inexact transfer", ...
     """
-    listing: uint256 = self._require_listed(amount, token)
-    # 112 bits each; the cap has 64, a unit below 2^60
-    tracked: uint256 = unsafe_add(unsafe_div(listing, packing.TRACKED_AT), amount)
-    most: uint256 = ledger_packing._hard_cap(listing)
-    if tracked > unsafe_mul(most, ledger_packing._token_unit(listing)):
-        errors._fail("custody: hard cap")
-
-    self._save_tracked(token, listing, tracked)
-    self._credit(account, amount, listing)
-
-    log IClearinghouse.Deposited(account=account, token=token, payer=msg.sender, amount=amount)
+    self._take_in(account, token, amount, msg.sender)
     tokens._pull(token, msg.sender, amount)
 
 
@@ -83,11 +73,12 @@ def withdraw(
     @param reports a price update to begin with (docs/spec/oracle.md#blob), or nothing
     @custom:reverts "custody: not the owner", "custody: not enough cash", "ledger: margin", ...
     """
-    self._require_owner(account)
+    self._require_owner(account, msg.sender)
     if len(reports) != 0:
         # Markets is ours and calls nobody
         extcall ledger.MARKETS.update(reports)
-    self._withdraw(to, account, amount, token)
+    self._pay_out(to, account, amount, token)
+    tokens._push(token, to, amount)
 
 
 @external
@@ -102,11 +93,21 @@ def transfer(
     @notice Move `amount` atoms from the caller's account to another account, inside the ledger.
     @custom:reverts as withdraw for the sender, as a deposit by the caller for the receiver
     """
-    self._require_owner(sender)
+    self._require_owner(sender, msg.sender)
     if len(reports) != 0:
         # Markets is ours and calls nobody
         extcall ledger.MARKETS.update(reports)
-    self._transfer(sender, receiver, amount, token)
+    self._shift(
+        IClearinghouse.Action(
+            kind=IClearinghouse.Kind.TRANSFER,
+            account=sender,
+            other=receiver,
+            token=token,
+            amount=amount,
+        ),
+        msg.sender,
+        True,
+    )
 
 
 # ---- external views ---------------------------------------------------------------------------
@@ -193,39 +194,58 @@ def _require_decimals(token: address) -> uint256:
 
 
 @internal
-def _withdraw(to: address, account: uint256, amount: uint256, token: address):
+def _take_in(account: uint256, token: address, amount: uint256, payer: address):
     """
-    @notice The rest of withdraw, in a frame without the reports, since memory costs gas.
+    @notice The ledger's half of a deposit; the tokens are to be pulled after it.
+    """
+    listing: uint256 = self._require_listed(amount, token)
+    # 112 bits each; the cap has 64, a unit below 2^60
+    tracked: uint256 = unsafe_add(unsafe_div(listing, packing.TRACKED_AT), amount)
+    most: uint256 = ledger_packing._hard_cap(listing)
+    if tracked > unsafe_mul(most, ledger_packing._token_unit(listing)):
+        errors._fail("custody: hard cap")
+
+    self._save_tracked(token, listing, tracked)
+    self._credit(account, amount, listing, payer)
+
+    log IClearinghouse.Deposited(account=account, token=token, payer=payer, amount=amount)
+
+
+@internal
+def _pay_out(to: address, account: uint256, amount: uint256, token: address):
+    """
+    @notice The ledger's half of a withdrawal, checked at once; the tokens are to be sent after it.
+            In a frame without the reports, since memory costs gas.
     """
     listing: uint256 = self._require_listed(amount, token)
     tracked: uint256 = self._tracked_after(account, amount, listing)
 
     self._save_tracked(token, listing, tracked)
-    self._debit(account, amount, listing)
+    self._debit(account, amount, listing, True)
 
     log IClearinghouse.Withdrawn(account=account, token=token, to=to, amount=amount)
-    tokens._push(token, to, amount)
 
 
 @internal
-def _transfer(sender: uint256, receiver: uint256, amount: uint256, token: address):
+def _shift(move: IClearinghouse.Action, caller: address, alone: bool):
     """
-    @notice The rest of transfer, as for withdraw.
+    @notice Move tokens between two accounts.
+    @param alone the sender is held to IM now, and not by the caller later
     """
-    listing: uint256 = self._require_listed(amount, token)
+    listing: uint256 = self._require_listed(move.amount, move.token)
 
-    self._debit(sender, amount, listing)
-    self._credit(receiver, amount, listing)
+    self._debit(move.account, move.amount, listing, alone)
+    self._credit(move.other, move.amount, listing, caller)
 
     log IClearinghouse.Transferred(
-        sender=sender, receiver=receiver, token=token, amount=amount
+        sender=move.account, receiver=move.other, token=move.token, amount=move.amount
     )
 
 
 @internal
-def _credit(account: uint256, amount: uint256, listing: uint256):
+def _credit(account: uint256, amount: uint256, listing: uint256, payer: address):
     """
-    @notice Credit a deposit or a transfer by the caller, and end the auction that it cures.
+    @notice Credit a deposit or a transfer by `payer`, and end the auction that it cures.
     """
     word: uint256 = 0
     # amounts are below 2^112, the scale below 2^41
@@ -235,7 +255,7 @@ def _credit(account: uint256, amount: uint256, listing: uint256):
     else:
         atoms: int256 = convert(amount, int256)
         if self._change_collateral(account, listing, atoms) == atoms:
-            if unsafe_div(account, packing.OWNER_AT) != convert(msg.sender, uint256):
+            if unsafe_div(account, packing.OWNER_AT) != convert(payer, uint256):
                 errors._fail("custody: not held")
         word = accounts.words[account]
     if word & packing.AUCTION_BIT != 0:
@@ -243,9 +263,11 @@ def _credit(account: uint256, amount: uint256, listing: uint256):
 
 
 @internal
-def _debit(account: uint256, amount: uint256, listing: uint256):
+def _debit(account: uint256, amount: uint256, listing: uint256, alone: bool):
     """
-    @notice Take `amount` atoms out of an account and settle it; it must stay above IM.
+    @notice Take `amount` atoms out of an account and settle it.
+    @param alone it is held to IM now, and not by the caller later; either way it then is in no
+           auction, since IM >= LE
     """
     delta: int256 = 0
     # amounts are below 2^112, the scale below 2^41
@@ -257,8 +279,11 @@ def _debit(account: uint256, amount: uint256, listing: uint256):
 
     if delta != 0 and outcome.word >= ledger.NEGATIVE:
         errors._fail("custody: not enough cash")
-    ledger._require_initial(outcome.equity, outcome.im, outcome.status)
-    # IM >= LE
+    if alone:
+        ledger._require_initial(outcome.equity, outcome.im, outcome.status)
+    else:
+        # an insolvent account's loss is not settled, and would stay out of its cash
+        ledger._require_covered(outcome.equity, 0)
     if outcome.word & packing.AUCTION_BIT != 0:
         ledger._set_auction(account, False)
 
@@ -330,9 +355,9 @@ def _require_listed(amount: uint256, token: address) -> uint256:
 
 @internal
 @view
-def _require_owner(account: uint256):
+def _require_owner(account: uint256, caller: address):
     # no divisor is 0
-    if unsafe_div(account, packing.OWNER_AT) != convert(msg.sender, uint256):
+    if unsafe_div(account, packing.OWNER_AT) != convert(caller, uint256):
         errors._fail("custody: not the owner")
 
 

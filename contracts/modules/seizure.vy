@@ -1,10 +1,10 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
 """
-@title Seizure: forced moves between two accounts, planned by a listed hand, verified here
+@title Seizure: moves between two accounts, forced or agreed, planned by a hand, verified here
 @license AGPL-3.0-only
 @notice docs/spec/ledger.md (post, write_off). Owns no state. Minimum sizes do not bind here: a
-        remnant below them must not stop a liquidation.
+        remnant below them must not stop a liquidation, and Operators holds agreed moves to them.
 @custom:kill not deployable
 """
 
@@ -25,15 +25,20 @@ uses: ledger
 
 
 @internal
-def _post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
+def _post(p: IClearinghouse.Post, auction: bool, forced: bool) -> IClearinghouse.Posted:
     """
-    @notice Move what a liquidation plan says and require that it made the account healthier.
+    @notice Move what a plan says; where it is forced, require that it was due and made the account
+            healthier, where it is agreed, that both stand above IM.
             Positions are taken from the last one down: closing one moves none still to come.
     """
     if p.account == p.counterparty or p.account == p.keeper:
         errors._fail("seizure: parties")
-    before: IMarkets.Health = ledger._health(p.account, accounts.words[p.account])
-    self._require_open(before)
+    before: IMarkets.Health = empty(IMarkets.Health)
+    if forced:
+        before = ledger._health(p.account, accounts.words[p.account])
+        self._require_open(before)
+    elif p.fee | p.liquidation_fee | p.pay | p.insurance != 0:
+        errors._fail("seizure: parties")
 
     position: uint256 = p.legs
     for k: uint256 in range(p.legs, bound=u.MAX_LEGS):
@@ -44,14 +49,20 @@ def _post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
         position -= 1
         self._move_amount(p.account, p.counterparty, position, p.amounts[position])
     self._move_money(p)
-    ledger._set_auction(p.account, auction)
+    ledger._set_auction(p.account, auction and forced)
 
     word: uint256 = accounts.words[p.account]
     after: IMarkets.Health = ledger._health(p.account, word)
-    self._require_better(word, before, after)
-    word = accounts.words[p.counterparty]
-    other: IMarkets.Health = ledger._health(p.counterparty, word)
-    self._require_counterparty(word, other)
+    other_word: uint256 = accounts.words[p.counterparty]
+    other: IMarkets.Health = ledger._health(p.counterparty, other_word)
+    if forced:
+        self._require_better(word, before, after)
+        self._require_counterparty(other_word, other)
+    else:
+        ledger._require_initial(after.equity, after.im, after.status)
+        ledger._require_initial(other.equity, other.im, other.status)
+        # IM >= LE
+        ledger._set_auction(p.counterparty, False)
 
     log IClearinghouse.Posting(
         account=p.account,

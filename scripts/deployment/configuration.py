@@ -17,6 +17,7 @@ SMALL_LEG = 500 * 10**18
 # IClearinghouse.Role
 ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
+ROLE_ACT = 4
 # docs/spec/words.md: account flags of an account word
 HOUSE_BIT = 4 << 48
 OWNED = ("RiskConfigurator", "Clearinghouse", "InsuranceFund", "LiquidityPool")
@@ -45,6 +46,7 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield _named_pool()
     yield _hand("Orders", ROLE_TRADE)
     yield _hand("Liquidator", ROLE_LIQUIDATE)
+    yield _hand("Operators", ROLE_ACT)
     yield from _insurance(parameters)
     yield _liquidator()
     # last: from then on the deployer may be owner no longer

@@ -22,7 +22,7 @@ SHARE_SYMBOL = "PLP"
 MOCK = "TestToken"
 # Created in consecutive transactions, since each knows the address of another.
 CIRCLE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
-CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Liquidator", "Lens")
+CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
 
 
 def contract_names(parameters: Parameters) -> tuple[str, ...]:
@@ -52,6 +52,7 @@ def deploy_plan(parameters: Parameters) -> tuple[Step, ...]:
         _create("InsuranceFund", _create_fund),
         _create("LiquidityPool", _create_pool),
         _create("Orders", _create_orders),
+        _create("Operators", _create_operators),
         _create("Liquidator", _create_liquidator),
         _create("Lens", _create_lens),
     )
@@ -130,6 +131,11 @@ def _create_orders(site: Site) -> None:
     parameters = site.parameters
     clearinghouse = site.record.address("Clearinghouse")
     site.deploy("Orders", clearinghouse, parameters.order_delay, parameters.min_reserve)
+
+
+def _create_operators(site: Site) -> None:
+    address = site.record.address
+    site.deploy("Operators", address("Clearinghouse"), address("Orders"))
 
 
 def _create_liquidator(site: Site) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 from eth_utils.crypto import keccak
@@ -61,10 +63,11 @@ class Site:
         place = keccak(slot.to_bytes(32, "big") + int(key, 16).to_bytes(32, "big"))
         return self.executor.storage(self.record.address(name), int.from_bytes(place, "big"))
 
-    def immutable(self, name: str, module: str, variable: str) -> int:
-        """Return a word that has no getter, out of the code of a contract."""
+    def immutable(self, name: str, *path: str) -> int:
+        """Return a word that has no getter, by module and name, out of the code of a contract."""
         made = self.artifacts[name]
-        start = len(made.runtime) // 2 + int(made.immutables[module][variable]["offset"])
+        place = reduce(getitem, path, made.immutables)
+        start = len(made.runtime) // 2 + int(place["offset"])
         code = self.executor.code(self.record.address(name))
         return int.from_bytes(code[start : start + 32], "big")
 

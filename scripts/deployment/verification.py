@@ -95,6 +95,13 @@ def _min_legs(site: Site) -> bool:
     return site.immutable("Lens", "lens_orders", "SMALL_MARKETS") == small_markets(site.parameters)
 
 
+def _operators(site: Site) -> bool:
+    found = [site.immutable("Operators", "moves", name) for name in ("CLEARINGHOUSE", "MARKETS")]
+    found.append(site.immutable("Operators", "ORDERS"))
+    wanted = (site.record.address(name) for name in ("Clearinghouse", "Markets", "Orders"))
+    return found == [int(address, 16) for address in wanted]
+
+
 def _treasury(site: Site) -> bool:
     treasury = int(site.resolve(site.parameters.treasury), 16)
     return list(_read(site, "Clearinghouse", "fee_account")) == [treasury << 96]
@@ -108,5 +115,6 @@ FIXED: tuple[tuple[str, Callable[[Site], bool]], ...] = (
     ("delays of the pool", _pool),
     ("liquidation", _liquidation),
     ("smallest legs in the Lens", _min_legs),
+    ("neighbours of Operators", _operators),
     ("treasury", _treasury),
 )

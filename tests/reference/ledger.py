@@ -90,7 +90,7 @@ def _credit_token(world: World, caller: int, account_id: int, token: int, amount
 
 
 def _debit_token(world: World, account_id: int, token: int, amount: int) -> None:
-    """Take a token out of an account, settle it, and require E >= IM of what stays."""
+    """Take a token out of an account and settle it; whether E >= IM is the caller's to require."""
     if token == SETTLEMENT:
         credit(world, account_id, cash=-amount * world.setup.scale)
     else:
@@ -99,15 +99,9 @@ def _debit_token(world: World, account_id: int, token: int, amount: int) -> None
         store(world, account_id, account)
     settle(world, account_id)
     require(token != SETTLEMENT or world.account(account_id).cash >= 0, "custody: not enough cash")
-    _require_exit(world, account_id)
-    store(world, account_id, with_flag(world.account(account_id), IN_AUCTION, False))
-
-
-def _require_exit(world: World, account_id: int) -> None:
-    """Refuse an exit below IM, or with a leg whose feed is not valid (R2)."""
-    account = world.account(account_id)
-    if account.legs or account.cash < 0 or account.quote < 0:
-        require_initial(world.health(account_id))
+    # an insolvent account's loss was not settled just now, and its cash looked larger by it
+    require(world.health(account_id).equity >= 0, "ledger: margin")
+    set_auction(world, account_id, False)
 
 
 def require_initial(health: Health) -> None:
@@ -125,15 +119,41 @@ def end_auction(world: World, account_id: int) -> None:
             store(world, account_id, with_flag(account, IN_AUCTION, False))
 
 
-def deposit(world: World, caller: int, account_id: int, token: int, amount: int) -> None:
-    """Credit exactly `amount` atoms that the caller pays."""
+def _take_in(world: World, payer: int, account_id: int, token: int, amount: int) -> None:
+    """Book a deposit, without the tokens."""
     _require_listed(world, token, amount)
     facts = world.tokens[token]
     limit = facts.hard_cap * facts.unit
     require(amount <= limit - min(limit, facts.tracked), "custody: hard cap")
 
     track(world, token, amount)
-    _credit_token(world, caller, account_id, token, amount)
+    _credit_token(world, payer, account_id, token, amount)
+
+
+def _pay_out(world: World, account_id: int, token: int, amount: int) -> None:
+    """Book a withdrawal, without the tokens; it is checked at once."""
+    _require_listed(world, token, amount)
+    require(amount <= _free(world, account_id, token), "custody: not on hand")
+
+    track(world, token, -amount)
+    _debit_token(world, account_id, token, amount)
+    require_initial(world.health(account_id))
+
+
+def _shift(
+    world: World, caller: int, sender: int, receiver: int, token: int, amount: int
+) -> Health:
+    """Book a transfer; return the sender's health before the receiver has it."""
+    _require_listed(world, token, amount)
+    _debit_token(world, sender, token, amount)
+    health = world.health(sender)
+    _credit_token(world, caller, receiver, token, amount)
+    return health
+
+
+def deposit(world: World, caller: int, account_id: int, token: int, amount: int) -> None:
+    """Credit exactly `amount` atoms that the caller pays."""
+    _take_in(world, caller, account_id, token, amount)
     move_wallet(world, caller, token, -amount)
 
 
@@ -142,12 +162,8 @@ def withdraw(
 ) -> None:
     """Pay `amount` atoms out of an account, settled before."""
     _require_owner(caller, account_id)
-    _require_listed(world, token, amount)
-    require(amount <= _free(world, account_id, token), "custody: not on hand")
     update(world, reports)
-
-    track(world, token, -amount)
-    _debit_token(world, account_id, token, amount)
+    _pay_out(world, account_id, token, amount)
     move_wallet(world, to, token, amount)
 
 
@@ -173,11 +189,60 @@ def transfer(
 ) -> None:
     """Move `amount` atoms between two accounts; a withdrawal and a deposit without the token."""
     _require_owner(caller, sender)
-    _require_listed(world, token, amount)
     update(world, reports)
+    require_initial(_shift(world, caller, sender, receiver, token, amount))
 
-    _debit_token(world, sender, token, amount)
-    _credit_token(world, caller, receiver, token, amount)
+
+# ---- batch ---------------------------------------------------------------------------------------
+
+DEPOSIT, WITHDRAW, TRANSFER = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One element of a batch, as IClearinghouse.Action; `other` is an account or an address."""
+
+    kind: int
+    account: int
+    other: int
+    token: int
+    amount: int
+
+
+def batch(
+    world: World, owner: int, actions: Sequence[Action], agent: bool, reports: Reports
+) -> None:
+    """Run actions of one owner, in order, and check who gave something away at the end.
+
+    An agent, a hand that acts for the owner, moves nothing to anybody else.
+    """
+    update(world, reports)
+    for action in actions:
+        _require_owner(owner, action.account)
+        _act(world, owner, action, agent)
+    for action in actions:
+        if action.kind != DEPOSIT:
+            require_initial(world.health(action.account))
+    for action in actions:
+        if action.kind == DEPOSIT:
+            move_wallet(world, owner, action.token, -action.amount)
+        elif action.kind == WITHDRAW:
+            move_wallet(world, action.other, action.token, action.amount)
+
+
+def _act(world: World, owner: int, action: Action, agent: bool) -> None:
+    """Book one action."""
+    account, token, amount = action.account, action.token, action.amount
+    require(action.kind in (DEPOSIT, WITHDRAW, TRANSFER), "batch: unknown action")
+    if action.kind == DEPOSIT:
+        _take_in(world, owner, account, token, amount)
+    elif action.kind == WITHDRAW:
+        require(not agent or action.other == owner, "batch: not to the owner")
+        _pay_out(world, account, token, amount)
+    else:
+        if agent:
+            _require_owner(owner, action.other)
+        _shift(world, owner, account, action.other, token, amount)
 
 
 # ---- settlement ----------------------------------------------------------------------------------
@@ -422,18 +487,32 @@ def post(world: World, p: Post) -> Posted:
     require(p.account not in (p.counterparty, p.keeper), "seizure: parties")
     before = world.health(p.account)
     require_open(before)
+    _apply(world, p)
+    set_auction(world, p.account, p.auction)
+    return _require_posted(world, p, before)
+
+
+def post_agreed(world: World, p: Post) -> None:
+    """Apply a move that both sides agree on: without fees, and both end above IM."""
+    require(p.account not in (p.counterparty, p.keeper), "seizure: parties")
+    require(max(p.fee, p.liquidation_fee, p.pay, p.insurance) == 0, "seizure: parties")
+    _apply(world, p)
+    for account in (p.account, p.counterparty):
+        set_auction(world, account, False)
+        require_initial(world.health(account))
+
+
+def _apply(world: World, p: Post) -> None:
+    """Move what a post says."""
     _move_legs(world, p)
     _move_amounts(world, p)
     paid = p.fee + p.liquidation_fee + p.pay
     credit(world, p.account, cash=-p.cash, quote=-p.quote - paid)
-    store(world, p.account, with_flag(world.account(p.account), IN_AUCTION, p.auction))
     credit(world, p.counterparty, cash=p.cash + p.insurance, quote=p.quote)
     for account, quote in ((world.setup.fee_account, p.fee), (p.keeper, p.pay)):
-        if quote:
-            credit(world, account, quote=quote)
+        credit(world, account, quote=quote)
     if p.insurance or p.liquidation_fee:
         _draw(world, p.insurance, p.liquidation_fee)
-    return _require_posted(world, p, before)
 
 
 def _require_posted(world: World, p: Post, before: Health) -> Posted:

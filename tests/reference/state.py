@@ -88,6 +88,9 @@ class World:
     # day, cash at its start, rewards paid since; rewards paid by day and market
     fund_epoch: tuple[int, int, int] = (0, 0, 0)
     fund_spent: dict[tuple[int, int], int] = field(default_factory=dict)
+    # by account and operator: scope, expiry, uses left; nonces of permits that are spent, by owner
+    grants: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    nonces: dict[tuple[int, int], bool] = field(default_factory=dict)
     # health checks by account, good as long as every fact is the same object; worlds share it
     checked: dict[int, tuple[tuple[object, ...], Health]] = field(default_factory=dict)
 
@@ -185,7 +188,9 @@ def store(world: World, account_id: int, account: Account) -> None:
 
 
 def credit(world: World, account_id: int, cash: int = 0, quote: int = 0) -> None:
-    """Add to cash and quote of an account."""
+    """Add to cash and quote of an account; nothing added does not list it."""
+    if cash == quote == 0:
+        return
     account = world.account(account_id)
     store(
         world,

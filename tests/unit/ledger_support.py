@@ -32,7 +32,8 @@ GENESIS = 1_700_000_000
 KEEP_TILT = 2**255 - 1
 ZERO = "0x" + "00" * 20
 ETH, BTC = 1, 2
-TRADE, LIQUIDATE = 1, 2
+TRADE, LIQUIDATE, ACT = 1, 2, 4
+DEPOSIT, WITHDRAW, TRANSFER = 1, 2, 4
 IN_AUCTION, HOUSE, LISTED = 1, 4, 8
 LEG_INVALID, PENDING, GRACE, FRESH, ALL_DEAD = 1, 4, 8, 16, 32
 ACTIVE, UNTRUSTED = 8, 4
@@ -110,15 +111,16 @@ class Books:
     treasury: str
     orders: str
     liquidator: str
+    operators: str
     tokens: dict[int, Any] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def deploy(cls, settlement_decimals: int = 6, settlement: str = "mocks/TestToken") -> Books:
-        """Deploy with two priced markets, a listed venue and both hands."""
-        owner, treasury, orders, liquidator = (
+        """Deploy with two priced markets, a listed venue and all hands."""
+        owner, treasury, orders, liquidator, operators = (
             str(boa.env.generate_address(role))
-            for role in ("owner", "treasury", "orders", "liquidator")
+            for role in ("owner", "treasury", "orders", "liquidator", "operators")
         )
         with boa.env.prank(owner):
             usd = new_token(settlement, settlement_decimals)
@@ -133,12 +135,12 @@ class Books:
             clearinghouse.set_venue(venue.address, True, True, 1 << BTC)
             clearinghouse.set_hand(orders, TRADE)
             clearinghouse.set_hand(liquidator, LIQUIDATE)
+            clearinghouse.set_hand(operators, ACT)
             fund.set_liquidator(liquidator)
         markets.set_price(ETH, 2_000 * TICKS)
         markets.set_price(BTC, 50_000 * TICKS)
-        return cls(
-            clearinghouse, markets, venue, fund, usd, owner, treasury, orders, liquidator, {0: usd}
-        )
+        hands = (orders, liquidator, operators)
+        return cls(clearinghouse, markets, venue, fund, usd, owner, treasury, *hands, {0: usd})
 
     # ---- tokens and accounts -------------------------------------------------------------------
 
@@ -179,6 +181,19 @@ class Books:
         owner = owner_of(account)
         token = self.tokens[id_].address
         self.clearinghouse.withdraw(account, token, amount, to or owner, sender=owner)
+
+    def action(
+        self, kind: int, account: int, amount: int, id_: int = 0, other: int = 0
+    ) -> tuple[Any, ...]:
+        """Return an element of a batch; a withdrawal goes to the owner unless told otherwise."""
+        target = other or (account >> 96 if kind == WITHDRAW else 0)
+        return (kind, account, target, self.tokens[id_].address, amount)
+
+    def batch(
+        self, owner: str, *actions: tuple[Any, ...], sender: str | None = None, reports: bytes = b""
+    ) -> None:
+        """Run a batch by the owner, or by a hand for him."""
+        self.clearinghouse.batch(reports, owner, list(actions), sender=sender or owner)
 
     def role(self, name: str) -> str:
         """Return the address of a role."""
@@ -227,8 +242,10 @@ class Books:
         } | changes
         return self.clearinghouse.trade(tuple(order.values()), sender=self.orders)
 
-    def post(self, account: int, counterparty: int, **changes: Any) -> Any:
-        """Post a forced move as the hand for liquidations."""
+    def post(
+        self, account: int, counterparty: int, sender: str | None = None, **changes: Any
+    ) -> Any:
+        """Post a forced move as the hand for liquidations, unless told otherwise."""
         plan: dict[str, Any] = {
             "account": account,
             "counterparty": counterparty,
@@ -249,7 +266,13 @@ class Books:
         auction = plan.pop("auction")
         for name, slots in (("sizes", MAX_LEGS), ("amounts", MAX_COLLATERALS)):
             plan[name] = [*plan[name], *[0] * (slots - len(plan[name]))]
-        return self.clearinghouse.post(tuple(plan.values()), auction, sender=self.liquidator)
+        hand = sender or self.liquidator
+        return self.clearinghouse.post(tuple(plan.values()), auction, sender=hand)
+
+    def agree(self, account: int, counterparty: int, **changes: Any) -> Any:
+        """Post a move by agreement, as the hand that answers for consent."""
+        agreed = {"keeper": counterparty, "auction": False} | changes
+        return self.post(account, counterparty, sender=self.operators, **agreed)
 
     # ---- reading -------------------------------------------------------------------------------
 

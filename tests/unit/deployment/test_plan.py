@@ -182,6 +182,17 @@ def test_verify__foreign_code__is_found(executor, local, path):
     assert len(found) == 2
 
 
+def test_verify__operators_of_other_orders__are_found(executor, local, path):
+    site = _deploy(executor, local, path)
+    noted = dict(site.record.contracts["Orders"])
+    site.record.contracts["Orders"]["address"] = site.record.address("Lens")
+
+    found = {finding.what: finding.detail for finding in verify(site) if not finding.ok}
+    site.record.contracts["Orders"] = noted
+
+    assert found["neighbours of Operators"] == "was fixed otherwise when it was deployed"
+
+
 def test_verify__nothing_deployed__one_sentence(executor, local):
     with pytest.raises(DeploymentError, match="nothing is deployed on chain 31337; run `ape run"):
         verify(command.open_site(executor, local, None))
