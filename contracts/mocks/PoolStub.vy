@@ -39,6 +39,7 @@ fill_price: uint256
 last_trade: public(IClearinghouse.Trade)
 trades: public(uint256)
 withdrawn_to: public(address)
+hands: public(HashMap[address, IClearinghouse.Role])
 
 
 @deploy
@@ -71,6 +72,11 @@ def set_next_price(market: uint256, word: uint256):
     """
     self.next_market = market
     self.next_price = word
+
+
+@external
+def set_hand(hand: address, role: IClearinghouse.Role):
+    self.hands[hand] = role
 
 
 @external

@@ -32,6 +32,9 @@ def deployed_world() -> Iterator[World]:
 def world(deployed_world: World) -> Iterator[World]:
     """The deployed world, as it was before the test when the test is over."""
     prices, salt = dict(deployed_world.prices), deployed_world.salt
+    # a role made by the test loses its coin when the chain is put back
+    roles = dict(deployed_world.roles)
     with boa.env.anchor():
         yield deployed_world
     deployed_world.prices, deployed_world.salt = prices, salt
+    deployed_world.roles = roles

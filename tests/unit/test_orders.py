@@ -28,6 +28,8 @@ from tests.unit.pool_chain import (
     usd,
 )
 
+# IClearinghouse.Role: who answers for an owner's consent
+ACT = 4
 VENUE = "0x00000000000000000000000000000000000000A1"
 ORDER = "(uint256,address,uint256,int256,uint256,uint256,bool,uint256,uint256)"
 
@@ -192,6 +194,24 @@ def test_order_id__any_order__hash_of_chain_contract_and_order(desk: Desk) -> No
 def test_commit__account_of_somebody_else__refused(desk: Desk) -> None:
     with boa.reverts("orders: not owner"):
         desk.commit(desk.order(), sender=desk.attacker)
+
+
+@pytest.mark.parametrize(("role", "allowed"), [(ACT, True), (ACT | 1, True), (3, False)])
+def test_commit__hand_for_consent__acts_for_the_owner(desk: Desk, role: int, allowed: bool) -> None:
+    hand, order = desk.executor, desk.order()
+    desk.stub.set_hand(hand, role)
+    if not allowed:
+        with boa.reverts("orders: not owner"):
+            desk.commit(order, sender=hand)
+        return
+
+    desk.commit(order, sender=hand)
+    assert the_event(desk).account == order.account
+    before = balance(desk.trader)
+    desk.orders.cancel(tuple(order), sender=hand)
+
+    # the reserve is the owner's, whoever paid it
+    assert balance(desk.trader) == before + order.reserve
 
 
 def test_commit__second_account_of_the_owner__allowed(desk: Desk) -> None:
