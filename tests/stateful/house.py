@@ -38,6 +38,7 @@ MIN_RESERVE = 10**14
 UNLIMITED = 2**256 - 1
 ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
+ROLE_ACT = 4
 PURSE = 10**9  # whole tokens of each kind that every actor starts with
 
 TIMING = (
@@ -151,6 +152,7 @@ class House:
             [value for point in CURVE[1:] for value in point],
             units.DUST,
         )
+        self.operators = deploy(self.evm, OWNER, "Operators", clearinghouse, self.orders.address)
         self.desk = Desk(CHAIN_ID, self.markets.address)
 
     def _configure(self) -> None:
@@ -186,6 +188,7 @@ class House:
         self.clearinghouse.send(OWNER, "set_venue", self.pool.address, True, True, small)
         self.clearinghouse.send(OWNER, "set_hand", self.orders.address, ROLE_TRADE)
         self.clearinghouse.send(OWNER, "set_hand", self.liquidator.address, ROLE_LIQUIDATE)
+        self.clearinghouse.send(OWNER, "set_hand", self.operators.address, ROLE_ACT)
         self.fund.send(OWNER, "set_liquidator", self.liquidator.address)
 
     def _numbered(self) -> list[tuple[int, MarketTerms]]:
@@ -259,6 +262,7 @@ class House:
             self.pool,
             self.orders,
             self.liquidator,
+            self.operators,
             self.fund,
             self.configurator,
         )

@@ -35,6 +35,14 @@ from tests.reference.units import (
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
+from tests.stateful.invariants_accounts import (
+    ACCOUNT_OPS,
+    acting,
+    actions_of,
+    in_sequence,
+    require_no_dust,
+    same_books,
+)
 from tests.stateful.powers import MODELS as OWNER_ACTIONS
 from tests.stateful.step import LIQUIDATIONS, Step, premium, share_price
 
@@ -187,7 +195,7 @@ def _acting(step: Step) -> tuple[int, ...]:
         return (step.op.args[0].account,)
     if step.op.name == "execute_redeem":
         return (step.after.setup.pool_account,)
-    return ()
+    return acting(step.op)
 
 
 @invariant("B1")
@@ -218,6 +226,8 @@ def third_parties(step: Step) -> None:
         allowed.add(setup.pool_account)
     if name == "execute":
         allowed.add(step.op.args[0].account)
+    if name == "op_withdraw":
+        allowed.add(step.op.args[0])
     if name == "execute_deposit":
         allowed.add(setup.waiting_account)
     if name in ("take", "write_off"):
@@ -317,10 +327,21 @@ def settled_profit(step: Step) -> None:
         assert paid != SETTLEMENT or step.after.account(step.op.args[0]).cash >= 0
     if step.op.name == "execute_redeem":
         assert step.after.account(step.after.setup.pool_account).cash >= 0
+    for action in actions_of(step.op):
+        if action.kind != ledger.DEPOSIT and action.token == SETTLEMENT:
+            assert step.after.account(action.account).cash >= 0
 
 
 def _collected(step: Step) -> int:
     return sum(-event["amount"] for event in step.named("Settled") if event["amount"] < 0)
+
+
+@invariant("B11")
+def sequence(step: Step) -> None:
+    """A batch ends as its actions one after the other, whenever those pass."""
+    if step.op.name in ("batch", "operate"):
+        alone = in_sequence(step.start, step.op)
+        assert alone is None or same_books(alone, step.after)
 
 
 @invariant("B10")
@@ -479,15 +500,23 @@ def no_dust(step: Step) -> None:
         for key in step.touched:
             held = step.after.account(key).amount(token)
             assert held == 0 or token == SETTLEMENT or held >= min_amount(step.after.tokens[token])
+    require_no_dust(step.after, step.start, step.op)
+
+
+@invariant("C11")
+def stays_for_its_auction(step: Step) -> None:
+    """Nothing leaves an account in auction by a fold or a move."""
+    if step.op.name in ("fold", "move"):
+        assert not step.start.account(step.op.args[0]).in_auction
 
 
 @invariant("C10")
 def self_cure(step: Step) -> None:
     """An owner's deposit, transfer or trade that restores LE ends the auction at once."""
-    if step.op.name in ("deposit", "withdraw", "transfer", "execute"):
+    if step.op.name in ("deposit", "withdraw", "transfer", "execute", *ACCOUNT_OPS):
         for key in step.touched:
             account = step.after.account(key)
-            acted = key in _acting(step) or step.op.name in ("deposit", "transfer")
+            acted = key in _acting(step) or step.op.name not in ("withdraw", "execute")
             if account.in_auction and acted and key != step.after.setup.fee_account:
                 health = step.after.health(key)
                 assert health.equity < health.le

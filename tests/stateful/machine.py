@@ -303,6 +303,10 @@ class Machine:
         for key, clock in world.clocks.items():
             self._same(f"clock {key:x}", clock, tuple(self.house.liquidator.view("clock", key)))
         self._compare_plans()
+        self._same("coin of Operators", 0, self.house.evm.ether(self.house.operators.address))
+        for (key, operator), grant in world.grants.items():
+            told = self.house.operators.view("granted", key, operator)
+            self._same(f"grant of {key:x} to {operator:x}", (key, operator, *grant), told)
         for key, account in world.accounts.items():
             answer = self.house.clearinghouse.view("health", key)
             self._same(f"health {key:x} {account}", world.health(key).answer(), tuple(answer))

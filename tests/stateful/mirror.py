@@ -49,6 +49,7 @@ class Mirror:
         self.deficit = 0
         self.tracked: dict[int, int] = defaultdict(int)
         self.prices = {key: price_word(market) for key, market in world.markets.items()}
+        self.grants: dict[tuple[int, int], tuple[int, int, int]] = {}
         self.trades = {key: (0, 0, 0, 0) for key in world.markets}
 
     def read(self, name: str, arguments: Arguments) -> None:
@@ -131,6 +132,15 @@ class Mirror:
         assert e["index"] == len(self.listed)
         self.listed.append(e["account"])
 
+    # ---- Operators
+
+    def _on_Granted(self, e: Arguments) -> None:
+        self.grants[e["account"], e["operator"]] = (e["scope"], e["expiry"], e["uses"])
+
+    def _on_Used(self, e: Arguments) -> None:
+        scope, expiry, _ = self.grants[e["account"], e["operator"]]
+        self.grants[e["account"], e["operator"]] = (scope, expiry, e["left"])
+
     # ---- Markets
 
     def _on_PriceAccepted(self, e: Arguments) -> None:
@@ -155,6 +165,7 @@ class Mirror:
         """Assert that the logs tell all of the world's books."""
         assert self.listed == world.listed
         self.compare_sums(world)
+        assert self.grants == world.grants
         for key, account in world.accounts.items():
             self.compare_account(key, account)
         for key, market in world.markets.items():

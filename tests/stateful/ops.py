@@ -11,6 +11,7 @@ from tests.reference.orders import Order
 from tests.reference.state import World
 from tests.stateful import powers
 from tests.stateful.house import House
+from tests.stateful.ops_accounts import ACCOUNT_ACTIONS
 
 Reports = ledger.Reports
 
@@ -187,4 +188,5 @@ ACTIONS = {
     "fund": Action(_funded, _fund),
     "share": Action(_shared, lambda house, op: _silent(_pool("transfer")(house, op))),
     **{name: _of_owner(name) for name in powers.MODELS},
+    **{name: Action(*pair) for name, pair in ACCOUNT_ACTIONS.items()},
 }

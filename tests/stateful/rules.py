@@ -29,6 +29,7 @@ from tests.stateful.coalition import Coalition
 from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS, TRADERS
 from tests.stateful.ops import Op
 from tests.stateful.refusals import USD, Refusals, account_id
+from tests.stateful.rules_accounts import ACCOUNT_RULES, AccountRules
 from tests.stateful.sinking import Sinking
 
 # how often each kind of action is tried
@@ -63,12 +64,13 @@ RULES = {
     "closed": 0.8,
     "sink": 0.7,
     "invalid": 6,
+    **ACCOUNT_RULES,
 }
 # what follows a move of a price to somebody's threshold
 HUNT = ("flag",) * 4 + ("reduce",) * 12 + ("take",) * 6 + ("closed", "commit", "execute")
 
 
-class Actors(Refusals):
+class Actors(AccountRules, Refusals):
     """Chooses the next op from the facts alone; the same seed chooses the same ops."""
 
     def __init__(self, seed: int, world: World) -> None:

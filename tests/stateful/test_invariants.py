@@ -17,6 +17,7 @@ from tests.stateful import machine
 from tests.stateful.closed import Window
 from tests.stateful.house import BUYERS, TRADERS
 from tests.stateful.invariants import INVARIANTS
+from tests.stateful.invariants_accounts import in_sequence
 from tests.stateful.machine import Machine
 from tests.stateful.rules import Actors
 from tests.stateful.step import Step
@@ -197,6 +198,12 @@ def b9(steps: list[Step]) -> Tampered:
         yield with_account(step, "after", step.op.args[0], cash=-1)
 
 
+def b11(steps: list[Step]) -> Tampered:
+    for step in of(steps, "batch", "operate"):
+        if in_sequence(step.start, step.op) is not None:
+            yield richer(step, "after", step.op.caller << 96, 1)
+
+
 def b10(steps: list[Step]) -> Tampered:
     for step in of(steps, "execute"):
         key = step.touched[0]
@@ -239,6 +246,13 @@ def c8(steps: list[Step]) -> Tampered:
     for step in of(steps, "execute"):
         legs = (Leg(step.op.args[0].instrument, 1),)
         yield with_account(step, "after", trader_of(step), legs=legs)
+
+
+def c11(steps: list[Step]) -> Tampered:
+    for step in of(steps, "fold", "move"):
+        key = step.op.args[0]
+        flags = step.start.account(key).flags | IN_AUCTION
+        yield with_account(step, "start", key, flags=flags)
 
 
 def c10(steps: list[Step]) -> Tampered:
@@ -307,6 +321,7 @@ BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "B5": b5,
     "B9": b9,
     "B10": b10,
+    "B11": b11,
     "C1": c1,
     "C2": c2,
     "C3": c3,
@@ -314,6 +329,7 @@ BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "C6": c6,
     "C8": c8,
     "C10": c10,
+    "C11": c11,
     "D1": d1,
     "D2": d2,
     "D3": d3,

@@ -1,0 +1,84 @@
+"""Invariants of batches, operators and moves, registered under their ids with all others."""
+
+from __future__ import annotations
+
+from tests.reference import ledger, operators
+from tests.reference.ledger import DEPOSIT, TRANSFER, WITHDRAW, Action
+from tests.reference.refused import Refused
+from tests.reference.state import SETTLEMENT, World, min_amount
+from tests.reference.units import DUST
+from tests.reference.words import market_of
+from tests.stateful.ops import Op
+
+ACCOUNT_OPS = ("batch", "operate", "isolate", "fold", "move", "op_withdraw")
+# what two worlds may differ in after the same actions
+BOOKS = ("accounts", "tokens", "collaterals", "markets", "wallets", "grants", "pot", "deficit")
+
+
+def actions_of(op: Op) -> tuple[Action, ...]:
+    """Return what an op asks the Clearinghouse for as a batch."""
+    if op.name == "batch":
+        return tuple(op.args[1])
+    if op.name == "operate":
+        return tuple(op.args[0])
+    if op.name == "isolate":
+        parent, token, amount, order = op.args
+        return (Action(TRANSFER, parent, order.account, token, amount),)
+    if op.name == "op_withdraw":
+        account, token, amount = op.args
+        return (Action(WITHDRAW, account, account >> 96, token, amount),)
+    return ()
+
+
+def acting(op: Op) -> tuple[int, ...]:
+    """Return the accounts for which their owner, or somebody he let, acted."""
+    if op.name in ("fold", "move"):
+        return tuple(op.args[:2])
+    return tuple(each.account for each in actions_of(op) if each.kind != DEPOSIT)
+
+
+def same_books(a: World, b: World) -> bool:
+    """Return whether two worlds hold the same."""
+    return all(getattr(a, name) == getattr(b, name) for name in BOOKS)
+
+
+def in_sequence(world: World, op: Op) -> World | None:
+    """Return the world after an op's actions one after the other, None where one is refused."""
+    alone = world.copy()
+    owner = op.caller
+    try:
+        if op.name == "operate":
+            for grant in op.args[1]:
+                operators.grant(alone, owner, grant)
+        for each in actions_of(op):
+            _alone(alone, owner, each)
+    except Refused:
+        return None
+    return alone
+
+
+def _alone(world: World, owner: int, action: Action) -> None:
+    account, token, amount = action.account, action.token, action.amount
+    if action.kind == DEPOSIT:
+        ledger.deposit(world, owner, account, token, amount)
+    elif action.kind == WITHDRAW:
+        ledger.withdraw(world, owner, account, token, amount, action.other, ())
+    else:
+        ledger.transfer(world, owner, account, action.other, token, amount, ())
+
+
+def require_no_dust(world: World, before: World, op: Op) -> None:
+    """Assert that what an op moved left no leg and no amount under its minimum."""
+    for each in actions_of(op):
+        keys = (each.account, each.other) if each.kind == TRANSFER else (each.account,)
+        for key in keys:
+            held = world.account(key).amount(each.token)
+            least = min_amount(world.tokens[each.token])
+            assert held == 0 or each.token == SETTLEMENT or held >= least
+    if op.name in ("fold", "move"):
+        for key in op.args[:2]:
+            old = before.account(key)
+            for leg in world.account(key).legs:
+                if leg.size != old.size(leg.instrument):
+                    price = world.markets[market_of(leg.instrument)].price
+                    assert abs(leg.size) * price >= DUST

@@ -1,0 +1,112 @@
+"""Batches and Operators, once against the reference and once against the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+from tests.reference import ledger, operators
+from tests.reference.ledger import Action
+from tests.reference.refused import require
+from tests.reference.state import World
+
+if TYPE_CHECKING:
+    from tests.stateful.house import House
+    from tests.stateful.ops import Op
+
+Pair = tuple[Callable[[World, "Op"], Any], Callable[["House", "Op"], Any]]
+
+
+def _batch_model(world: World, op: Op) -> None:
+    owner, actions = op.args
+    require(op.caller == owner, "clearinghouse: not a hand")
+    ledger.batch(world, owner, actions, agent=False, reports=op.reports)
+
+
+def _isolate_model(world: World, op: Op) -> None:
+    operators.isolate(world, op.caller, *op.args, op.reports)
+
+
+# ---- chain side ----------------------------------------------------------------------------------
+
+
+def _reports(house: House, op: Op) -> bytes:
+    return house.desk.blob(op.reports)
+
+
+def _led(house: House, op: Op) -> tuple[bytes, ...]:
+    """Return the optional last argument: signed reports."""
+    return (_reports(house, op),) if op.reports else ()
+
+
+def _elements(house: House, actions: Sequence[Action]) -> list[tuple[int, ...]]:
+    return [
+        (each.kind, each.account, each.other, house.tokens[each.token].address, each.amount)
+        for each in actions
+    ]
+
+
+def _batch(house: House, op: Op) -> None:
+    owner, actions = op.args
+    house.clearinghouse.send(
+        op.caller, "batch", _reports(house, op), owner, _elements(house, actions)
+    )
+
+
+def _operate(house: House, op: Op) -> None:
+    actions, grants = op.args
+    given = [astuple(grant) for grant in grants]
+    house.operators.send(op.caller, "batch", _reports(house, op), _elements(house, actions), given)
+
+
+def _isolate(house: House, op: Op) -> None:
+    parent, token, amount, order = op.args
+    address = house.tokens[token].address
+    arguments = (parent, address, amount, astuple(order), *_led(house, op))
+    house.operators.send(op.caller, "isolate", *arguments, value=order.reserve)
+
+
+def _op_commit(house: House, op: Op) -> None:
+    orders = op.args[0]
+    house.operators.send(
+        op.caller,
+        "commit",
+        [astuple(order) for order in orders],
+        value=sum(order.reserve for order in orders),
+    )
+
+
+def _op_withdraw(house: House, op: Op) -> None:
+    account, token, amount = op.args
+    address = house.tokens[token].address
+    house.operators.send(op.caller, "withdraw", account, address, amount, *_led(house, op))
+
+
+def _led_call(name: str) -> Callable[[House, Op], None]:
+    def call(house: House, op: Op) -> None:
+        house.operators.send(op.caller, name, *op.args, *_led(house, op))
+
+    return call
+
+
+ACCOUNT_ACTIONS: dict[str, Pair] = {
+    "batch": (_batch_model, _batch),
+    "operate": (lambda w, op: operators.batch(w, op.caller, *op.args, op.reports), _operate),
+    "grant": (
+        lambda w, op: operators.grant(w, op.caller, *op.args),
+        lambda house, op: house.operators.send(op.caller, "grant", astuple(op.args[0])),
+    ),
+    "isolate": (_isolate_model, _isolate),
+    "fold": (lambda w, op: operators.fold(w, op.caller, *op.args, op.reports), _led_call("fold")),
+    "move": (lambda w, op: operators.move(w, op.caller, *op.args, op.reports), _led_call("move")),
+    "op_commit": (lambda w, op: operators.commit(w, op.caller, *op.args), _op_commit),
+    "op_cancel": (
+        lambda w, op: operators.cancel(w, op.caller, *op.args),
+        lambda house, op: house.operators.send(op.caller, "cancel", astuple(op.args[0])),
+    ),
+    "op_withdraw": (
+        lambda w, op: operators.withdraw(w, op.caller, *op.args, op.reports),
+        _op_withdraw,
+    ),
+}
