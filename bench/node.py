@@ -25,6 +25,11 @@ GAS_LIMIT = 100_000_000
 RICH_WEI = 10**24
 
 
+def key_of(actor: str) -> bytes:
+    """Return the key of an actor."""
+    return bytes(Web3.keccak(text=f"bench {actor}"))
+
+
 class Anvil:
     """A running anvil whose clock and actors are ours: a `Chain` of tests/support/scene.py."""
 
@@ -36,7 +41,7 @@ class Anvil:
     def actor(self, name: str) -> Web3Executor:
         """Return the executor of a funded account, one for each name; the node sends for it."""
         if name not in self._actors:
-            address = Account.from_key(Web3.keccak(text=f"bench {name}")).address
+            address = Account.from_key(key_of(name)).address
             rpc(self.web3, "anvil_setBalance", address, hex(RICH_WEI))
             rpc(self.web3, "anvil_impersonateAccount", address)
             self._actors[name] = Web3Executor(self.web3, address)

@@ -7,8 +7,12 @@ open interest on its slope. Every figure is of one transaction with cold storage
 
 from __future__ import annotations
 
-from bench.node import rpc
+from coincurve import PrivateKey
+
+from bench.node import key_of, rpc
 from bench.scene import MeasuredScene
+from scripts.deployment.web3_executor import Web3Executor
+from tests.support.permits import NO_LIMIT, TRADE, Grant, permit_digest, sign
 from tests.support.scene import LOTS, WAD
 
 USD = 10**6  # atoms
@@ -35,6 +39,7 @@ def measure(scene: MeasuredScene) -> None:
     _orders(scene)
     _settlement(scene)
     _prices(scene)
+    _several_accounts(scene)
     _liquidate_one(scene)
     # four legs need a fourth market, which would make every other fill dearer for the pool
     _stir(scene, TRADED[len(SHIPPED) :], 3_000_000)
@@ -118,6 +123,84 @@ def _settlement(scene: MeasuredScene) -> None:
     scene.publish(60, ETH=scene.prices["ETH"] * 101 // 100)
     settler = scene.fund("settler", USDC=100 * USD)
     scene.measure("settle_pair", "settler", (ledger, "settle_pair", ([loser], winner, settler)))
+
+
+# ---- several accounts of one owner ---------------------------------------------------------------
+
+
+def _several_accounts(scene: MeasuredScene) -> None:
+    """Measure what Operators does for an owner whose first account holds a leg; take it back."""
+    before, prices = rpc(scene.web3, "evm_snapshot"), dict(scene.prices)
+    parent = _trader(scene, "owner of two", 1, False)
+    second, usdc = parent + 1, scene.token("USDC")
+    ledger = scene.by("owner of two", scene.contract("Clearinghouse"))
+    ledger.send("transfer", parent, second, usdc.address, 400_000 * USD)
+    usdc.send("mint", scene.actor("owner of two"), 1_000 * USD)
+
+    _batch(scene, parent, second)
+    _permit(scene, second)
+    _isolate(scene, parent, second + 1)
+    scene.publish(5)
+    operators = scene.contract("Operators")
+    moved: tuple[object, ...] = (parent, second, [ABOVE_TIER["ETH"]], [])
+    scene.measure("transfer_leg", "owner of two", (operators, "move", moved))
+    _write_off(scene)
+    rpc(scene.web3, "evm_revert", before)
+    scene.prices = prices
+
+
+def _batch(scene: MeasuredScene, parent: int, second: int) -> None:
+    """Measure a deposit, a transfer to an own account and an operator, in one call."""
+    operators, usdc = scene.contract("Operators"), scene.token("USDC").address
+    deposit = (1, parent, 0, usdc, 100 * USD)
+    transfer = (4, parent, second, usdc, 50 * USD)
+    grant = Grant(second, scene.actor("session key"), TRADE, scene.now + FAR, 100)
+    scene.publish(5)
+    call = (operators, "batch", (b"", [deposit, transfer], [tuple(grant)]))
+    scene.measure("batch_3", "owner of two", call)
+
+
+def _permit(scene: MeasuredScene, account: int) -> None:
+    """Measure a grant by signature, with the owner's first nonce."""
+    operators, deadline = scene.contract("Operators"), scene.now + FAR
+    grant = Grant(account, scene.actor("other key"), TRADE, scene.now + FAR, NO_LIMIT)
+    digest = permit_digest(grant, 0, deadline, operators.address)
+    signature = sign(PrivateKey(key_of("owner of two")), digest)
+    call = (operators, "permit", (tuple(grant), 0, deadline, signature))
+    scene.measure("permit_operator", "keeper", call)
+
+
+def _isolate(scene: MeasuredScene, parent: int, child: int) -> None:
+    """Measure the opening of a new account: its funding and its first order."""
+    operators, usdc = scene.contract("Operators"), scene.token("USDC").address
+    order = scene.order("owner of two", "ETH", LOTS)
+    order[0] = child
+    scene.publish(5)
+    call = (operators, "isolate", (parent, usdc, 1_000 * USD, order))
+    scene.measure("isolate", "owner of two", call, value=order[7])
+
+
+def _write_off(scene: MeasuredScene) -> None:
+    """Measure the end of an account that has lost its leg and owes more than it had.
+
+    The Liquidator's own takes write such a debt off in the same call; here its place is taken to
+    post the leg alone to a buyer, which leaves the debt behind.
+    """
+    ledger, liquidator = scene.contract("Clearinghouse"), scene.contract("Liquidator")
+    scene.fund("buyer of the leg", USDC=3_000_000 * USD)
+    account = _weak(scene, "ruined", 1, False)
+    while ledger.read("health", account).equity >= 0:
+        scene.publish(30, ETH=scene.prices["ETH"] * 985 // 1_000)
+    rpc(scene.web3, "anvil_impersonateAccount", liquidator.address)
+    rpc(scene.web3, "anvil_setBalance", liquidator.address, hex(WAD))
+    buyer = scene.account("buyer of the leg")
+    lots = ABOVE_TIER["ETH"]
+    word, _, funding = scene.contract("Markets").read("market_words", scene.market("ETH"))
+    quote = -lots * ((word >> 192) - funding)
+    money = (0, quote, 0, 0, 0, 0, 2**255 - 1, True)
+    post: tuple[object, ...] = (account, buyer, buyer, [lots], [], *money)
+    ledger.by(Web3Executor(scene.web3, liquidator.address)).send("post", post)
+    scene.measure("write_off", "keeper", (liquidator, "write_off", (account,)))
 
 
 # ---- prices ------------------------------------------------------------------------------------

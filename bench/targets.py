@@ -31,6 +31,11 @@ TARGETS = {
     "take_1p": Target("whole", 125_000, None, "726k (bid)"),
     "take_4c4p": Target("whole"),
     "settle_pair": Target("whole"),
+    "batch_3": Target("whole", 200_000),
+    "permit_operator": Target("whole"),
+    "isolate": Target("whole", 190_000),
+    "transfer_leg": Target("whole"),
+    "write_off": Target("whole"),
     "price_update_3": Target("whole", 65_000, 57_000, "48k (1 signer)"),
     "price_update_3x4": Target("whole", 80_000, 60_000),
 }

@@ -89,8 +89,8 @@ def _credit_token(world: World, caller: int, account_id: int, token: int, amount
     end_auction(world, account_id)
 
 
-def _debit_token(world: World, account_id: int, token: int, amount: int) -> None:
-    """Take a token out of an account and settle it; whether E >= IM is the caller's to require."""
+def _debit_token(world: World, account_id: int, token: int, amount: int, alone: bool) -> None:
+    """Take a token out of an account and settle it; alone it ends above IM, in a batch above 0."""
     if token == SETTLEMENT:
         credit(world, account_id, cash=-amount * world.setup.scale)
     else:
@@ -99,8 +99,11 @@ def _debit_token(world: World, account_id: int, token: int, amount: int) -> None
         store(world, account_id, account)
     settle(world, account_id)
     require(token != SETTLEMENT or world.account(account_id).cash >= 0, "custody: not enough cash")
-    # an insolvent account's loss was not settled just now, and its cash looked larger by it
-    require(world.health(account_id).equity >= 0, "ledger: margin")
+    if alone:
+        require_initial(world.health(account_id))
+    else:
+        # an insolvent account's loss was not settled just now, and its cash looked larger by it
+        require(world.health(account_id).equity >= 0, "ledger: margin")
     set_auction(world, account_id, False)
 
 
@@ -136,19 +139,16 @@ def _pay_out(world: World, account_id: int, token: int, amount: int) -> None:
     require(amount <= _free(world, account_id, token), "custody: not on hand")
 
     track(world, token, -amount)
-    _debit_token(world, account_id, token, amount)
-    require_initial(world.health(account_id))
+    _debit_token(world, account_id, token, amount, alone=True)
 
 
 def _shift(
-    world: World, caller: int, sender: int, receiver: int, token: int, amount: int
-) -> Health:
-    """Book a transfer; return the sender's health before the receiver has it."""
+    world: World, caller: int, sender: int, receiver: int, token: int, amount: int, alone: bool
+) -> None:
+    """Book a transfer."""
     _require_listed(world, token, amount)
-    _debit_token(world, sender, token, amount)
-    health = world.health(sender)
+    _debit_token(world, sender, token, amount, alone)
     _credit_token(world, caller, receiver, token, amount)
-    return health
 
 
 def deposit(world: World, caller: int, account_id: int, token: int, amount: int) -> None:
@@ -190,7 +190,7 @@ def transfer(
     """Move `amount` atoms between two accounts; a withdrawal and a deposit without the token."""
     _require_owner(caller, sender)
     update(world, reports)
-    require_initial(_shift(world, caller, sender, receiver, token, amount))
+    _shift(world, caller, sender, receiver, token, amount, alone=True)
 
 
 # ---- batch ---------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def _act(world: World, owner: int, action: Action, agent: bool) -> None:
     else:
         if agent:
             _require_owner(owner, action.other)
-        _shift(world, owner, account, action.other, token, amount)
+        _shift(world, owner, account, action.other, token, amount, alone=False)
 
 
 # ---- settlement ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import boa
 from coincurve import PrivateKey
@@ -11,35 +11,15 @@ from eth_abi.abi import encode
 from eth_account import Account
 from eth_utils.crypto import keccak
 
+from tests.support.permits import FOREVER, NO_LIMIT, Grant, permit_digest, sign
 from tests.support.world import Order, World, account_of
 
-TRADE, WITHDRAW, RECEIVE = 1, 2, 4
 DEPOSIT_ACTION, WITHDRAW_ACTION, TRANSFER_ACTION = 1, 2, 4
-NO_LIMIT = 2**32 - 1
-FOREVER = 2**64 - 1
 USDC = 10**6
-CHAIN_ID = 31337
 
-_DOMAIN = keccak(
-    b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
-_PERMIT = keccak(
-    b"Permit(uint256 account,address operator,uint256 scope,uint256 expiry,uint256 uses,"
-    b"uint256 nonce,uint256 deadline)"
-)
 _ERC2612 = keccak(
     b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 )
-
-
-class Grant(NamedTuple):
-    """`IOperators.Grant`."""
-
-    account: int
-    operator: str
-    scope: int
-    expiry: int = FOREVER
-    uses: int = NO_LIMIT
 
 
 def key_of(name: str) -> PrivateKey:
@@ -54,27 +34,6 @@ def signer(world: World, name: str) -> str:
         boa.env.set_balance(address, 10**24)
         world.roles[name] = address
     return address
-
-
-def domain(name: str, contract: str, chain_id: int = CHAIN_ID) -> bytes:
-    """Return the EIP-712 domain of version 1 of a contract."""
-    parts = [_DOMAIN, keccak(text=name), keccak(text="1"), chain_id, contract]
-    return keccak(encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], parts))
-
-
-def permit_digest(
-    grant: Grant, nonce: int, deadline: int, contract: str, chain_id: int = CHAIN_ID
-) -> bytes:
-    """Return what the owner of an account signs."""
-    kinds = ["bytes32", "uint256", "address", *["uint256"] * 5]
-    body = keccak(encode(kinds, [_PERMIT, *grant, nonce, deadline]))
-    return keccak(b"\x19\x01" + domain("Plimsoll Operators", contract, chain_id) + body)
-
-
-def sign(key: PrivateKey, digest: bytes) -> bytes:
-    """Return r, s, v."""
-    raw = key.sign_recoverable(digest, hasher=None)
-    return raw[:64] + bytes([27 + raw[64]])
 
 
 def signed(world: World, key: PrivateKey, grant: Grant, nonce: int, deadline: int) -> bytes:

@@ -10,19 +10,14 @@ import pytest
 from eth_utils.crypto import keccak
 
 from scripts.deployment.artifacts import load
+from tests.support.permits import FOREVER, NO_LIMIT, RECEIVE, TRADE, WITHDRAW, Grant
 from tests.support.world import LOTS, WAD, World, account_of, owner_of
 from tests.unit.ledger_support import deployer
 from tests.unit.operators_support import (
     DEPOSIT_ACTION,
-    FOREVER,
-    NO_LIMIT,
-    RECEIVE,
-    TRADE,
     TRANSFER_ACTION,
     USDC,
-    WITHDRAW,
     WITHDRAW_ACTION,
-    Grant,
     commit,
     events_of,
     give,

@@ -7,9 +7,7 @@ from typing import Any
 import boa
 import pytest
 
-from tests.support.world import World, account_of
-from tests.unit.ledger_support import deployer
-from tests.unit.operators_support import (
+from tests.support.permits import (
     CHAIN_ID,
     FOREVER,
     NO_LIMIT,
@@ -17,11 +15,15 @@ from tests.unit.operators_support import (
     TRADE,
     WITHDRAW,
     Grant,
+    permit_digest,
+    sign,
+)
+from tests.support.world import World, account_of
+from tests.unit.ledger_support import deployer
+from tests.unit.operators_support import (
     events_of,
     give,
     key_of,
-    permit_digest,
-    sign,
     signed,
     signer,
 )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import boa
 import pytest
 
+from tests.support.permits import RECEIVE, Grant
 from tests.support.reports import Quote
 from tests.support.world import LOTS, TICKS, WAD, World, owner_of
 from tests.unit.operators_support import (
-    RECEIVE,
     USDC,
-    Grant,
     events_of,
     fold,
     give,
