@@ -12,7 +12,7 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import absent, books, bots, lp, user
+from keepers.commands import absent, accounts, books, bots, lp, user
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
@@ -32,6 +32,9 @@ def build() -> typer.Typer:
     app.add_typer(bots.app)
     app.add_typer(books.app)
     app.add_typer(user.app)
+    app.add_typer(accounts.app)
+    app.add_typer(accounts.isolate_app, name="isolate")
+    app.add_typer(accounts.operator_app, name="operator")
     app.add_typer(lp.app, name="lp")
     here = importlib.util.find_spec("keepers.lab") is not None
     app.add_typer(importlib.import_module(LAB).app if here else absent.app)

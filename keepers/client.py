@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from keepers.bots.runtime import connect
-from keepers.chain import order_watch, pool_plans
+from keepers.chain import operator_plans, order_watch, pool_plans
 from keepers.chain.actions import Actions
 from keepers.chain.deployment import Deployment
 from keepers.chain.desk import Desk
@@ -31,6 +31,7 @@ from keepers.chain.sender import Outcome
 from keepers.chain.signer import load_signer
 from keepers.chain.simulate import simulate
 from keepers.chain.wallet import KeyWallet, Wallet
+from keepers.domain.grants import FOREVER, Grant, Permit
 from keepers.domain.orders import Order
 from keepers.domain.tickets import State, Ticket
 from keepers.errors import BadInput, KeeperError
@@ -127,6 +128,31 @@ class Client(Actions):
             requests = (await pool_plans.made(self.desk, outcomes[-1].hash),)
         return Done(plan, tuple(outcomes), await self._changes(plan), tickets, requests)
 
+    # ---- what is signed, and not sent
+
+    async def sign_permit(
+        self, wanted: Grant, nonce: int | None = None, deadline: int = FOREVER
+    ) -> Permit:
+        """Return a signed grant that anybody may bring once, until the deadline [unix s].
+
+        Args:
+            wanted: for an own account.
+            nonce: any number not used before; a random one if left out.
+            deadline: last second at which it may be brought.
+        """
+        number = self.salt() if nonce is None else nonce
+        return operator_plans.signed(self.desk, wanted, number, deadline, self._key().sign)
+
+    async def deposit_with_permit(self, amount: int, token: str, account: int = 0) -> Plan:
+        """Plan a deposit whose approval is a signature, of a token with ERC-2612."""
+        listed, id_ = self.desk.deployment.token(token), self.desk.account(account)
+        return await operator_plans.deposit(self.desk, listed, amount, id_, self._key().sign)
+
+    def _key(self) -> KeyWallet:
+        if not isinstance(self.wallet, KeyWallet):
+            raise BadInput("there is no key to sign with", "give --key KEYSTORE")
+        return self.wallet
+
     async def _changes(self, plan: Plan) -> tuple[Change, ...]:
         """Return what became of the accounts that a plan is about."""
         if not plan.changes:
@@ -193,6 +219,7 @@ class SyncClient:
         self.lots = self.client.lots
         self.ticks = self.client.ticks
         self.instrument = self.client.instrument
+        self.named = self.client.named
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -213,6 +240,17 @@ class SyncClient:
     transfer = _sync(Client.transfer)
     settle = _sync(Client.settle)
     mint = _sync(Client.mint)
+    batch = _sync(Client.batch)
+    isolate = _sync(Client.isolate)
+    fold = _sync(Client.fold)
+    move = _sync(Client.move)
+    grant = _sync(Client.grant)
+    revoke = _sync(Client.revoke)
+    granted = _sync(Client.granted)
+    sign_permit = _sync(Client.sign_permit)
+    permit = _sync(Client.permit)
+    cancel_permit = _sync(Client.cancel_permit)
+    deposit_with_permit = _sync(Client.deposit_with_permit)
     trade = _sync(Client.trade)
     close_leg = _sync(Client.close_leg)
     close_all = _sync(Client.close_all)

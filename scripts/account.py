@@ -14,7 +14,7 @@ from ape.api import AccountAPI, ProviderAPI
 from ape.cli import network_option
 from typer.exceptions import Exit, TyperException
 
-from keepers.commands import lp, user
+from keepers.commands import accounts, lp, user
 from keepers.commands.session import OPENER
 from keepers.errors import KeeperError
 from scripts._command import Script, _account
@@ -25,6 +25,9 @@ def act(provider: ProviderAPI, sender: AccountAPI, texts: tuple[str, ...]) -> No
     """Run one of the user's commands on Ape's connection."""
     app = typer.Typer(add_completion=False, help=__doc__, rich_markup_mode=None)
     app.add_typer(user.app)
+    app.add_typer(accounts.app)
+    app.add_typer(accounts.isolate_app, name="isolate")
+    app.add_typer(accounts.operator_app, name="operator")
     app.add_typer(lp.app, name="lp")
     before = OPENER.set(ApeOpener(sender, provider))
     try:

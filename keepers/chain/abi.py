@@ -23,6 +23,8 @@ ERC20 = (
     ("approve", ("address", "uint256"), ("bool",)),
     ("transfer", ("address", "uint256"), ("bool",)),
     ("decimals", (), ("uint8",)),
+    ("nonces", ("address",), ("uint256",)),  # ERC-2612, where the token has it
+    ("DOMAIN_SEPARATOR", (), ("bytes32",)),
 )
 
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keepers.chain import money_plans, order_plans, order_watch, pool_plans, takeover_plans
-from keepers.chain.desk import Desk, View
+from keepers.chain import (
+    account_plans,
+    money_plans,
+    operator_plans,
+    order_plans,
+    order_watch,
+    pool_plans,
+    takeover_plans,
+)
+from keepers.chain.desk import INDEX_BITS, Desk, View
 from keepers.chain.plans import Plan
 from keepers.chain.pool_plans import Holding
-from keepers.domain import amounts
+from keepers.domain import amounts, grants
+from keepers.domain.batches import Action
+from keepers.domain.grants import FOREVER, NO_LIMIT, Grant, Permit
 from keepers.domain.orders import Order
 from keepers.domain.tickets import Ticket
 from keepers.domain.words import perp
@@ -81,9 +91,11 @@ class Actions:
     async def withdraw(
         self, amount: int | None, token: str, account: int = 0, to: str = ""
     ) -> Plan:
-        """Plan a withdrawal; None is all that may leave now."""
+        """Plan a withdrawal; None is all that may leave now. It pays the account's owner."""
         listed, desk = self.desk.deployment.token(token), self.desk
-        asked = (listed, amount, desk.account(account), to or desk.owner)
+        id_ = desk.account(account)
+        owner = desk.owner if desk.owns(id_) else f"0x{id_ >> INDEX_BITS:040x}"
+        asked = (listed, amount, id_, to or owner)
         return await money_plans.withdraw(desk, *asked)
 
     async def transfer(self, amount: int, token: str, to: int, account: int = 0) -> Plan:
@@ -101,6 +113,97 @@ class Actions:
     async def mint(self, amount: int, token: str) -> Plan:
         """Plan new test tokens for the wallet, where the token has a faucet."""
         return await money_plans.mint(self.desk, self.desk.deployment.token(token), amount)
+
+    # ---- several accounts
+
+    async def batch(self, actions: Sequence[Action], given: Sequence[Grant] = ()) -> Plan:
+        """Plan deposits, withdrawals and transfers in one call, checked once at its end.
+
+        Args:
+            actions: of `keepers.domain.batches`, in their order.
+            given: grants for own accounts that come with them.
+        """
+        return await account_plans.batch(self.desk, actions, given)
+
+    async def isolate(
+        self,
+        amount: int,
+        token: str,
+        instrument: int,
+        size: int,
+        child: int,
+        parent: int = 0,
+        limit: int | None = None,
+    ) -> Plan:
+        """Plan an isolated position: fund a child account and commit its first order."""
+        desk = self.desk
+        pair = (desk.account(parent), desk.account(child))
+        funds = (desk.deployment.token(token), amount)
+        want = (instrument, size, limit)
+        return await account_plans.isolate(desk, *pair, *funds, want, self.salt())
+
+    async def fold(self, child: int, parent: int = 0) -> Plan:
+        """Plan to close an isolated account back: all that it has goes to the parent."""
+        return await account_plans.fold(
+            self.desk, self.desk.account(child), self.desk.account(parent)
+        )
+
+    async def move(
+        self,
+        to: int,
+        lots: Mapping[int, int] | None = None,
+        atoms: Mapping[str, int] | None = None,
+        account: int = 0,
+    ) -> Plan:
+        """Plan to move positions, at the mark, and collateral to an account that agrees.
+
+        Args:
+            to: an own account, or one whose owner has granted `receive`.
+            lots: by instrument, above 0: so much of the position as it stands.
+            atoms: by symbol or address of a collateral.
+            account: that gives.
+        """
+        desk = self.desk
+        held = {desk.deployment.token(each).id: amount for each, amount in (atoms or {}).items()}
+        if 0 in held:
+            raise BadInput("the settlement token is cash, no collateral", "use a transfer")
+        pair = (desk.account(account), desk.account(to))
+        return await account_plans.move(desk, *pair, lots or {}, held)
+
+    # ---- operators
+
+    def named(
+        self,
+        operator: str,
+        scopes: Iterable[str],
+        account: int = 0,
+        expiry: int = FOREVER,
+        uses: int = NO_LIMIT,
+    ) -> Grant:
+        """Return a grant: `trade`, `withdraw` (to the owner), `receive` (moves into it)."""
+        who, scope = grants.checked_address(operator), grants.scope_of(scopes)
+        return Grant(self.desk.account(account), who, scope, expiry, uses)
+
+    async def grant(self, wanted: Grant) -> Plan:
+        """Plan to let an operator act for an own account."""
+        return await operator_plans.grant(self.desk, wanted)
+
+    async def revoke(self, operator: str, account: int = 0) -> Plan:
+        """Plan to take an operator's grant back; permits that are still out stay good."""
+        return await operator_plans.grant(self.desk, self.named(operator, (), account, 0, 0))
+
+    async def granted(self, operator: str, account: int = 0) -> Grant:
+        """Return what an operator may do for an account."""
+        who = grants.checked_address(operator)
+        return await operator_plans.granted(self.desk, self.desk.account(account), who)
+
+    async def permit(self, permit: Permit) -> Plan:
+        """Plan to bring a permit that an account's owner has signed."""
+        return await operator_plans.bring(self.desk, permit)
+
+    async def cancel_permit(self, nonce: int) -> Plan:
+        """Plan to make a permit of one's own that nobody has brought worthless."""
+        return await operator_plans.cancel(self.desk, nonce)
 
     # ---- orders
 

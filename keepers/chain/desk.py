@@ -75,6 +75,10 @@ class Desk:
         """Return an account as 0xADDRESS:NUMBER."""
         return f"0x{account >> INDEX_BITS:040x}:{account & ((1 << INDEX_BITS) - 1)}"
 
+    def owns(self, account: int) -> bool:
+        """Return whether an account is the owner's own; others' are acted for as an operator."""
+        return account >> INDEX_BITS == int(self.owner, 16)
+
     def draft(self, what: str, contract: str, name: str, *arguments: Any, value: int = 0) -> Draft:
         """Return a call of one of the protocol's entry points."""
         data = interface(contract).encode(name, *arguments)
@@ -119,6 +123,12 @@ class Desk:
         data = interface("ERC20").encode("balanceOf", owner or self.owner)
         return int.from_bytes(await self.rpc.call(token, data), "big")
 
+    async def allowance(self, token: Token, spender: str) -> int:
+        """Return what a contract may draw of the owner's tokens [atoms]."""
+        to = self.deployment.address(spender)
+        data = interface("ERC20").encode("allowance", self.owner, to)
+        return int.from_bytes(await self.rpc.call(token.address, data), "big")
+
     # ---- plans
 
     async def approvals(
@@ -142,8 +152,7 @@ class Desk:
                 "get more of it first, or name less",
             )
         erc20, to = interface("ERC20"), self.deployment.address(spender)
-        allowed = await self.rpc.call(token.address, erc20.encode("allowance", self.owner, to))
-        found = int.from_bytes(allowed, "big")
+        found = await self.allowance(token, spender)
         if found >= amount:
             return []
         wanted = [0, amount] if found else [amount]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from keepers.chain.deployment import Token
-from keepers.chain.desk import Desk, View
+from keepers.chain.desk import INDEX_BITS, Desk, View
 from keepers.chain.plans import Plan
 from keepers.chain.transactions import Draft
 from keepers.domain import effects
@@ -24,11 +24,11 @@ async def deposit(
 ) -> Plan:
     """Plan a deposit of atoms out of the owner's wallet into an account, approvals with it."""
     view = await desk.look(account)
-    at = await _softened(desk, view, token, amount)
+    at = await softened(desk, view, token, amount)
     steps = await drawn(desk, token, "Clearinghouse", amount, minting=minting)
     what = f"deposit {written(amount, token.decimals)} {token.symbol}"
     steps.append(desk.draft(what, "Clearinghouse", "deposit", account, token.address, amount))
-    change = view.change(_credited(desk, view.accounts[account], token, amount), at)
+    change = view.change(credited(desk, view.accounts[account], token, amount), at)
     said = f"{what} into {desk.name(account)}"
     return desk.plan("deposit", said, view, steps, changes=(change,))
 
@@ -39,10 +39,10 @@ async def withdraw(desk: Desk, token: Token, amount: int | None, account: int, t
     most = await _most(desk, view, token, account)
     amount = max(1, most) if amount is None else amount
     what = f"withdraw {written(amount, token.decimals)} {token.symbol}"
-    step = desk.draft(what, "Clearinghouse", "withdraw", account, token.address, amount, to)
+    step = _withdrawal(desk, what, (account, token.address, amount), to)
     if amount > most:
         await _require_passes(desk, step, f"{written(most, token.decimals)} may leave now")
-    at = await _softened(desk, view, token, -amount)
+    at = await softened(desk, view, token, -amount)
     change = view.change(_debited(desk, view, account, token, amount, at), at)
     facts = {"most": written(most, token.decimals), "to": to}
     said = f"{what} from {desk.name(account)} to {to}"
@@ -58,7 +58,7 @@ async def transfer(desk: Desk, token: Token, amount: int, sender: int, receiver:
     step = desk.draft(what, "Clearinghouse", "transfer", sender, receiver, token.address, amount)
     changes = (
         view.change(_debited(desk, view, sender, token, amount, view.at)),
-        view.change(_credited(desk, view.accounts[receiver], token, amount)),
+        view.change(credited(desk, view.accounts[receiver], token, amount)),
     )
     said = f"{what} from {desk.name(sender)} to {desk.name(receiver)}"
     return desk.plan("transfer", said, view, [step], changes=changes)
@@ -110,6 +110,16 @@ async def drawn(
     return [*minted, *await desk.approvals(token, spender, amount, coming)]
 
 
+def _withdrawal(desk: Desk, what: str, asked: tuple[int, str, int], to: str) -> Draft:
+    """Return the call of the account's owner, or of his operator, who can pay nobody else."""
+    if desk.owns(asked[0]):
+        return desk.draft(what, "Clearinghouse", "withdraw", *asked, to)
+    owner = f"0x{asked[0] >> INDEX_BITS:040x}"
+    if to.lower() != owner:
+        raise BadInput(f"an operator withdraws to the account's owner, {owner}", "leave --to out")
+    return desk.draft(what, "Operators", "withdraw", *asked)
+
+
 async def _require_passes(desk: Desk, step: Draft, hint: str) -> None:
     """Raise a contract's refusal of one transaction, with a hint behind what to do."""
     try:
@@ -136,7 +146,8 @@ async def _minting(desk: Desk, token: Token, amount: int) -> Draft:
 # ---- on paper
 
 
-def _credited(desk: Desk, account: Account, token: Token, amount: int) -> Account:
+def credited(desk: Desk, account: Account, token: Token, amount: int) -> Account:
+    """Return an account with so many more atoms of a token."""
     if token.id:
         return effects.with_collateral(account, token.id, amount)
     return effects.paid(account, amount * desk.scale(token))
@@ -146,11 +157,12 @@ def _debited(
     desk: Desk, view: View, account: int, token: Token, amount: int, at: Snapshot
 ) -> Account:
     """Return the account without so many atoms, settled as a withdrawal does it."""
-    taken = _credited(desk, view.accounts[account], token, -amount)
+    taken = credited(desk, view.accounts[account], token, -amount)
     return effects.settled(taken, at, view.pot)[0]
 
 
-async def _softened(desk: Desk, view: View, token: Token, change: int) -> Snapshot:
+async def softened(desk: Desk, view: View, token: Token, change: int) -> Snapshot:
+    """Return the prices after so many more atoms are tracked of a token."""
     if not token.id:
         return view.at
     found = await desk.listing(token, view.head.number)

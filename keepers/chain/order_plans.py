@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from keepers.chain import order_watch
 from keepers.chain.desk import Desk, View
@@ -15,7 +15,7 @@ from keepers.domain.effects import Fill
 from keepers.domain.orders import Order
 from keepers.domain.tickets import State
 from keepers.domain.units import LOT, TICK
-from keepers.domain.words import account_id
+from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput, KeeperError, Reverted
 
 
@@ -40,14 +40,14 @@ async def trade(
         limit: worst price [ticks]; from the expected price and the settings' slippage if left out.
         reduce_only: refuse whatever would open.
     """
-    view = await desk.look(account, _pool(desk))
+    view = await desk.look(account, pool(desk))
     wanted = [(instrument, size, limit)]
     return await _orders(desk, view, account, wanted, salt, "trade", reduce_only=reduce_only)
 
 
 async def close(desk: Desk, account: int, instruments: Sequence[int] | None, salt: int) -> Plan:
     """Plan reduce-only orders that close these legs whole, all of them where none is named."""
-    view = await desk.look(account, _pool(desk))
+    view = await desk.look(account, pool(desk))
     legs = {leg.instrument: leg.size for leg in view.accounts[account].legs}
     for each in instruments or ():
         if each not in legs:
@@ -71,23 +71,64 @@ async def _orders(
     *,
     reduce_only: bool,
 ) -> Plan:
-    """Plan one order after the other, each on what the ones before would leave."""
-    after, at = view.accounts[account], view.at
+    """Plan orders for an account as it stands."""
+    found = await judged(desk, view, view.accounts[account], wanted, salt, reduce_only=reduce_only)
+    what = ", ".join(said(desk, order) for order in found.orders)
+    return desk.plan(
+        action,
+        f"{action} {what} for {desk.name(account)}",
+        view,
+        _commits(desk, found.orders),
+        changes=(found.change,),
+        facts=found.facts,
+        notes=found.notes,
+        orders=found.orders,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Orders that would fill now, and what they would leave of the account."""
+
+    change: Change
+    orders: tuple[Order, ...]
+    facts: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+async def judged(
+    desk: Desk,
+    view: View,
+    start: Account,
+    wanted: Sequence[tuple[int, int, int | None]],
+    salt: int,
+    *,
+    reduce_only: bool = False,
+) -> Judged:
+    """Judge one order after the other, each on what the ones before would leave.
+
+    Args:
+        desk: where they are planned.
+        view: the account as it is, and the pool.
+        start: the account as it will be by then.
+        wanted: instrument, lots, limit [ticks] or None for the settings' slippage.
+        salt: of the first order.
+        reduce_only: of all of them.
+    """
+    after, at = start, view.at
     facts: dict[str, str] = {}
     notes: list[str] = []
     orders: list[Order] = []
     terms = await _terms(desk)
     for place, (instrument, size, limit) in enumerate(wanted):
-        fill, doubt = await _expected(desk, view, account, instrument, size, reduce_only)
+        fill, doubt = await _expected(desk, view, start, instrument, size, reduce_only)
         if limit is None:
             limit = tickets.limit_price(
                 fill.price, size, share(f"{desk.settings.slippage_percent:f}")
             )
         notes += _notes(desk, fill, limit, doubt)
-        order = _order(
-            desk, view, account, (instrument, size, limit), salt + place, terms, reduce_only
-        )
-        orders.append(order)
+        want = (instrument, size, limit)
+        orders.append(_order(desk, view, start.id, want, salt + place, terms, reduce_only))
         at, after = effects.traded(after, fill, at), effects.filled(after, fill, at)
         prefix = f"{naming(desk, instrument).lower()}_" if len(wanted) > 1 else ""
         facts |= {f"{prefix}{name}": text for name, text in _facts(fill, limit).items()}
@@ -95,39 +136,32 @@ async def _orders(
     _require_margin(change, reduce_only)
     made = await _identified(desk, orders)
     facts["reserve_native"] = written_wad(sum(order.reserve for order in made))
-    said = f"{action} " + ", ".join(_said(desk, order) for order in made)
-    return desk.plan(
-        action,
-        f"{said} for {desk.name(account)}",
-        view,
-        [_commit(desk, order) for order in made],
-        changes=(change,),
-        facts=facts,
-        notes=tuple(notes),
-        orders=tuple(made),
-    )
+    return Judged(change, tuple(made), facts, tuple(notes))
 
 
 # ---- the parts of an order
 
 
 async def _expected(
-    desk: Desk, view: View, account: int, instrument: int, size: int, reduce_only: bool
+    desk: Desk, view: View, start: Account, instrument: int, size: int, reduce_only: bool
 ) -> tuple[Fill, bool]:
     """Return the fill at the stored price, and whether that price is doubted; refuse what fails."""
+    account = start.id
     asked = (account, instrument, size * LOT)
-    said = await desk.struct("Lens", "preview_order", *asked, block=view.head.number)
-    code = said["code"]
-    held = effects.size_of(view.accounts[account], instrument)
-    if reduce_only and not tickets.shrinks(held, size):
+    preview = await desk.struct("Lens", "preview_order", *asked, block=view.head.number)
+    code = preview["code"]
+    if reduce_only and not tickets.shrinks(effects.size_of(start, instrument), size):
         raise Reverted("trading: reduce only")
+    if code == tickets.MARGIN and start != view.accounts[account]:
+        code = tickets.FILLS  # of an account that is not funded yet: judged on paper
     if code not in (tickets.FILLS, tickets.NOT_TRUSTED):
         what, do = tickets.WHY[code]
         if code in (tickets.MARGIN, tickets.POOL, tickets.NO_ROOM):
             do += await _at_most(desk, view, account, instrument, size > 0)
         raise KeeperError(f"{_size(size)} {naming(desk, instrument)} would not fill: {what}", do)
-    pool = effects.size_of(view.accounts[_pool(desk)], instrument)
-    return Fill(instrument, size, said["price"] // TICK, said["fee"], pool), code != tickets.FILLS
+    held = effects.size_of(view.accounts[pool(desk)], instrument)
+    fill = Fill(instrument, size, preview["price"] // TICK, preview["fee"], held)
+    return fill, code != tickets.FILLS
 
 
 async def _at_most(desk: Desk, view: View, account: int, instrument: int, is_buy: bool) -> str:
@@ -207,9 +241,17 @@ async def _identified(desk: Desk, orders: Sequence[Order]) -> list[Order]:
     ]
 
 
-def _commit(desk: Desk, order: Order) -> Draft:
-    what = f"commit {order.id.hex()[:16]}"
-    return desk.draft(what, "Orders", "commit", order.struct, value=order.reserve)
+def _commits(desk: Desk, orders: Sequence[Order]) -> list[Draft]:
+    """Return one transaction for all of them; as an operator through the contract of that name."""
+    first = orders[0]
+    what = f"commit {first.id.hex()[:16]}"
+    if len(orders) == 1 and desk.owns(first.account):
+        return [desk.draft(what, "Orders", "commit", first.struct, value=first.reserve)]
+    if len(orders) > 1:
+        what += f" and {len(orders) - 1} more"
+    value = sum(order.reserve for order in orders)
+    structs = [order.struct for order in orders]
+    return [desk.draft(what, "Operators", "commit", structs, value=value)]
 
 
 # ---- cancel and refund
@@ -223,10 +265,12 @@ async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> P
         standing = await order_watch.standing(desk, order)
         dead = standing is not None and standing.state is State.DEAD
         action = "refund" if dead else "cancel"
-    step = desk.draft(f"{action} {order.id.hex()[:16]}", "Orders", action, order.struct)
+    for_owner = action == "cancel" and not desk.owns(order.account)
+    door = "Operators" if for_owner else "Orders"
+    step = desk.draft(f"{action} {order.id.hex()[:16]}", door, action, order.struct)
     return desk.plan(
         action,
-        f"{action} the order to {_said(desk, order)} for {desk.name(order.account)}",
+        f"{action} the order to {said(desk, order)} for {desk.name(order.account)}",
         view,
         [step],
         changes=(view.change(view.accounts[order.account]),),
@@ -246,7 +290,8 @@ def naming(desk: Desk, instrument: int) -> str:
     return f"{desk.deployment.symbol(instrument >> 56)}-PERP"
 
 
-def _said(desk: Desk, order: Order) -> str:
+def said(desk: Desk, order: Order) -> str:
+    """Return what an order does."""
     lots = order.size // LOT
     return f"{_size(lots)} {naming(desk, order.instrument)}"
 
@@ -255,5 +300,6 @@ def _size(lots: int) -> str:
     return f"{'buy' if lots > 0 else 'sell'} {written_lots(abs(lots))}"
 
 
-def _pool(desk: Desk) -> int:
+def pool(desk: Desk) -> int:
+    """Return the pool's account."""
     return account_id(desk.deployment.address("LiquidityPool"))

@@ -40,6 +40,7 @@ class KeyWallet:
         """Sign for one chain within the settings' limits."""
         self.rpc = rpc
         self.address = signer.address
+        self._signer = signer
         self.patience_s = settings.patience_s
         self.poll_s = settings.poll_s
         # Not the settings' store: that is the book of a keeper, which may be running.
@@ -47,6 +48,11 @@ class KeyWallet:
         # A user waits for each transaction: nothing is watched beyond its first block.
         policy = Policy(settings.tip, settings.fee_cap, settings.stuck_s, confirmations=0)
         self._sender = Sender(rpc, signer, chain_id, policy, self._store, Metrics())
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return r, s and v of a signature of 32 bytes."""
+        r, s, parity = self._signer.sign(digest)
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((27 + parity,))
 
     async def send(self, draft: Draft) -> Outcome:
         """Estimate, sign, send, and wait for a block."""

@@ -39,10 +39,18 @@ async def deposit(
     mint: Annotated[
         bool, typer.Option("--mint", help="Mint the amount first, where a test token lets you.")
     ] = False,
+    permit: Annotated[
+        bool, typer.Option("--permit", help="Sign the approval, where the token has ERC-2612.")
+    ] = False,
     account: AccountOption = "0",
 ) -> None:
     """Deposit tokens out of your wallet; exactly the amount is approved."""
     atoms, of = on.client.atoms(token, amount), on.account(account)
+    if permit:
+        if mint:
+            raise BadInput("--mint and --permit do not go together", "mint by a deposit before")
+        await on.carry_out(await on.client.deposit_with_permit(atoms, token, of))
+        return
     await on.carry_out(await on.client.deposit(atoms, token, of, minting=mint))
 
 

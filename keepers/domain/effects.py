@@ -82,10 +82,15 @@ def traded(account: Account, fill: Fill, at: Snapshot) -> Snapshot:
     before = size_of(account, fill.instrument)
     growth = max(before + fill.size, 0) - max(before, 0)
     growth += max(fill.pool_size - fill.size, 0) - max(fill.pool_size, 0)
-    feed = at.feeds[fill.market]
+    return _grown(at, fill.market, growth)
+
+
+def _grown(at: Snapshot, market: int, growth: int) -> Snapshot:
+    """Return the prices with so many more lots of open interest."""
+    feed = at.feeds[market]
     state = replace(feed.state, open_interest=feed.state.open_interest + growth)
     grown = replace(feed, state=state, oi_scale=oi_scale(feed.price, state))
-    return replace(at, feeds={**at.feeds, fill.market: grown})
+    return replace(at, feeds={**at.feeds, market: grown})
 
 
 def softened(at: Snapshot, collateral: int, soft_cap: int, before: int, tracked: int) -> Snapshot:
@@ -103,6 +108,33 @@ def softened(at: Snapshot, collateral: int, soft_cap: int, before: int, tracked:
     factor = soft_cap * SOFT_ONE // tracked if tracked > soft_cap else SOFT_ONE
     changed = replace(at.collaterals[collateral], soft=factor)
     return replace(at, collaterals={**at.collaterals, collateral: changed})
+
+
+def moved(
+    sender: Account,
+    receiver: Account,
+    part: Account,
+    at: Snapshot,
+) -> tuple[Account, Account, Snapshot]:
+    """Return two accounts after what one gives the other, and the prices after it.
+
+    Args:
+        sender: who gives.
+        receiver: who gets.
+        part: legs, holdings, cash and quote that change hands.
+        at: prices; open interest falls where legs of opposite signs meet.
+    """
+    for leg in part.legs:
+        had, has = size_of(sender, leg.instrument), size_of(receiver, leg.instrument)
+        growth = max(had - leg.size, 0) - max(had, 0) + max(has + leg.size, 0) - max(has, 0)
+        at = _grown(at, leg.market, growth)
+        sender = with_leg(sender, leg.instrument, -leg.size)
+        receiver = with_leg(receiver, leg.instrument, leg.size)
+    for held in part.holdings:
+        sender = with_collateral(sender, held.collateral, -held.amount)
+        receiver = with_collateral(receiver, held.collateral, held.amount)
+    given = paid(sender, -part.cash, -part.quote)
+    return given, paid(receiver, part.cash, part.quote), at
 
 
 def cured(account: Account, found: Health) -> Account:

@@ -162,3 +162,50 @@ def test_outage__nobody_is_liquidated_before_the_grace_is_over(world):
     )
 
     assert world.size(account, "ETH") < 200 * LOTS
+
+
+def test_session_key__trades_an_isolated_account__owner_folds_what_is_left(world):
+    parent = world.open_account("trader", USDC=20_000 * USD)
+    child, owner, key = parent + 1, world.role("trader"), world.role("session key")
+    first = world.order(child, "ETH", 5 * LOTS)
+    usdc, operators = world.tokens["USDC"].address, world.operators
+    operators.isolate(parent, usdc, 4_000 * USD, tuple(first), value=first.reserve, sender=owner)
+    operators.grant((child, key, 1, world.now + DAY, 2), sender=owner)
+    world.wait(3)
+    world.execute(first, world.report_blob(world.prices))
+
+    # the key halves the position and hedges it; the next order is one too many
+    for symbol, lots in (("ETH", -2 * LOTS), ("BTC", -LOTS // 20)):
+        order = world.order(child, symbol, lots)
+        operators.commit([tuple(order)], value=order.reserve, sender=key)
+        world.wait(3)
+        world.execute(order, world.report_blob(world.prices))
+    more = world.order(child, "ETH", LOTS)
+    with boa.reverts("operators: not granted"):
+        operators.commit([tuple(more)], value=more.reserve, sender=key)
+    world.next_price(20, ETH=2_940 * TICKS)
+
+    worth = world.health(child).equity
+    operators.fold(child, parent, sender=owner)
+
+    assert world.health(parent).equity == 16_000 * WAD + worth
+    assert world.legs(parent) == {perp(1): 3 * LOTS, perp(2): -LOTS // 20}
+    assert (world.legs(child), world.cash(child), world.quote(child)) == ({}, 0, 0)
+
+
+def test_portability__owner_moves_to_a_new_address__with_its_consent(world):
+    old = world.open_account("trader", USDC=8_000 * USD, WETH=10**18)
+    world.open_position(old, "ETH", 4 * LOTS)
+    new, owner = world.account("counterparty"), world.role("trader")
+    world.fund(new, "USDC", 2_000 * USD)
+    before = world.health(old).equity + world.health(new).equity
+    world.operators.grant((new, owner, 4, world.now + 60, 1), sender=world.role("counterparty"))
+
+    world.operators.move(old, new, [4 * LOTS], [10**18], sender=owner)
+    world.clearinghouse.settle(old, sender=owner)
+    atoms = world.cash(old) // 10**12
+    world.clearinghouse.transfer(old, new, world.tokens["USDC"].address, atoms, sender=owner)
+
+    assert (world.legs(old), world.amounts(old)) == ({}, {})
+    assert world.legs(new) == {perp(1): 4 * LOTS}
+    assert 0 <= before - world.health(new).equity < 10**12

@@ -173,7 +173,7 @@ REFUSALS = [
     ("withdraw 2 WETH", 1, "(custody: not on hand); withdraw less (1 may leave now)"),
     ("withdraw all WBTC", 1, "(0 may leave now)"),
     ("withdraw 1 USDC --to 0x12", 2, "0x12 is no address"),
-    (f"withdraw 1 USDC --account {key(LENDER).address}", 1, "(custody: not the owner)"),
+    (f"withdraw 1 USDC --account {key(LENDER).address}", 1, "(operators: not granted)"),
     ("transfer 1 USDC --to 0", 2, "cannot pay itself"),
     ("transfer 9000 USDC --to 1", 1, "(custody: not enough cash)"),
     (f"transfer 1 WETH --to {key(OTHER_TRADER).address}", 1, "(custody: not held)"),
