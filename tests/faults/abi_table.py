@@ -3,7 +3,7 @@
 A new function without an entry here fails `test_abi_tables.py`. Overloads that only take a price
 update along share their entry.
 
-who    may call it; everybody else hears `refusal`
+who    may call it, and `also` may; everybody else hears `refusal`
 says   what they hear whose call it is, in the scene of `stage.py`; None: it goes through
 lock   LOCKED: it reverts while a call of its own contract runs; else the reason why it need not
 mid    what a token's hook finds in the middle of a deposit or withdrawal at the core: SHUT by a
@@ -36,6 +36,7 @@ OWNER, PENDING, TRADER, HOLDER, SPENDER, BUYER = (
     "buyer",
 )
 ORDERS, LIQUIDATOR, CORE, CONFIGURATOR = ("orders", "liquidator", "clearinghouse", "configurator")
+OPERATORS = "operators"
 ANYONE = "anyone"
 
 FIXED = "an immutable: it never changes"
@@ -58,6 +59,7 @@ class Entry:
     lock: str = LOCKED
     mid: str = SHUT
     value: Callable[[Stage], int] = lambda stage: 0
+    also: tuple[str, ...] = ()
 
 
 def nothing(_: Stage) -> tuple[Any, ...]:
@@ -113,6 +115,13 @@ CLEARINGHOUSE = {
         ),
         LIQUIDATOR,
         NOT_A_HAND,
+        also=(OPERATORS,),
+    ),
+    "batch": Entry(
+        lambda s: (b"", s.actor.address, [s.own_transfer]),
+        TRADER,
+        NOT_A_HAND,
+        also=(OPERATORS,),
     ),
     "set_auction": Entry(lambda s: (s.weak, True), LIQUIDATOR, NOT_A_HAND),
     "write_off": Entry(lambda s: (s.weak, 0), LIQUIDATOR, NOT_A_HAND, "seizure: no such debt"),
@@ -253,14 +262,58 @@ ORDERS_TABLE = {
         "orders: not owner",
         mid=COMMITMENT,
         value=lambda s: s.new_order.reserve,
+        also=(OPERATORS,),
     ),
     "execute": Entry(lambda s: (tuple(s.ready),)),
-    "cancel": Entry(lambda s: (tuple(s.fresh),), TRADER, "orders: not owner", mid=COMMITMENT),
+    "cancel": Entry(
+        lambda s: (tuple(s.fresh),),
+        TRADER,
+        "orders: not owner",
+        mid=COMMITMENT,
+        also=(OPERATORS,),
+    ),
     "refund": Entry(lambda s: (tuple(s.passed),), mid=COMMITMENT),
     "commit_time": Entry(lambda s: (bytes(32),), mid=OTHERS),
     "order_id": Entry(lambda s: (tuple(s.ready),), mid=OTHERS),
     **getters("commit_delay", mid=OTHERS),
     **getters("MIN_RESERVE", FIXED, FIXED),
+}
+
+CONSENT = "it only notes who may act; whoever then acts asks the core"
+NOT_MINE, NOT_GRANTED = "operators: not the owner", "operators: not granted"
+
+OPERATORS_TABLE = {
+    "grant": Entry(
+        lambda s: ((s.account, s.stranger, 1, 2**63, 1),), TRADER, NOT_MINE, mid=CONSENT
+    ),
+    "permit": Entry(lambda s: s.grant, mid=CONSENT),
+    "cancel_nonce": Entry(lambda s: (7,), mid=CONSENT),
+    "batch": Entry(lambda s: (b"", [s.own_transfer], []), TRADER, NOT_THEIRS),
+    "deposit_with_permit": Entry(
+        lambda s: (s.account, s.usdc, 0, 0, 0, bytes(32), bytes(32)),
+        TRADER,
+        NOT_THEIRS,
+        "custody: amount",
+    ),
+    "isolate": Entry(
+        lambda s: (s.account, s.usdc, 100 * USDC, tuple(s.child_order)),
+        TRADER,
+        NOT_THEIRS,
+        value=lambda s: s.child_order.reserve,
+    ),
+    "fold": Entry(lambda s: (s.account + 1, s.account), TRADER, NOT_MINE),
+    "move": Entry(lambda s: (s.account, s.account + 1, [], []), TRADER, NOT_MINE),
+    "commit": Entry(
+        lambda s: ([tuple(s.new_order)],),
+        TRADER,
+        NOT_GRANTED,
+        value=lambda s: s.new_order.reserve,
+    ),
+    "cancel": Entry(lambda s: (tuple(s.fresh),), TRADER, NOT_GRANTED),
+    "withdraw": Entry(lambda s: (s.account, s.usdc, 100 * USDC), TRADER, NOT_GRANTED),
+    "granted": Entry(lambda s: (s.account, s.stranger), mid=OTHERS),
+    "nonce_used": Entry(lambda s: (s.stranger, 7), mid=OTHERS),
+    **getters("eip712Domain", FIXED, FIXED),
 }
 
 RISK_CONFIGURATOR = {
@@ -291,6 +344,7 @@ TABLES: dict[str, dict[str, Entry]] = {
     "Liquidator": LIQUIDATOR_TABLE,
     "LiquidityPool": LIQUIDITY_POOL,
     "Markets": MARKETS,
+    "Operators": OPERATORS_TABLE,
     "Orders": ORDERS_TABLE,
     "RiskConfigurator": RISK_CONFIGURATOR,
 }

@@ -18,6 +18,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from tests.support.attack import DAY, deploy, fresh_env, pass_time, sink, weak_long
+from tests.support.permits import Grant, permit_digest, sign
 from tests.support.world import LOTS, WAD, Health, Order, World, owner_of, perp
 from tests.support.zoo import Actor
 
@@ -50,6 +51,7 @@ class Stage:
     fraction: int
     report: bytes
     permit: tuple[Any, ...]
+    grant: tuple[Any, ...]
     new_token: str
     roles: Mapping[str, str]
 
@@ -102,6 +104,16 @@ class Stage:
     def ask(self) -> tuple[Any, ...]:
         """Return an ask for one ETH."""
         return (self.account, perp(1), LOTS, 0, 0, False, False)
+
+    @property
+    def own_transfer(self) -> tuple[Any, ...]:
+        """Return an element of a batch: a transfer between two accounts of the actor."""
+        return (4, self.account, self.account + 1, self.usdc, 100 * USDC)
+
+    @property
+    def child_order(self) -> Order:
+        """Return the first order of another account of the actor."""
+        return self.new_order._replace(account=self.account + 1)
 
     def contract(self, name: str) -> Any:
         """Return a contract by its name."""
@@ -164,6 +176,7 @@ def _build(env: Any) -> Stage:
         fraction=world.liquidator.plan_take(weak).fraction,
         report=world.report_blob(world.prices),
         permit=signed_permit(world, roles["stranger"]),
+        grant=signed_grant(world, roles["stranger"]),
         new_token=str(deploy("mocks/TestToken", "New", "NEW", 18).address),
         roles=roles,
     )
@@ -190,6 +203,7 @@ def _roles(world: World, actor: Actor) -> dict[str, str]:
         "configurator": str(world.risk_configurator.address),
         "orders": str(world.orders.address),
         "liquidator": str(world.liquidator.address),
+        "operators": str(world.operators.address),
         "pool": str(world.liquidity_pool.address),
         "fund": str(world.insurance_fund.address),
     }
@@ -212,6 +226,15 @@ def signed_permit(world: World, spender: str) -> tuple[Any, ...]:
     digest = keccak(b"\x19\x01" + bytes(pool.DOMAIN_SEPARATOR()) + keccak(body))
     signature = key.sign_recoverable(digest, hasher=None)
     return owner, spender, WAD, FAR, 27 + signature[64], signature[:32], signature[32:64]
+
+
+def signed_grant(world: World, operator: str) -> tuple[Any, ...]:
+    """Return the arguments of a permit by which a fresh key lets an operator trade."""
+    key = PrivateKey(keccak(text="holder"))
+    owner = int.from_bytes(keccak(key.public_key.format(compressed=False)[1:])[12:], "big")
+    grant = Grant(owner << 96, operator, 1)
+    digest = permit_digest(grant, 3, FAR, str(world.operators.address))
+    return tuple(grant), 3, FAR, sign(key, digest)
 
 
 @contextmanager
@@ -246,6 +269,7 @@ def digest(stage: Stage) -> tuple[Any, ...]:
         [pool.balanceOf(holder) for holder in holders],
         [world.orders.commit_time(world.orders.order_id(tuple(order))) for order in _orders(stage)],
         (world.insurance_fund.limits(), world.insurance_fund.liquidator()),
+        [world.operators.granted(stage.account, role) for role in stage.roles.values()],
         [world.liquidator.clock(account) for account in accounts],
         [[token.balanceOf(holder) for holder in holders] for token in tokens],
         [

@@ -16,7 +16,7 @@ import boa
 import pytest
 
 from tests.faults.abi_table import ANYONE, BUYER, HOLDER, SPENDER, TABLES, TRADER
-from tests.faults.stage import signed_permit
+from tests.faults.stage import signed_grant, signed_permit
 from tests.faults.test_abi_tables import CALLS, WRITES
 from tests.support.attack import (
     DAY,
@@ -166,6 +166,51 @@ def _waiting_redemption(c: Case) -> tuple[Any, ...]:
     return (request,)
 
 
+def _actions(c: Case, others: bool) -> list[tuple[Any, ...]]:
+    """Return a batch of his own: transfers for the most part."""
+    made = []
+    for _ in range(c.random.randrange(1, 4)):
+        kind, account = c.random.choice([1, 2, 4, 4]), c.random.choice(c.own)
+        target = c.random.choice([*c.own, c.other] if others else [*c.own])
+        to = int(c.someone() if others else c.owner, 16) if kind == 2 else target
+        made.append((kind, account, to, *c.moved(account)))
+    return made
+
+
+def _grant(c: Case) -> tuple[Any, ...]:
+    expiry = c.world.now + c.random.randrange(100)
+    return (c.random.choice(c.own), owner_of(c.other), c.random.randrange(8), expiry, 3)
+
+
+def _isolate(c: Case) -> tuple[Any, ...]:
+    order = c.order()
+    parent = next(account for account in c.own if account != order.account)
+    return (parent, *c.moved(parent), tuple(order))
+
+
+def _fold(c: Case) -> tuple[Any, ...]:
+    return tuple(c.random.sample((*c.own, c.own[0] + 7), 2))
+
+
+def _move(c: Case) -> tuple[Any, ...]:
+    c.world.publish()
+    sender, receiver = c.random.sample(c.own, 2)
+    legs = c.world.legs(sender).values()
+    sizes = [size * c.random.choice([0, 0, 1, 2]) // 2 for size in legs]
+    amounts = [held * c.random.choice([0, 1, 2]) // 2 for held in c.world.amounts(sender).values()]
+    return (sender, receiver, sizes, amounts)
+
+
+def _op_withdraw(c: Case) -> tuple[Any, ...]:
+    account = c.random.choice(c.own)
+    return (account, *c.moved(account))
+
+
+def _permit_deposit(c: Case) -> tuple[Any, ...]:
+    account = c.random.choice(c.own)
+    return (account, *c.moved(account), NOW_OR_LATER, 0, bytes(32), bytes(32))
+
+
 MAKERS: dict[str, dict[str, Maker]] = {
     "Clearinghouse": {
         "deposit": _deposit,
@@ -173,6 +218,7 @@ MAKERS: dict[str, dict[str, Maker]] = {
         "transfer": _transfer,
         "settle": lambda c: (c.account(),),
         "settle_pair": lambda c: ([c.account(), c.account()], c.account()),
+        "batch": lambda c: (c.reports(), c.owner, _actions(c, others=True)),
     },
     "InsuranceFund": {"fund": lambda c: (c.random.randrange(1, 10**10),)},
     "Liquidator": {
@@ -192,6 +238,19 @@ MAKERS: dict[str, dict[str, Maker]] = {
         "permit": lambda c: signed_permit(c.world, c.someone()),
     },
     "Markets": {"update": lambda c: (c.reports() or c.world.report_blob(c.world.prices),)},
+    "Operators": {
+        "grant": lambda c: (_grant(c),),
+        "permit": lambda c: signed_grant(c.world, owner_of(c.other)),
+        "cancel_nonce": lambda c: (c.random.randrange(2**256),),
+        "batch": lambda c: (c.reports(), _actions(c, others=False), [_grant(c)]),
+        "deposit_with_permit": _permit_deposit,
+        "isolate": _isolate,
+        "fold": _fold,
+        "move": _move,
+        "commit": lambda c: ([tuple(c.order()) for _ in range(c.random.randrange(1, 4))],),
+        "cancel": _fresh_order,
+        "withdraw": _op_withdraw,
+    },
     "Orders": {
         "commit": lambda c: (tuple(c.order()),),
         "execute": lambda c: (tuple(c.ready_order()),),
@@ -319,6 +378,16 @@ def test_b2_self_action__with_any_arguments__keeps_r2(case: Case, name: str, fun
     assert None in outcomes or (name, function) == ("Liquidator", "write_off"), outcomes
 
 
+def _reserves(name: str, function: str, args: tuple[Any, ...]) -> int:
+    """Return the coin that a call has to bring: what executors of its orders are paid."""
+    if function == "isolate":
+        return int(args[3][7])
+    if function == "commit":
+        orders = args[0] if name == "Operators" else [args[0]]
+        return sum(order[7] for order in orders)
+    return 0
+
+
 def draw(case: Case, name: str, function: str) -> str | None:
     """Make a call with drawn arguments, hold the owner's accounts to R2, and undo it."""
     prices, contract = dict(case.world.prices), case.world.contracts[name]
@@ -326,7 +395,7 @@ def draw(case: Case, name: str, function: str) -> str | None:
         args = MAKERS[name][function](case)
         if takes_reports(name, function) and (reports := case.reports()):
             args = (*args, reports)
-        value = args[0][7] if function == "commit" else 0
+        value = _reserves(name, function, args)
         before = words(case)
         call = {"sender": case.owner, "value": value}
         outcome = attempt(getattr(contract, function), *args, **call)

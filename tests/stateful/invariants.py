@@ -35,14 +35,7 @@ from tests.reference.units import (
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
-from tests.stateful.invariants_accounts import (
-    ACCOUNT_OPS,
-    acting,
-    actions_of,
-    in_sequence,
-    require_no_dust,
-    same_books,
-)
+from tests.stateful import invariants_accounts as several
 from tests.stateful.powers import MODELS as OWNER_ACTIONS
 from tests.stateful.step import LIQUIDATIONS, Step, premium, share_price
 
@@ -195,7 +188,7 @@ def _acting(step: Step) -> tuple[int, ...]:
         return (step.op.args[0].account,)
     if step.op.name == "execute_redeem":
         return (step.after.setup.pool_account,)
-    return acting(step.op)
+    return several.acting(step.op)
 
 
 @invariant("B1")
@@ -327,21 +320,14 @@ def settled_profit(step: Step) -> None:
         assert paid != SETTLEMENT or step.after.account(step.op.args[0]).cash >= 0
     if step.op.name == "execute_redeem":
         assert step.after.account(step.after.setup.pool_account).cash >= 0
-    for action in actions_of(step.op):
-        if action.kind != ledger.DEPOSIT and action.token == SETTLEMENT:
-            assert step.after.account(action.account).cash >= 0
+    several.require_no_debt(step)
 
 
 def _collected(step: Step) -> int:
     return sum(-event["amount"] for event in step.named("Settled") if event["amount"] < 0)
 
 
-@invariant("B11")
-def sequence(step: Step) -> None:
-    """A batch ends as its actions one after the other, whenever those pass."""
-    if step.op.name in ("batch", "operate"):
-        alone = in_sequence(step.start, step.op)
-        assert alone is None or same_books(alone, step.after)
+invariant("B11")(several.sequence)
 
 
 @invariant("B10")
@@ -500,20 +486,16 @@ def no_dust(step: Step) -> None:
         for key in step.touched:
             held = step.after.account(key).amount(token)
             assert held == 0 or token == SETTLEMENT or held >= min_amount(step.after.tokens[token])
-    require_no_dust(step.after, step.start, step.op)
+    several.require_no_dust(step)
 
 
-@invariant("C11")
-def stays_for_its_auction(step: Step) -> None:
-    """Nothing leaves an account in auction by a fold or a move."""
-    if step.op.name in ("fold", "move"):
-        assert not step.start.account(step.op.args[0]).in_auction
+invariant("C11")(several.stays_for_its_auction)
 
 
 @invariant("C10")
 def self_cure(step: Step) -> None:
     """An owner's deposit, transfer or trade that restores LE ends the auction at once."""
-    if step.op.name in ("deposit", "withdraw", "transfer", "execute", *ACCOUNT_OPS):
+    if step.op.name in ("deposit", "withdraw", "transfer", "execute", *several.ACCOUNT_OPS):
         for key in step.touched:
             account = step.after.account(key)
             acted = key in _acting(step) or step.op.name not in ("withdraw", "execute")

@@ -1,4 +1,4 @@
-"""Invariants of batches, operators and moves, registered under their ids with all others."""
+"""What must hold of batches, operators and moves; tests.stateful.invariants registers it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.reference.state import SETTLEMENT, World, min_amount
 from tests.reference.units import DUST
 from tests.reference.words import market_of
 from tests.stateful.ops import Op
+from tests.stateful.step import Step
 
 ACCOUNT_OPS = ("batch", "operate", "isolate", "fold", "move", "op_withdraw")
 # what two worlds may differ in after the same actions
@@ -67,8 +68,32 @@ def _alone(world: World, owner: int, action: Action) -> None:
         ledger.transfer(world, owner, account, action.other, token, amount, ())
 
 
-def require_no_dust(world: World, before: World, op: Op) -> None:
+# ---- what must hold ------------------------------------------------------------------------------
+
+
+def sequence(step: Step) -> None:
+    """A batch ends as its actions one after the other, whenever those pass."""
+    if step.op.name in ("batch", "operate"):
+        alone = in_sequence(step.start, step.op)
+        assert alone is None or same_books(alone, step.after)
+
+
+def stays_for_its_auction(step: Step) -> None:
+    """Nothing leaves an account in auction by a fold or a move."""
+    if step.op.name in ("fold", "move"):
+        assert not step.start.account(step.op.args[0]).in_auction
+
+
+def require_no_debt(step: Step) -> None:
+    """Assert that cash that was taken in a batch leaves none missing."""
+    for action in actions_of(step.op):
+        if action.kind != DEPOSIT and action.token == SETTLEMENT:
+            assert step.after.account(action.account).cash >= 0
+
+
+def require_no_dust(step: Step) -> None:
     """Assert that what an op moved left no leg and no amount under its minimum."""
+    world, op = step.after, step.op
     for each in actions_of(op):
         keys = (each.account, each.other) if each.kind == TRANSFER else (each.account,)
         for key in keys:
@@ -77,7 +102,7 @@ def require_no_dust(world: World, before: World, op: Op) -> None:
             assert held == 0 or each.token == SETTLEMENT or held >= least
     if op.name in ("fold", "move"):
         for key in op.args[:2]:
-            old = before.account(key)
+            old = step.start.account(key)
             for leg in world.account(key).legs:
                 if leg.size != old.size(leg.instrument):
                     price = world.markets[market_of(leg.instrument)].price
