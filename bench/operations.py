@@ -197,9 +197,9 @@ def _write_off(scene: MeasuredScene) -> None:
     lots = ABOVE_TIER["ETH"]
     word, _, funding = scene.contract("Markets").read("market_words", scene.market("ETH"))
     quote = -lots * ((word >> 192) - funding)
-    money = (0, quote, 0, 0, 0, 0, 2**255 - 1, True)
-    post: tuple[object, ...] = (account, buyer, buyer, [lots], [], *money)
-    ledger.by(Web3Executor(scene.web3, liquidator.address)).send("post", post)
+    money = (0, quote, 0, 0, 0, 0, 2**255 - 1)
+    post = (account, buyer, buyer, 1, 0, [lots] + [0] * 15, [0] * 8, *money)
+    ledger.by(Web3Executor(scene.web3, liquidator.address)).send("post", post, True)
     scene.measure("write_off", "keeper", (liquidator, "write_off", (account,)))
 
 
