@@ -16,7 +16,7 @@ LONGEST: Final = DAY  # what Orders accepts
 # docs/spec/lens.md#codes: what is wrong, and what to do about it
 FILLS, NO_MARKET, NOT_TRUSTED, TOO_SMALL, NO_ROOM, MARGIN, POOL, ODD_LOT = range(8)
 WHY: Final = {
-    NO_MARKET: ("there is no such market", "trade another one"),
+    NO_MARKET: ("there is no such market, or the pool does not trade it", "trade another one"),
     NOT_TRUSTED: ("the stored price is too old or not trusted", "wait for the next price"),
     TOO_SMALL: (
         "the position would be worth less than its market's minimum",

@@ -184,7 +184,7 @@ REFUSALS = [
     ("trade buy 0.1 BTC-PERP --limit 0", 2, "write an amount above 0"),
     ("trade buy 0.0001 BTC-PERP", 1, "less than its market's minimum; trade more"),
     ("trade buy 500 ETH-PERP", 1, "margin does not carry it; trade less, or deposit more"),
-    ("trade buy 1 WSTETH-PERP", 1, "(pool: unknown market)"),
+    ("trade buy 1 WSTETH-PERP", 1, "the pool does not trade it"),
     ("trade buy 1 ETH-PERP --reduce-only", 1, "(trading: reduce only)"),
     (
         "trade buy 1 ETH-PERP --slippage-percent 60",

@@ -24,6 +24,7 @@ def hunt_all(schema: Schema, exempt: set[int]) -> Hunt:
     _ask_feeds(hunt, schema)
     desks = [Books(schema.code, number) for number in range(len(DEPLOYMENTS))]
     desks[0].ask_listing(hunt)
+    desks[0].ask_tier(hunt)
     for seed in range(8):
         desks[0].ask_largest_part(hunt, Random(seed))
         # its first collateral has 18 decimals and the feed of the first market
@@ -46,7 +47,7 @@ def _ask_feeds(hunt: Hunt, schema: Schema) -> None:
         feeds.ask_checks(hunt, Random(seed))
         feeds.ask_update(hunt, Random(seed))
         feeds.ask_account(hunt, *targeted.on_the_slope(Random(seed)))
-    feeds.ask_account(hunt, *targeted.below_a_square())
+    feeds.ask_account(hunt, *targeted.in_the_tier())
     for market in targeted.variances():
         feeds.ask_sample(hunt, market)
 

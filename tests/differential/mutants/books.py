@@ -27,6 +27,7 @@ from tests.reference.units import (
     PENDING,
     TICKS_PER_USD,
     UNTRUSTED,
+    V_ONE,
     WAD,
 )
 from tests.reference.words import instrument_of
@@ -326,6 +327,54 @@ class Books:
             ),
         )
 
+    def ask_tier(self, hunt: Hunt) -> None:
+        """Ask for the close that leaves a leg whose rate turns with one division.
+
+        h is 0 at it, by the cash of the account.
+        """
+        price, left, base, start = targeted.below_a_square()
+        world = self.draw(Random(0))
+        m = world.markets[1]
+        margin = replace(m.margin, base=base, tier_start=start, mm_ratio=WAD // 2)
+        world.markets[1] = replace(
+            m,
+            margin=margin,
+            price=price,
+            stable=price,
+            conf=0,
+            funding=0,
+            rate=0,
+            tilt=0,
+            publish=world.now,
+            time=world.now,
+            v=V_ONE,
+            v_slow=V_ONE,
+            flags=ACTIVE,
+            open_interest=0,
+        )
+        self.write_market(1, world.markets[1])
+        venue = Account(cash=10**27, flags=HOUSE | LISTED)
+        world.accounts[world.setup.pool_account] = venue
+        self.write_account(world.setup.pool_account, venue)
+        # so wide that a close of millions moves the price by little
+        params = replace(world.pool_params[1], scale=10**12 * WAD)
+        world.pool_params[1] = params
+        before = self.house.evm.snapshot()
+        self.house.pool.send(OWNER, "set_params", 1, astuple(params))
+        instrument = instrument_of(1)
+        for tenths in range(4, 10):
+            closed = left * tenths // 10
+            account = Account(flags=LISTED, legs=(Leg(instrument, left + closed),))
+            world.accounts[VICTIM] = account
+            desk = closing.desk_of(world, VICTIM, instrument, world.health(VICTIM))
+            gap = closing.close_of(desk, closed).gap
+            world.accounts[VICTIM] = replace(account, cash=-gap)
+            self.write_account(VICTIM, world.accounts[VICTIM])
+            # a call searches from its size on: no step leads there, and none on from it
+            args = (VICTIM, instrument, closed, 0, KEEPER, world.now)
+            self._ask_op(hunt, world, Op("reduce", KEEPERS[0], args), one_by_one=True)
+        self.house.evm.restore(before)
+
     def ask_overshoot(self, hunt: Hunt, rng: Random) -> None:
         """Ask for a slice at the wei of cash at which it ends too far beyond LE."""
         world = self.draw(rng)
@@ -369,7 +418,7 @@ class Books:
         for op in ops:
             self._ask_op(hunt, world, op)
 
-    def _ask_op(self, hunt: Hunt, world: World, op: Op) -> None:
+    def _ask_op(self, hunt: Hunt, world: World, op: Op, *, one_by_one: bool = False) -> None:
         try:
             after, _ = perform(world, op)
         except Refused as refused:
@@ -389,7 +438,8 @@ class Books:
             found.append(self.house.pool.view("totalSupply"))
             return found
 
-        hunt.question(self.house.evm, op.name, trying(self.house.evm, act), told)
+        evm = self.house.evm
+        hunt.question(evm, op.name, trying(evm, act), told, one_by_one=one_by_one)
 
     def ask_listing(self, hunt: Hunt) -> None:
         """Ask for parameters that cost a part of 1e-18 too much, of the pool and of the market."""
@@ -404,6 +454,7 @@ class Books:
             "set_params",
             trying(evm, lambda: house.pool.send(OWNER, "set_params", 1, astuple(params))),
             "refused: pool: listing assert",
+            one_by_one=True,
         )
         house.configurator.send(OWNER, "set_margin_params", 1, astuple(richer))
         house.pool.send(OWNER, "set_params", 1, astuple(params))
@@ -414,6 +465,7 @@ class Books:
             "set_margin_params",
             trying(evm, lambda: setter(OWNER, "set_margin_params", 1, astuple(margin))),
             "refused: markets: pool listing assert",
+            one_by_one=True,
         )
         evm.restore(before)
 

@@ -32,8 +32,7 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "RiskConfigurator.vy:list_market: "
         "feed.sigma_ref * feed.sigma_ref // (u.WAD * u.VARIANCE_TO_WAD)",
         # a cap in USD has 2^18 in its WAD
-        "libs/margin_math.vy:_oi_scale: "
-        "unsafe_div(unsafe_mul(cap, state // packing.OI_LO_AT & packing.MASK_4), 16)",
+        "libs/margin_math.vy:_rates: unsafe_div(unsafe_mul(cap, state & p.OI_LO_MASK), OI_LO_ONE)",
         # mu in 0.01, rates in 1e-6, scale in USD
         "libs/liquidation_math.vy:_block_capacity: fixed_point._mul_down(params.mu, rate)",
         "libs/liquidation_math.vy:_block_capacity: "
@@ -43,8 +42,7 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "modules/pool_quotes.vy:liquidation_capacity: "
         "params.mu * (2 * params.spread_min + params.fee) // u.WAD * params.scale // u.WAD",
         # haircuts in 0.001, the factor in 1e-4; after T_DEAD the charge is not used
-        "modules/standard_margin.vy:_doubts: "
-        "unsafe_div(unsafe_mul(unsafe_sub(u.WAD, cut), soft), u.SOFT_ONE)",
+        "libs/margin_math.vy:_soft_charge: unsafe_div(unsafe_mul(left, soft), u.SOFT_ONE)",
         "modules/lens_prices.vy:_collateral_adds: "
         "(u.WAD - exposure.haircuts_im[index]) * exposure.soft[index] // u.SOFT_ONE",
     ),
@@ -55,7 +53,9 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "modules/take_planner.vy:_smallest: self._largest_part(case, margin) // GRID",
     ),
     "exact: at least 6 decimals": ("Lens.vy:_max_collateral: 10**decimals // 10_000",),
-    "a place in storage: the lists begin at 0 and 16": ("modules/accounts.vy:_put: base // 2",),
+    "a place in storage: the lists begin at 0 and 16": (
+        "modules/accounts.vy:_put: unsafe_div(base, 2)",
+    ),
     "a day's number, not an amount": ("InsuranceFund.vy:_today: block.timestamp // u.DAY",),
     "unseen: the root of a whole variance < 2^48 is whole, or 1e-8 and more from the next": (
         "libs/feed_math.vy:_scalar: isqrt(unsafe_mul(variance, u.VARIANCE_TO_WAD * u.WAD))",
@@ -66,6 +66,18 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "libs/liquidation_math.vy:_gap_slope: "
         "unsafe_mul(moved, u.IWAD) // convert(rest.scale, int256)",
         "libs/liquidation_math.vy:_gap_slope: unsafe_div(unsafe_mul(fees, price), u.IWAD)",
+    ),
+    "a guess and Newton's steps from it: the line after them makes the root the whole one below": (
+        "libs/margin_math.vy:_rates: "
+        "unsafe_div(GUESS_OVER, unsafe_add(unsafe_div(square, u.WAD), GUESS_UNDER))",
+        "libs/margin_math.vy:_rates: unsafe_div(square, u.WAD)",
+        "libs/margin_math.vy:_rates: isqrt(square)",
+        "libs/margin_math.vy:_rates: unsafe_div(unsafe_add(root, unsafe_div(square, root)), 2)",
+        "libs/margin_math.vy:_rates: unsafe_div(unsafe_add(root, unsafe_div(square, root)), 2) [2]",
+        "libs/margin_math.vy:_rates: unsafe_div(unsafe_add(root, unsafe_div(square, root)), 2) [3]",
+        "libs/margin_math.vy:_rates: unsafe_div(square, root)",
+        "libs/margin_math.vy:_rates: unsafe_div(square, root) [2]",
+        "libs/margin_math.vy:_rates: unsafe_div(square, root) [3]",
     ),
     "a search's bracket or its middle: where it ends does not depend on it": (
         "Lens.vy:max_open: 2 * cap // market_packing._price(case.price_word)",

@@ -1,4 +1,4 @@
-"""Kills mutants: asks the same question with and without them, in groups that are halved."""
+"""Kills mutants: asks the same question with and without them, mostly in groups that are halved."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ class Hunt:
     alive: set[int]
     killed: dict[int, str] = field(default_factory=dict)
 
-    def question(self, evm: Evm, name: str, ask: Ask, expected: Any) -> None:
-        """Require the original to answer as the reference, and drop the mutants that do not."""
+    def question(
+        self, evm: Evm, name: str, ask: Ask, expected: Any, *, one_by_one: bool = False
+    ) -> None:
+        """Require the original to answer as the reference, and drop the mutants that do not.
+
+        In a group one mutant may hide another; a question made for one asks them one by one.
+        """
         evm.set_random(0)
         told = answer(ask)
         assert told == expected, f"{name}: reference {expected}, chain {told}"
-        self.tell_apart(evm, name, ask, told)
-
-    def tell_apart(self, evm: Evm, name: str, ask: Ask, told: Any) -> None:
-        """Drop the mutants that answer differently from what the original told."""
-        dead = list(self._differing(evm, ask, told, sorted(self.alive)))
+        alive = sorted(self.alive)
+        groups = [[number] for number in alive] if one_by_one else [alive]
+        dead = [number for group in groups for number in self._differing(evm, ask, told, group)]
         evm.set_random(0)
         for number in dead:
             self.alive.discard(number)

@@ -8,9 +8,10 @@ and divisions of constants, which must be exact.
 from __future__ import annotations
 
 import re
-import site
+import site as python_site
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,14 @@ class Site:
     # offsets in the file: of the whole expression, and of each operand
     span: tuple[int, int]
     operands: tuple[tuple[int, int], ...]
+    # of the divisions of a function with this text
+    nth: int = 1
 
     @property
     def key(self) -> str:
         """Return a name that survives moved lines."""
-        return f"{self.path}:{self.function}: {self.text}"
+        again = f" [{self.nth}]" if self.nth > 1 else ""
+        return f"{self.path}:{self.function}: {self.text}{again}"
 
 
 class Inexact(AssertionError):
@@ -66,7 +70,7 @@ class Inexact(AssertionError):
 
 
 def bundle(contracts: Path) -> FilesystemInputBundle:
-    return FilesystemInputBundle([*map(Path, site.getsitepackages()), contracts])
+    return FilesystemInputBundle([*map(Path, python_site.getsitepackages()), contracts])
 
 
 def modules(contracts: Path) -> dict[str, Any]:
@@ -89,10 +93,13 @@ def modules(contracts: Path) -> dict[str, Any]:
 
 def all_sites(contracts: Path) -> list[Site]:
     """Return the divisions of every file, in the order of files and places."""
-    sites = []
+    sites: list[Site] = []
+    seen: Counter[str] = Counter()
     for path, module in sorted(modules(contracts).items()):
         if path.endswith(".vy") and not path.startswith("mocks/"):
-            sites += _of_file(path, module)
+            for site in _of_file(path, module):
+                seen[site.key] += 1
+                sites.append(replace(site, nth=seen[site.key]))
     return sites
 
 

@@ -68,19 +68,25 @@ def on_the_slope(rng: Random) -> tuple[Market, Account]:
     return m, one_leg(10**7 * WAD // m.price)
 
 
-def below_a_square() -> tuple[Market, Account]:
-    """Return a leg in the size tier of which notional WAD^2 / start is 1/9,801 below a square.
+def below_a_square() -> tuple[int, int, int, int]:
+    """Return price, lots, base and start of a leg whose rate turns with one division.
 
     With start = 9,801 x 10^22 = (99)^2 x 10^22 and 99 m = 1 mod 10^14 the notional
-    (99 m - 1)(99 m + 1) / 10^14 is whole, and its root turns with the division.
+    (99 m - 1)(99 m + 1) / 10^14 is whole, and notional WAD^2 / start is 1/9,801 below m^2.
     """
     root = pow(99, -1, 10**14) + 12_000 * 10**14
-    while (99 * root + 1) % 26:
+    while (99 * root + 1) % 182:
         root += 10**14
-    price, lots = (99 * root - 1) // 10**14 * 26, (99 * root + 1) // 26
+    price, lots = (99 * root - 1) // 10**14 * 182, (99 * root + 1) // 182
     turns = (j for j in range(100, 800) if j * root // 2_000 != j * (root - 1) // 2_000)
+    return price, lots, BASE_GRID * next(turns), 9_801 * 10**22
+
+
+def in_the_tier() -> tuple[Market, Account]:
+    """Return a market and an account with that leg."""
+    price, lots, base, start = below_a_square()
     m = calm(Random(1))
-    params = replace(m.margin, base=BASE_GRID * next(turns), tier_start=9_801 * 10**22)
+    params = replace(m.margin, base=base, tier_start=start)
     return replace(m, price=price, stable=price, margin=params), one_leg(lots)
 
 

@@ -97,7 +97,8 @@ class Feeds:
         """Ask for the health of one account in one market."""
         self.chain.write(1, m)
         told = margin.check(account, {1: m}, {}, random_facts.NOW).answer()
-        hunt.question(self.chain.evm, "check", lambda: self.chain.check(account), told)
+        view = self.chain.check
+        hunt.question(self.chain.evm, "check", lambda: view(account), told, one_by_one=True)
 
     def ask_sample(self, hunt: Hunt, m: Market) -> None:
         """Ask what a report of the stored price leaves of a market that is due for a sample."""
@@ -114,8 +115,8 @@ class Feeds:
             self.chain.contract.send(1, "update", blob)
             return self.chain.read(1)
 
-        told = expected_words(after.markets[1])
-        hunt.question(self.chain.evm, "update", trying(self.chain.evm, act), told)
+        told, evm = expected_words(after.markets[1]), self.chain.evm
+        hunt.question(evm, "update", trying(evm, act), told, one_by_one=True)
         self.chain.evm.restore(before)
 
 
