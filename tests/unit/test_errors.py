@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import boa
 import pytest
 
-from tests.support.world import World
+from tests.stateful.evm import Reverted
+from tests.stateful.house import OWNER, House
+from tests.stateful.terms import DEPLOYMENTS
+from tests.support.signing import source_address
 from tools.findings import ROOT
 from tools.vyper_lint import LISTING, check_listing, load, reasons
 
@@ -63,8 +65,10 @@ def test_errors__every_reason__is_expected_by_a_test() -> None:
 
 
 @pytest.mark.parametrize("index", [0, 7])
-def test_set_signer__sits_already__is_refused(world: World, index: int) -> None:
-    seated = world.risk_configurator.signers(1)
-    with boa.reverts("oracle: signer listed twice"):
-        world.risk_configurator.set_signer(index, seated, sender=world.role("owner"))
-    assert world.risk_configurator.signers(1) == seated
+def test_set_signer__sits_already__is_refused(index: int) -> None:
+    configurator = House(DEPLOYMENTS[0]).configurator
+    seats = [configurator.view("signers", place) for place in (index, 1)]
+    with pytest.raises(Reverted, match="oracle: signer listed twice"):
+        configurator.send(OWNER, "set_signer", index, source_address(1))
+    assert seats[1] == source_address(1)
+    assert [configurator.view("signers", place) for place in (index, 1)] == seats
