@@ -143,7 +143,8 @@ def _leg_size(words: Words, position: uint256) -> int256:
 @view
 def _cap_room(words: Words, position: uint256, market: uint256, size: int256) -> uint256:
     """
-    @notice Lots up to which the market cap holds, or the pool's leg does not grow.
+    @notice Lots up to which the market cap holds, or the pool's leg does not grow; its size
+            stays in range even where a lot is worth next to nothing.
     @dev At the NAV before the fill: the fill only adds its spread to it.
     """
     cap: int256 = convert(pool_quotes._cap_lots(market, self._nav(words)), int256)
@@ -151,7 +152,7 @@ def _cap_room(words: Words, position: uint256, market: uint256, size: int256) ->
     along: int256 = self._leg_size(words, position)
     if size > 0:
         along = -along
-    lots: int256 = max(cap - along, -2 * along)
+    lots: int256 = min(max(cap - along, -2 * along), u.MAX_SIZE - along)
     return convert(min(abs(size), max(0, lots)), uint256)
 
 

@@ -14,7 +14,7 @@ from tests.reference.facts import Account, Health, Leg, Market, PoolParams
 from tests.reference.fixed import ceil_div, mul_down, mul_up, trunc_div
 from tests.reference.markets import funding_now
 from tests.reference.state import World, with_leg
-from tests.reference.units import AGE_MM, DUST, KAPPA_FLAT, KAPPA_LEG, WAD
+from tests.reference.units import AGE_MM, DUST, KAPPA_FLAT, KAPPA_LEG, MAX_SIZE, WAD
 from tests.reference.words import market_of
 
 MAX_STEPS = 24
@@ -58,7 +58,7 @@ def liquidation_room(world: World, instrument: int, size: int) -> int:
     cap = lambda_ * worth // (world.markets[market_id].price * WAD)
     sign = 1 if size > 0 else -1
     along = -sign * account.size(instrument)
-    high = min(abs(size), max(0, cap - along, -2 * along))
+    high = min(abs(size), max(0, cap - along, -2 * along), MAX_SIZE - along)
     low, middle = 0, high
     for _ in range(ROOM_STEPS):
         if low == high:

@@ -261,6 +261,17 @@ def test_liquidation_room__leg_past_the_cap__down_to_the_other_side(chain: PoolC
     assert chain.pool.liquidation_room(ETH, -lots(10**6)) == 0
 
 
+def test_liquidation_room__worth_of_a_leg_next_to_nothing__ends_where_sizes_do(
+    chain: PoolChain,
+) -> None:
+    # at 100 ticks lambda allows more lots than a leg can hold
+    held, most = 2**62, 2**63 - 1
+    chain.set_market(ETH, market_at(100))
+    chain.set_pool(Account(cash=NAV, flags=HOUSE, legs=(Leg(PERP, held),)))
+    assert chain.pool.liquidation_room(ETH, -most) == most - held
+    assert chain.pool.liquidation_room(ETH, most) == most
+
+
 def test_liquidation_room__sixteen_legs_elsewhere__none(chain: PoolChain) -> None:
     others = tuple(Leg(market << 56, lots(1)) for market in range(20, 36))
     for market in range(20, 36):
