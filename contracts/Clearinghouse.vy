@@ -85,6 +85,7 @@ def __init__(
     ownable_2step.__init__()
     ledger.__init__(markets, insurance_owner, fee_owner)
     custody.__init__(settlement_token, hard_cap)
+    trading.__init__()
     if staticcall IMarkets(markets).clearinghouse() != self:
         errors._fail("ledger: wrong markets")
 

@@ -31,12 +31,14 @@ last_market: public(uint256)
 last_change: public(int256)
 last_tilt: public(int256)
 open_interest: public(HashMap[uint256, int256])
+age_mm: uint256
 
 
 @deploy
-def __init__(clearinghouse: address):
+def __init__(clearinghouse: address, age_mm: uint256):
     self.clearinghouse = clearinghouse
     self.status = 16
+    self.age_mm = age_mm
 
 
 @external
@@ -68,6 +70,14 @@ def set_broken(broken: bool):
     @notice Whether every health check reverts: what reads no price does not notice.
     """
     self.broken = broken
+
+
+@external
+@view
+def timing() -> IMarkets.Timing:
+    return IMarkets.Timing(
+        age_im=60, age_mm=self.age_mm, dead_after=3600, grace_max=600, window=3, variance_tau=86400
+    )
 
 
 @external

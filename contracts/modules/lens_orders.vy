@@ -36,7 +36,6 @@ POOL_REFUSES: constant(uint256) = 6
 
 # as in modules/trading.vy
 AGE_OPEN: constant(uint256) = 15
-AGE_REDUCE: constant(uint256) = 120
 DUST: constant(uint256) = 10 * u.WAD
 MIN_LEG: constant(uint256) = 1_000 * u.WAD
 MIN_LEG_SMALL: constant(uint256) = 500 * u.WAD
@@ -46,6 +45,8 @@ TOTAL_DENOMINATOR: constant(uint256) = 2
 
 # bit m: market m opens from MIN_LEG_SMALL, as the Clearinghouse was told by set_venue
 SMALL_MARKETS: immutable(uint256)
+# oldest price that reduces [s]
+AGE_MM: immutable(uint256)
 
 
 struct Case:                # an order as it would stand
@@ -64,6 +65,8 @@ struct Case:                # an order as it would stand
 @deploy
 def __init__(small_markets: uint256):
     SMALL_MARKETS = small_markets
+    timing: IMarkets.Timing = staticcall desk.MARKETS.timing()
+    AGE_MM = timing.age_mm
 
 
 @internal
@@ -200,7 +203,7 @@ def _size_code(case: Case, after: int256, growth: int256) -> uint256:
     age: uint256 = block.timestamp - min(block.timestamp, publish)
     value: uint256 = convert(abs(after), uint256) * price
     if not self._opens(case.size_before, after):
-        if age > AGE_REDUCE or flags & packing.PENDING != 0:
+        if age > AGE_MM or flags & packing.PENDING != 0:
             return NOT_TRUSTED
         return TOO_SMALL if value != 0 and value < DUST else FILLS
     if age > AGE_OPEN or flags & (packing.PENDING | packing.UNTRUSTED) != 0:

@@ -20,9 +20,8 @@ from modules import ledger
 uses: accounts
 uses: ledger
 
-# oldest price that opens and that reduces [s] (R13)
+# oldest price that opens [s] (R13)
 AGE_OPEN: constant(uint256) = 15
-AGE_REDUCE: constant(uint256) = 120
 # smallest leg after an opening fill, and where the venue's word marks the market as small (R13)
 MIN_LEG: constant(int256) = 1_000 * u.IWAD
 MIN_LEG_SMALL: constant(int256) = 500 * u.IWAD
@@ -31,9 +30,18 @@ DUST: constant(int256) = 10 * u.IWAD
 # a venue's fee is at most 1 / FEE_SHARE of the fill's value
 FEE_SHARE: constant(int256) = 100
 
+# oldest price that reduces: the one that liquidations take [s]
+AGE_MM: immutable(uint256)
+
 
 # docs/spec/words.md#venue
 venues: HashMap[address, uint256]
+
+
+@deploy
+def __init__():
+    timing: IMarkets.Timing = staticcall ledger.MARKETS.timing()
+    AGE_MM = timing.age_mm
 
 
 # ---- listing ----------------------------------------------------------------------------------
@@ -182,7 +190,7 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
     flags: uint256 = unsafe_div(price_word, packing.PRICE_FLAGS_AT) & packing.MASK_8
     mark: int256 = convert(unsafe_div(price_word, packing.P_AT), int256)
 
-    max_age: uint256 = AGE_REDUCE
+    max_age: uint256 = AGE_MM
     distrust: uint256 = packing.PENDING
     smallest: int256 = DUST
     if opens:

@@ -44,7 +44,6 @@ class Constant:
 
 CONSTANTS = (
     Constant("oldest price to open at", "modules/trading.vy", "AGE_OPEN", "s"),
-    Constant("oldest price to close at", "modules/trading.vy", "AGE_REDUCE", "s"),
     Constant("oldest price of pool shares", "modules/pool_shares.vy", "MAX_PRICE_AGE", "s"),
     Constant("smallest leg after opening", "modules/trading.vy", "MIN_LEG", "USD"),
     Constant("the same where min_leg says so", "modules/trading.vy", "MIN_LEG_SMALL", "USD"),

@@ -116,7 +116,12 @@ class Books:
     roles: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def deploy(cls, settlement_decimals: int = 6, settlement: str = "mocks/TestToken") -> Books:
+    def deploy(
+        cls,
+        settlement_decimals: int = 6,
+        settlement: str = "mocks/TestToken",
+        age_mm: int = 120,
+    ) -> Books:
         """Deploy with two priced markets, a listed venue and all hands."""
         owner, treasury, orders, liquidator, operators = (
             str(boa.env.generate_address(role))
@@ -126,7 +131,7 @@ class Books:
             usd = new_token(settlement, settlement_decimals)
             nonce = boa.env.evm.vm.state.get_nonce(bytes.fromhex(owner[2:]))
             core, fund_address = (created_address(owner, nonce + i) for i in (1, 2))
-            markets = deployer("mocks/MarketsStub").deploy(core)
+            markets = deployer("mocks/MarketsStub").deploy(core, age_mm)
             clearinghouse = deployer("Clearinghouse").deploy(
                 usd.address, 10**9, markets.address, fund_address, treasury
             )

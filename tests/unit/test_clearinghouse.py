@@ -281,6 +281,19 @@ def test_trade__price_age_and_flags__decide_what_is_allowed(
                     books.trade(trader, size)
 
 
+def test_trade__reducing_at_the_deployments_mm_age__is_the_last_allowed() -> None:
+    with boa.swap_env(boa.Env()):
+        books = Books.deploy(age_mm=300)
+        trader = books.open_account("trader", 10_000)
+        books.trade(trader, 2 * LOTS)
+        now = boa.env.evm.patch.timestamp
+        books.markets.set_price_word(ETH, 2_000 * TICKS, now - 300, ACTIVE)
+        books.trade(trader, -LOTS)
+        books.markets.set_price_word(ETH, 2_000 * TICKS, now - 301, ACTIVE)
+        with boa.reverts("trading: price not trusted"):
+            books.trade(trader, -LOTS)
+
+
 def test_trade__reduce_only__must_fall_and_keep_its_sign(books: Books) -> None:
     trader = books.open_account("trader", 10_000)
     with boa.reverts("trading: reduce only"):

@@ -87,10 +87,9 @@ def test_rate__of_another_period__is_refused():
 
 
 def test_constants__of_the_contracts__are_the_rules_defaults_and_named_in_the_file():
-    # rules R13: open age, MM age, minimum legs, dust, settle pay above 1,000 USD and 1 bp, T_max
+    # rules R13: open age, minimum legs, dust, settle pay above 1,000 USD and 1 bp, T_max
     defaults = {
         "AGE_OPEN": 15,
-        "AGE_REDUCE": 120,
         "MAX_PRICE_AGE": 15,
         "MIN_LEG": 1_000,
         "MIN_LEG_SMALL": 500,
