@@ -224,6 +224,10 @@ def _today() -> (uint256, uint256, uint256):
 @internal
 @view
 def _available(market: uint256) -> (uint256, uint256):
+    """
+    @return [WAD] its cash, and what today's limits leave for a market
+    @custom:rounding limits down, in favour of the fund
+    """
     day: uint256 = 0
     start_cash: uint256 = 0
     spent: uint256 = 0

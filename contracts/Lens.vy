@@ -214,6 +214,7 @@ def max_withdraw(account: uint256, token: address) -> uint256:
     """
     @notice The most that withdraw lets go of now: what is held, on hand and above IM.
     @return [atoms]
+    @custom:rounding down, so that it can be withdrawn
     """
     info: IClearinghouse.TokenInfo = staticcall desk.CLEARINGHOUSE.token_info(token)
     if not info.listed:

@@ -78,6 +78,8 @@ def _index(price: uint256, state: uint256, velocity: int256, rate_max: uint256) 
 def _bounded_area(before: uint256, dt: uint256, slope: int256, rate_max: uint256) -> uint256:
     """
     @notice Twice the area under a rate that reaches its bound on the way.
+    @custom:rounding what the bound cuts off toward zero; nobody's favour: both sides of every
+            trade read this one area
     """
     bound: int256 = convert(rate_max, int256)
     if slope < 0:

@@ -354,6 +354,7 @@ def _cut(books: account_words.Books, fraction: uint256) -> Slice:
     """
     @notice Cut everything that is held, toward zero; fraction < 1 leaves no leg or amount empty.
     @param fraction [WAD] 1 takes all, and the rest is not meant
+    @custom:rounding what moves down, toward zero: the account keeps the odd lot and atom
     """
     cut: Slice = empty(Slice)
     cut.rest.word = books.word
@@ -391,6 +392,7 @@ def _moved_marks(
 ) -> int256:
     """
     @return [USD WAD] what an only leg takes along of `marks`, its size times P - F
+    @custom:rounding none: the size divides its marks
     """
     size: int256 = packing._leg_size(packing._half(books.legs[0], 0))
     left: int256 = packing._leg_size(packing._half(rest.legs[0], 0))

@@ -136,6 +136,7 @@ def _dead_rate(state: uint256, decay: uint256) -> uint256:
     """
     @param decay [WAD] share of the way from T_DEAD to a worthless price
     @return [WAD] what it adds to every rate: twice the base at the end
+    @custom:rounding down, as all rates; the requirement that they make of a value rounds up
     """
     # 12 bits times 2^50, at most 2 WAD; decay at most 1 WAD
     twice: uint256 = unsafe_mul(unsafe_div(state, p.BASE_AT) & p.MASK_12, 2 * BASE_GRID)
@@ -150,6 +151,7 @@ def _tiered(base: uint256, notional: uint256, start: uint256) -> uint256:
     @param base [WAD] at most 1
     @param notional [USD WAD] below 2^127, above start
     @return min(1, base sqrt(notional / start)) [WAD]
+    @custom:rounding down, as all rates; the requirement that they make of a value rounds up
     """
     # 2^127 times 2^120; the root is below 2^124, base at most 2^60
     root: uint256 = isqrt(unsafe_div(unsafe_mul(notional, WAD_SQUARED), start))

@@ -324,6 +324,7 @@ def _save_tracked(token: address, before: uint256, tracked: uint256):
 def _push_soft_factor(word: uint256):
     """
     @notice What counts for IM stays at the soft cap, however much is tracked.
+    @custom:rounding the credit down, in favour of the protocol
     """
     id: uint256 = ledger_packing._token_id(word)
     if id == 0:

@@ -158,6 +158,7 @@ def _settle(account: uint256, delta: int256, word: uint256) -> Outcome:
 def _pay_settler(loser: uint256, settler: uint256, loss: int256, equity: int256):
     """
     @param equity [WAD] of the loser, or its cash + quote where no price was read
+    @custom:rounding pay down, in favour of the loser
     """
     if loss <= SETTLE_FROM:
         return

@@ -283,6 +283,7 @@ def _pool_exposure(
 ) -> (uint256, uint256, uint256):
     """
     @return [USD WAD] |N| P of one market, of all, and the premium that skew pays
+    @custom:rounding premium up, as the pool has it: its NAV is down
     """
     own: uint256 = 0
     total: uint256 = 0

@@ -235,7 +235,8 @@ def asset() -> address:
 @view
 def totalAssets() -> uint256:
     """
-    @notice ERC-4626: NAV in token atoms, down.
+    @notice ERC-4626: NAV in token atoms.
+    @custom:rounding down
     """
     return self._nav_at(0) // _SCALE
 

@@ -149,6 +149,7 @@ def _bounded(
 def _limit(size: uint256, most: uint256) -> uint256:
     """
     @return [lots] how far a call may follow c* beyond its size
+    @custom:rounding down, and one: a size of 0 or 1 has a neighbour too
     """
     # lots < 2^63
     return min(most, unsafe_add(size, unsafe_add(unsafe_div(size, DRIFT), 1)))

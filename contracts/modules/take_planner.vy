@@ -167,6 +167,7 @@ def _gross(books: account_words.Books) -> Gross:
 def _slack(health: IMarkets.Health) -> uint256:
     """
     @return [USD WAD] how far over LE a part may end, by its LE before
+    @custom:rounding down, in favour of the account
     """
     return health.le // TOLERANCE
 
@@ -201,6 +202,7 @@ def _smallest(case: Case) -> uint256:
     @notice The smallest fraction on the grid whose rest ends in the middle of the tolerance AHEAD
             seconds on, 1 when none does.
     @return [WAD]
+    @custom:rounding up to the grid, from the search's failing end to its passing one
     """
     margin: uint256 = self._slack(case.health) // 2
     low: uint256 = 0
