@@ -142,7 +142,12 @@ def _several_accounts(scene: MeasuredScene) -> None:
     _isolate(scene, parent, second + 1)
     scene.publish(5)
     operators = scene.contract("Operators")
-    moved: tuple[object, ...] = (parent, second, [ABOVE_TIER["ETH"]], [])
+    moved: tuple[object, ...] = (
+        parent,
+        second,
+        [(scene.market("ETH") << 56, ABOVE_TIER["ETH"])],
+        [],
+    )
     scene.measure("transfer_leg", "owner of two", (operators, "move", moved))
     _write_off(scene)
     rpc(scene.web3, "evm_revert", before)

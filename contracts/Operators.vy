@@ -138,24 +138,25 @@ def fold(child: uint256, parent: uint256, reports: Bytes[2048] = b""):
 def move(
     sender: uint256,
     receiver: uint256,
-    sizes: DynArray[int256, u.MAX_LEGS],
-    amounts: DynArray[uint256, u.MAX_COLLATERALS],
+    legs: DynArray[IOperators.Leg, u.MAX_LEGS],
+    amounts: DynArray[IOperators.Amount, u.MAX_COLLATERALS],
     reports: Bytes[2048] = b"",
 ):
     """
     @notice Move legs and collateral of the caller's account to another account that agrees: one of
             his own, or one that has granted him RECEIVE. Legs move at the mark, so neither side
-            gains, and both must stand above IM after it.
-    @param sizes [lots] by leg position of the sender, toward zero; 0 leaves one
-    @param amounts [atoms] by collateral position of the sender
+            gains, and both must stand above IM after it. Legs and collateral are named, not
+            counted: places change when another transaction closes a leg.
+    @param legs [lots] of each that moves, toward zero
+    @param amounts [atoms] of each collateral that moves
     @custom:reverts "operators: not the owner", "operators: not granted", "operators: in auction",
-            "operators: leg too small", "operators: dust", "operators: price not trusted", and
-            whatever the Clearinghouse refuses
+            "operators: not held", "operators: leg too small", "operators: dust",
+            "operators: price not trusted", and whatever the Clearinghouse refuses
     """
     grants._require_owner(sender)
     grants._require(receiver, IOperators.Scope.RECEIVE)
     moves._update(reports)
-    moves._some(sender, receiver, sizes, amounts)
+    moves._some(sender, receiver, legs, amounts)
 
 
 # ---- owners and operators -----------------------------------------------------------------------

@@ -10,6 +10,7 @@
 
 from interfaces import IClearinghouse
 from interfaces import IMarkets
+from interfaces import IOperators
 from libs import account_words
 from libs import errors
 from libs import market_packing
@@ -60,8 +61,8 @@ def _all(sender: uint256, receiver: uint256):
 def _some(
     sender: uint256,
     receiver: uint256,
-    sizes: DynArray[int256, u.MAX_LEGS],
-    amounts: DynArray[uint256, u.MAX_COLLATERALS],
+    legs: DynArray[IOperators.Leg, u.MAX_LEGS],
+    amounts: DynArray[IOperators.Amount, u.MAX_COLLATERALS],
 ):
     """
     @notice Move legs at the mark and collateral. A leg taken off at the mark leaves its result
@@ -69,14 +70,19 @@ def _some(
     """
     books: account_words.Books = self._books(sender)
     post: IClearinghouse.Post = self._plan(books, sender, receiver)
-    post.legs = len(sizes)
-    post.collaterals = len(amounts)
-    for i: uint256 in range(post.legs, bound=u.MAX_LEGS):
-        post.sizes[i] = sizes[i]
-        if sizes[i] != 0:
-            post.quote -= sizes[i] * self._fresh_value(packing._half(books.legs[i // 2], i))
-    for i: uint256 in range(post.collaterals, bound=u.MAX_COLLATERALS):
-        post.amounts[i] = amounts[i]
+    post.legs = packing._leg_count(books.word)
+    post.collaterals = packing._collateral_count(books.word)
+    for leg: IOperators.Leg in legs:
+        position: uint256 = account_words._find_leg(books.legs, post.legs, leg.instrument)[0]
+        if position == post.legs:
+            errors._fail("operators: not held")
+        post.sizes[position] += leg.size
+        post.quote -= leg.size * self._fresh_value(leg.instrument)
+    for each: IOperators.Amount in amounts:
+        position: uint256 = self._place(books.word, each.collateral)
+        if position == post.collaterals:
+            errors._fail("operators: not held")
+        post.amounts[position] += each.amount
     other: account_words.Books = self._ask(post)
     self._require_legs(books, other, post)
     self._require_amounts(books, other, post)
@@ -133,7 +139,7 @@ def _books(account: uint256) -> account_words.Books:
 
 @internal
 @view
-def _market(entry: uint256) -> (uint256, int256):
+def _market(instrument: uint256) -> (uint256, int256):
     """
     @return price word, and funding [ticks] brought to now, of a leg's market
     """
@@ -141,21 +147,21 @@ def _market(entry: uint256) -> (uint256, int256):
     state: uint256 = 0
     funding: int256 = 0
     price_word, state, funding = staticcall MARKETS.market_words(
-        packing._instrument_market(packing._leg_instrument(entry))
+        packing._instrument_market(instrument)
     )
     return price_word, funding
 
 
 @internal
 @view
-def _fresh_value(entry: uint256) -> int256:
+def _fresh_value(instrument: uint256) -> int256:
     """
     @notice At a price that opens: who takes a leg over at an old one may lose what is known.
     @return [ticks] price less funding of a leg
     """
     price_word: uint256 = 0
     funding: int256 = 0
-    price_word, funding = self._market(entry)
+    price_word, funding = self._market(instrument)
     old: bool = block.timestamp > market_packing._publish_time(price_word) + AGE_OPEN
     if old or price_word & DOUBTS != 0:
         errors._fail("operators: price not trusted")
@@ -177,13 +183,9 @@ def _require_legs(
     for i: uint256 in range(post.legs, bound=u.MAX_LEGS):
         if post.sizes[i] != 0:
             entry: uint256 = packing._half(books.legs[i // 2], i)
-            price: uint256 = market_packing._price(self._market(entry)[0])
-            position: uint256 = 0
-            size: int256 = 0
-            position, size = account_words._find_leg(
-                other.legs, count, packing._leg_instrument(entry)
-            )
-            self._require_leg(size, price)
+            instrument: uint256 = packing._leg_instrument(entry)
+            price: uint256 = market_packing._price(self._market(instrument)[0])
+            self._require_leg(account_words._find_leg(other.legs, count, instrument)[1], price)
             self._require_leg(packing._leg_size(entry) - post.sizes[i], price)
 
 
@@ -223,7 +225,20 @@ def _amount(books: account_words.Books, id: uint256) -> uint256:
     """
     @return [atoms] of a collateral
     """
-    for i: uint256 in range(packing._collateral_count(books.word), bound=u.MAX_COLLATERALS):
-        if packing._collateral_id(books.word, i) == id:
-            return packing._half(books.amounts[i // 2], i)
-    return 0
+    place: uint256 = self._place(books.word, id)
+    if place == packing._collateral_count(books.word):
+        return 0
+    return packing._half(books.amounts[place // 2], place)
+
+
+@internal
+@pure
+def _place(word: uint256, id: uint256) -> uint256:
+    """
+    @return where an account holds a collateral; the count when it does not
+    """
+    count: uint256 = packing._collateral_count(word)
+    for i: uint256 in range(count, bound=u.MAX_COLLATERALS):
+        if packing._collateral_id(word, i) == id:
+            return i
+    return count

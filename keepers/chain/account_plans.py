@@ -210,10 +210,9 @@ async def move(
     quote = -sum(leg.size * _value(view, leg) for leg in legs)
     part = replace(account, cash=0, quote=quote, legs=legs, holdings=holdings)
     rest, whole, at = effects.moved(account, view.accounts[receiver], part, view.at)
-    sizes = {leg.instrument: leg.size for leg in legs}
     asked = (
-        [sizes.get(leg.instrument, 0) for leg in account.legs],
-        [atoms.get(each.collateral, 0) for each in account.holdings],
+        [(leg.instrument, leg.size) for leg in legs],
+        [(each.collateral, each.amount) for each in holdings],
     )
     said = f"move {_listed(desk, legs, holdings)} from {desk.name(sender)} to {desk.name(receiver)}"
     step = desk.draft("move", "Operators", "move", sender, receiver, *asked)

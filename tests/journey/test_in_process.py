@@ -201,7 +201,7 @@ def test_portability__owner_moves_to_a_new_address__with_its_consent(world):
     before = world.health(old).equity + world.health(new).equity
     world.operators.grant((new, owner, 4, world.now + 60, 1), sender=world.role("counterparty"))
 
-    world.operators.move(old, new, [4 * LOTS], [10**18], sender=owner)
+    world.operators.move(old, new, [(perp(1), 4 * LOTS)], [(1, 10**18)], sender=owner)
     world.clearinghouse.settle(old, sender=owner)
     atoms = world.cash(old) // 10**12
     world.clearinghouse.transfer(old, new, world.tokens["USDC"].address, atoms, sender=owner)

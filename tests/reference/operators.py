@@ -151,31 +151,36 @@ def move(
     caller: int,
     sender: int,
     receiver: int,
-    sizes: Sequence[int],
-    amounts: Sequence[int],
+    legs: Sequence[tuple[int, int]],
+    amounts: Sequence[tuple[int, int]],
     reports: Reports,
 ) -> None:
-    """Move legs at the mark, and collateral, to an account that agrees."""
+    """Move legs (instrument, lots) at the mark, and collateral (id, atoms), by agreement."""
     _require_owner(caller, sender)
     _use(world, caller, receiver, RECEIVE_SCOPE)
     ledger.update(world, reports)
     before = world.account(sender)
     require(not before.in_auction, "operators: in auction")
-    quote = -sum(
-        lots * _fresh_value(world, before, position)
-        for position, lots in enumerate(sizes)
-        if lots != 0
-    )
-    _post(world, sender, receiver, tuple(sizes), tuple(amounts), cash=0, quote=quote)
+    quote = 0
+    for instrument, lots in legs:
+        require(before.size(instrument) != 0, "operators: not held")
+        quote -= lots * _fresh_value(world, instrument)
+    for token, _ in amounts:
+        require(before.amount(token) != 0, "operators: not held")
+    sizes = tuple(_named(legs, leg.instrument) for leg in before.legs)
+    parts = tuple(_named(amounts, held.id) for held in before.collateral)
+    _post(world, sender, receiver, sizes, parts, cash=0, quote=quote)
     _require_legs(world, receiver, before, sizes)
-    _require_amounts(world, receiver, before, amounts)
+    _require_amounts(world, receiver, before, parts)
 
 
-def _fresh_value(world: World, account: Account, position: int) -> int:
+def _named(wanted: Sequence[tuple[int, int]], name: int) -> int:
+    return sum(much for each, much in wanted if each == name)
+
+
+def _fresh_value(world: World, instrument: int) -> int:
     """Return price less funding of a leg, at a price that opens [ticks]."""
-    held = position < len(account.legs)
-    require(held, "markets: unknown market")
-    market = _market(world, account.legs[position].instrument)
+    market = _market(world, instrument)
     require(trusted(market, world.now, AGE_OPEN), "operators: price not trusted")
     return market.price - funding_now(market, world.now)
 

@@ -254,13 +254,13 @@ class AccountRules(Refusals):
         ]
         receiver = rng.choice((self._other(key), *agreed))
         account = world.account(key)
-        sizes = tuple(self._part(leg) for leg in account.legs)
+        legs = tuple((leg.instrument, self._part(leg)) for leg in account.legs)
         amounts = tuple(
-            held.amount * rng.choice((0, 50, 100)) // 100 for held in account.collateral
+            (held.id, held.amount * rng.choice((0, 50, 100)) // 100) for held in account.collateral
         )
-        if not any((*sizes, *amounts)):
+        if not any(much for _, much in (*legs, *amounts)):
             return None
-        op = self._op("move", owner_of(key), key, receiver, sizes, amounts)
+        op = self._op("move", owner_of(key), key, receiver, legs, amounts)
         if rng.random() < 0.85:
             op = replace(op, reports=self.reports(world.now + op.wait))
         return op

@@ -103,9 +103,11 @@ def move(
     amounts: Sequence[int] = (),
     *reports: bytes,
 ) -> None:
-    """Move legs and collateral, by the sender's owner."""
+    """Move legs and collateral by the sender's owner, in the order in which he holds them."""
+    legs = list(zip(world.legs(sender), sizes, strict=False))
+    parts = list(zip(world.amounts(sender), amounts, strict=False))
     with world.as_owner(sender):
-        world.operators.move(sender, receiver, list(sizes), list(amounts), *reports)
+        world.operators.move(sender, receiver, legs, parts, *reports)
 
 
 def events_of(contract: Any, name: str) -> list[Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.permits import RECEIVE, Grant
 from tests.support.reports import Quote
-from tests.support.world import LOTS, TICKS, WAD, World, owner_of
+from tests.support.world import LOTS, TICKS, WAD, World, owner_of, perp
 from tests.unit.operators_support import (
     USDC,
     events_of,
@@ -366,7 +366,8 @@ def test_move__out_of_a_foreign_account__reverts(world: World) -> None:
     attacker = world.account("attacker")
     give(world, victim, world.role("attacker"), 7)
     with boa.reverts("operators: not the owner"):
-        world.operators.move(victim, attacker, [LOTS], [], sender=world.role("attacker"))
+        legs = [(perp(1), LOTS)]
+        world.operators.move(victim, attacker, legs, [], sender=world.role("attacker"))
 
 
 def test_move__out_of_an_auction__reverts(world: World) -> None:
@@ -428,25 +429,51 @@ def test_move__sender_below_im__reverts(world: World) -> None:
         move(world, sender, second(sender), [], [WAD])
 
 
-@pytest.mark.parametrize(
-    ("sizes", "reason"),
-    [
-        ([-1], "seizure: size"),
-        ([LOTS + 1], "seizure: size"),
-        ([0, 1], "markets: unknown market"),
-    ],
-)
-def test_move__leg_that_is_not_there__reverts(world: World, sizes: list[int], reason: str) -> None:
+@pytest.mark.parametrize("lots", [-1, LOTS + 1])
+def test_move__more_of_a_leg_than_is_there__reverts(world: World, lots: int) -> None:
     sender, receiver = trader(world, 10_000, LOTS), trader(world, 10_000, index=1)
-    with boa.reverts(reason):
-        move(world, sender, receiver, sizes)
+    with boa.reverts("seizure: size"):
+        move(world, sender, receiver, [lots])
 
 
-@pytest.mark.parametrize("amounts", [[2 * WAD + 1], [0, 1]])
-def test_move__collateral_that_is_not_there__reverts(world: World, amounts: list[int]) -> None:
+def test_move__a_leg_named_twice__moves_the_sum(world: World) -> None:
+    sender, receiver = trader(world, 10_000, 3 * LOTS), trader(world, 10_000, index=1)
+    with world.as_owner(sender):
+        world.operators.move(sender, receiver, [(perp(1), LOTS), (perp(1), LOTS)], [])
+    assert (world.size(sender, "ETH"), world.size(receiver, "ETH")) == (LOTS, 2 * LOTS)
+
+
+@pytest.mark.parametrize("instrument", [perp(2), 0, 2**63])
+def test_move__leg_that_is_not_held__reverts(world: World, instrument: int) -> None:
+    sender, receiver = trader(world, 10_000, LOTS), trader(world, 10_000, index=1)
+    with world.as_owner(sender), boa.reverts("operators: not held"):
+        world.operators.move(sender, receiver, [(instrument, LOTS)], [])
+
+
+def test_move__more_of_a_collateral_than_is_there__reverts(world: World) -> None:
     sender = world.open_account("trader", WETH=2 * WAD)
     with boa.reverts("ledger: not enough collateral"):
-        move(world, sender, second(sender), [], amounts)
+        move(world, sender, second(sender), [], [2 * WAD + 1])
+
+
+@pytest.mark.parametrize("collateral", [0, 2, 63, 64])
+def test_move__collateral_that_is_not_held__reverts(world: World, collateral: int) -> None:
+    sender = world.open_account("trader", WETH=2 * WAD)
+    assert collateral not in world.amounts(sender)
+    with world.as_owner(sender), boa.reverts("operators: not held"):
+        world.operators.move(sender, second(sender), [], [(collateral, WAD)])
+
+
+def test_move__a_leg_closed_in_between__the_named_one_moves(world: World) -> None:
+    sender, receiver = trader(world, 20_000, LOTS), trader(world, 20_000, index=1)
+    world.open_position(sender, "BTC", LOTS // 10)
+    world.open_position(sender, "LINK", 100 * LOTS)
+    # LINK takes the place of ETH before the move is included
+    world.open_position(sender, "ETH", -LOTS)
+    with world.as_owner(sender):
+        world.operators.move(sender, receiver, [(perp(2), LOTS // 10)], [])
+    assert world.legs(receiver) == {perp(2): LOTS // 10}
+    assert world.size(sender, "LINK") == 100 * LOTS
 
 
 # 10 USD at 3,000 USD are 333,333.3 lots
