@@ -7,6 +7,7 @@ that alone, not from what the keepers say of themselves.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,7 @@ from keepers.domain.scan import Book, Candidate
 from keepers.domain.terms import Terms
 from keepers.domain.units import TICKS_PER_USD, V_ONE, WAD, ceil_div
 from keepers.domain.words import PENDING, Account, account_id
+from keepers.errors import ChainError
 from keepers.lab.panel import Panel
 from keepers.lab.records import (
     FLAG,
@@ -97,17 +99,19 @@ class Watch:
         return account_id(self.deployment.address("InsuranceFund"))
 
     async def start(self) -> None:
-        """Read everything once."""
-        self._terms = await self.reader.terms()
-        self._collaterals = await self.reader.collaterals()
-        self.markets = {market.id: market for market in await self.reader.markets()}
-        fee_account = (await self.reader.totals()).fee_account
+        """Read everything once, at the block from whose successor on blocks are followed."""
+        self.head = await self.reader.rpc.head()
+        at = self.head.number
+        self._terms = await self.reader.terms(at)
+        self._collaterals = await self.reader.collaterals(at)
+        self.markets = {market.id: market for market in await self.reader.markets(at)}
+        fee_account = (await self.reader.totals(at)).fee_account
         self._house = {self.pool, self.pool | 1, self.insurance, fee_account}
         for market in self.markets:
             (params,) = await self.reader.one("LiquidityPool", "params", market)
             self._scales[market] = int(params[0])
-        ids = await self.reader.account_ids()
-        self.book.replace(await self.reader.accounts([*ids, *(self._house - set(ids))]))
+        ids = await self.reader.account_ids(at)
+        self.book.replace(await self.reader.accounts([*ids, *(self._house - set(ids))], at))
 
     def introduce(self, economy: Sequence[int]) -> None:
         """Note whose health the charts show."""
@@ -126,9 +130,11 @@ class Watch:
 
     # ---- one block
 
-    async def look(self, blocks: Sequence[int], wall_ms: float) -> list[Seen]:
-        """Read blocks, bring the mirror to each, and follow breaches and liquidations."""
-        found = await self._read(blocks)
+    async def follow(self, last: int, wall_ms: float) -> list[Seen]:
+        """Read the blocks not seen yet, bring the mirror to each, note what happened in them."""
+        if self.head is None:
+            raise ChainError("the yardstick was not started")
+        found = await self._read(range(self.head.number + 1, last + 1))
         for seen in found:
             await self._take(seen, wall_ms)
         return found
@@ -451,8 +457,15 @@ class Watch:
         said = []
         for stored in await self.reader.accounts(ids):
             if self.book.accounts.get(stored.id) != stored:
-                said.append(f"account {stored.id:#x} differs from what the events said")
+                known = self.book.accounts.get(stored.id)
+                parts = _differing(known, stored) if known else "everything: it was never named"
+                said.append(f"account {stored.id:#x} differs from what the events said in {parts}")
         return said
+
+
+def _differing(known: Account, stored: Account) -> str:
+    names = (each.name for each in dataclasses.fields(stored))
+    return ", ".join(name for name in names if getattr(known, name) != getattr(stored, name))
 
 
 def mm_rates(account: Account, at: Snapshot, symbols: Mapping[int, str]) -> dict[str, float]:

@@ -430,9 +430,7 @@ def _due(stage: Stage) -> bool:
 
 async def _follow(stage: Stage) -> list[Seen]:
     """Let the yardstick read every block that it has not seen."""
-    watch = stage.watch
-    first = stage.clock.block if watch.head is None else watch.head.number + 1
-    seen = await watch.look(range(first, stage.clock.block + 1), stage.wall_ms())
+    seen = await stage.watch.follow(stage.clock.block, stage.wall_ms())
     for block in seen:
         _note_orders(stage, block)
     return seen

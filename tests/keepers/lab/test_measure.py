@@ -1,0 +1,48 @@
+"""The yardstick of a replay misses no block."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from keepers.lab.measure import Watch
+from keepers.lab.records import Record
+from tests.keepers.anvil_world import LENDER, TRADER, Node
+from tests.keepers.bot_runs import world
+
+pytestmark = pytest.mark.anvil
+
+
+def test_follow__blocks_between_the_start_and_the_first_look__are_seen(node: Node) -> None:
+    async def act() -> None:
+        async with world(node) as on:
+            watch = Watch(on.reader, Record("a test", 1))
+            await watch.start()
+            assert watch.head is not None
+            first = watch.head.number + 1
+            await on.deposit(LENDER, 1_000)
+            await on.deposit(TRADER, 6_000, ether=1)
+            last = (await on.rpc.head()).number
+
+            seen = await watch.follow(last, 0.0)
+
+            assert [each.head.number for each in seen] == list(range(first, last + 1))
+            assert watch.head.number == last
+            assert await watch.compare() == []
+
+    asyncio.run(act())
+
+
+def test_compare__an_account_of_an_unseen_block__says_what_differs(node: Node) -> None:
+    async def act() -> None:
+        async with world(node) as on:
+            watch = Watch(on.reader, Record("a test", 1))
+            await watch.start()
+            account = await on.deposit(TRADER, 6_000)
+            assert await watch.compare() == [
+                f"account {account:#x} differs from what the events said in everything:"
+                " it was never named"
+            ]
+
+    asyncio.run(act())
