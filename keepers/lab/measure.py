@@ -361,7 +361,10 @@ class Watch:
                 if account not in self.auctions:
                     self._begin(candidate, at, head, wall_ms)
                 continue
-            breach.seen_blocks += 1
+            # a replay mines the price in a block of the same second: no chance of its own
+            if head.time > max(breach.seen_time, breach.time):
+                breach.seen_time = head.time
+                breach.seen_blocks += 1
             if breach.seen_blocks > MISSED_BLOCKS:
                 self._close(account, "missed", head, wall_ms)
 

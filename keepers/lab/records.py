@@ -66,7 +66,8 @@ class Breach:
     end_time: int = 0
     end_wall_ms: float = 0.0
     outcome: str = ""  # reduce, take, write-off, flag, recovered, missed; "" while it lasts
-    seen_blocks: int = 0  # after the first one, in which nothing held a liquidation up
+    seen_blocks: int = 0  # later than the first one, in which nothing held a liquidation up
+    seen_time: int = 0  # of the last such block
     open: bool = True  # whether prices allow a liquidation now
 
     @property

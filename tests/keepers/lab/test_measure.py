@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 
@@ -44,5 +45,31 @@ def test_compare__an_account_of_an_unseen_block__says_what_differs(node: Node) -
                 f"account {account:#x} differs from what the events said in everything:"
                 " it was never named"
             ]
+
+    asyncio.run(act())
+
+
+def test_breach__blocks_of_the_same_second__are_no_further_chance(node: Node) -> None:
+    async def act() -> None:
+        async with world(node) as on:
+            await on.deposit(TRADER, 4_000)
+            await on.open(TRADER, "ETH", 20)
+            await on.move("ETH", 2_860)
+            watch = Watch(on.reader, Record("a test", 1))
+            await watch.start()
+            watch.measuring = True
+            await on.move("ETH", 2_850)
+            head = await on.rpc.head()
+
+            async def mine(times: Iterable[int]) -> str:
+                for time in times:
+                    await on.rpc.request("evm_mine", {"timestamp": time, "blocks": 1})
+                await watch.follow((await on.rpc.head()).number, 0.0)
+                (breach,) = watch.record.breaches
+                return breach.outcome
+
+            assert await mine([head.time] * 5) == ""
+            assert await mine(head.time + 2 * i for i in range(1, 4)) == ""
+            assert await mine([head.time + 8]) == "missed"
 
     asyncio.run(act())
