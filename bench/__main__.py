@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from bench import latency, page, report
+from bench import latency, option_prices, page, report
 from bench.node import fresh_chain
 from bench.operations import measure
 from bench.scene import MeasuredScene, build
@@ -33,6 +33,7 @@ def _scene(traced: bool) -> MeasuredScene:
     with fresh_chain(traced) as chain:
         scene = build(chain, traced)
         measure(scene)
+    option_prices.measure(scene)
     return scene
 
 

@@ -37,6 +37,7 @@ SHIFT_FILES = (
     "market_packing.vy",
     "ledger_packing.vy",
     "fixed_point.vy",
+    "binary_math.vy",
     "normal_cdf.vy",
     "black76.vy",
 )
