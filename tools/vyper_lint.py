@@ -40,6 +40,7 @@ SHIFT_FILES = (
     "binary_math.vy",
     "normal_cdf.vy",
     "black76.vy",
+    "svi.vy",
 )
 BALANCE_FILES = ("tokens.vy",)
 MOCKS = "mocks"

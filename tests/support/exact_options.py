@@ -44,3 +44,9 @@ def delta(forward: Real, strike: Real, deviation: Real) -> Real:
     """Return N(d1), for a deviation that is not zero."""
     with mpmath.workdps(DIGITS):
         return cdf(mpmath.log(forward / strike) / deviation + deviation / 2)
+
+
+def total_variance(a: Real, b: Real, rho: Real, m: Real, sigma: Real, k: Real) -> Real:
+    """Return Gatheral's raw SVI."""
+    with mpmath.workdps(DIGITS):
+        return a + b * (rho * (k - m) + mpmath.sqrt((k - m) ** 2 + sigma**2))
