@@ -13,7 +13,6 @@
 
 from interfaces import IMarkets
 from libs import errors
-from libs import feed_math
 from libs import market_packing
 from libs import packing
 from libs import units as u
@@ -25,18 +24,12 @@ from modules import standard_margin
 implements: IMarkets
 
 initializes: market_state
-initializes: price_reports
 initializes: market_prices[market_state := market_state]
+initializes: price_reports[market_prices := market_prices]
 initializes: standard_margin[market_state := market_state]
 
+exports: price_reports.update
 exports: standard_margin.check
-
-MAX_FEEDS: constant(uint256) = 16
-MAX_REPORTS: constant(uint256) = 8
-# of a blob: counts and the head of the first report come before its first quote
-FIRST_QUOTE: constant(uint256) = 7
-QUOTE_BYTES: constant(uint256) = 11
-LAST_OF_FEED: constant(uint256) = packing.QUOTE_FEED_AT - 1
 
 CLEARINGHOUSE: immutable(address)
 CONFIGURATOR: immutable(address)
@@ -59,57 +52,11 @@ def __init__(
     if clearinghouse_ == empty(address) or configurator_ == empty(address):
         errors._fail("markets: out of range")
     market_state.__init__(charges_.funding_velocity, charges_.funding_rate_max)
-    price_reports.__init__(quorum_, timing_.window)
     market_prices.__init__(timing_.age_mm, timing_.grace_max, timing_.variance_tau)
+    price_reports.__init__(quorum_, timing_.window)
     standard_margin.__init__(timing_, charges_)
     CONFIGURATOR = configurator_
     CLEARINGHOUSE = clearinghouse_
-
-
-# ---- keepers -------------------------------------------------------------------------------------
-
-
-@external
-@reentrant
-def update(reports: Bytes[2048]) -> uint256:
-    """
-    @notice Verify signed reports, store the medians that pass every guard.
-    @param reports packed as docs/spec/oracle.md#blob
-    @return how many feeds stored a new price; 0 for a replay
-    @custom:reverts "oracle: …" for a blob that no honest quorum signed
-    """
-    publish: uint256 = 0
-    count: uint256 = 0
-    feeds: uint256 = 0
-    stride: uint256 = 0
-    publish, count, feeds, stride = price_reports._verified(reports)
-    if count == 0:
-        return 0
-
-    stored: uint256 = 0
-    next_feed: uint256 = 0
-    at: uint256 = FIRST_QUOTE
-    for _: uint256 in range(feeds, bound=MAX_FEEDS):
-        quote: uint256 = 0
-        if count == 3:
-            # places in a blob below 2^12 bytes, here and below
-            quote = feed_math._median_of_three(
-                extract32(reports, at, output_type=uint256),
-                extract32(reports, unsafe_add(at, stride), output_type=uint256),
-                extract32(reports, unsafe_add(at, unsafe_mul(stride, 2)), output_type=uint256),
-            )
-        else:
-            raws: uint256[MAX_REPORTS] = empty(uint256[MAX_REPORTS])
-            for i: uint256 in range(count, bound=MAX_REPORTS):
-                raws[i] = extract32(reports, at + i * stride, output_type=uint256)
-            quote = feed_math._median(raws, count)
-        if quote < next_feed:
-            errors._fail("oracle: feed order")
-        # the feed stands above 80 bits of price and confidence
-        next_feed = (quote | LAST_OF_FEED) + 1
-        stored += market_prices._offer(quote, publish)
-        at = unsafe_add(at, QUOTE_BYTES)
-    return stored
 
 
 # ---- Clearinghouse -------------------------------------------------------------------------------
@@ -196,15 +143,14 @@ def set_tuning(market: uint256, tuning: uint256):
 
 
 @external
-def set_signer(index: uint256, signer: address):
+def set_signers(seats: address[price_reports.MAX_SIGNERS]):
     """
-    @param index 0 .. 7
-    @param signer zero empties the place; the configurator has seen that nobody sits twice
-    @custom:reverts "markets: not the configurator", "oracle: unknown signer"
+    @param seats zero for an empty one; the configurator has seen that nobody sits twice
+    @custom:reverts "markets: not the configurator"
     """
     self._check_configurator()
 
-    price_reports._set_signer(index, signer)
+    price_reports._set_signers(seats)
 
 
 # ---- read ----------------------------------------------------------------------------------------
@@ -296,12 +242,11 @@ def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint25
 
 @external
 @view
-def signer(index: uint256) -> (uint256, uint256):
+def signers() -> uint256:
     """
-    @return low 128 bits of the address (0: none) and the newest publish time taken from it
+    @return signers word, docs/spec/words.md#signers
     """
-    tail: uint256 = packing._half(price_reports.tails[index // 2], index)
-    return tail, market_packing._signer_time(price_reports.times, index)
+    return price_reports.signers
 
 
 @external

@@ -153,7 +153,7 @@ def set_signer(index: uint256, signer: address):
 
     log IRiskConfigurator.SignerSet(index=index, old=self.signers[index], new=signer)
     self.signers[index] = signer
-    extcall MARKETS.set_signer(index, signer)
+    extcall MARKETS.set_signers(self.signers)
 
 
 # ---- read ----------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 """
 @title Prices: median, jump band, stable price, variance and its scalar
 @license AGPL-3.0-only
-@notice docs/spec/oracle.md; pure, numbers in and numbers out. A quote is `feed | price | conf`
-        of docs/spec/oracle.md#blob, 88 bits, in an update still followed by other bytes.
+@notice docs/spec/oracle.md; pure, numbers in and numbers out. A quote is `price 64 | conf 16`
+        of docs/spec/oracle.md#blob; in a blob other bytes follow it.
 @custom:kill not deployable
 """
 
@@ -12,6 +12,7 @@ from snekmate.utils import math
 
 from libs import errors
 from libs import fixed_point
+from libs import market_packing
 from libs import packing
 from libs import units as u
 
@@ -23,7 +24,7 @@ STABLE_TIME: constant(uint256) = 60
 # a variance sample counts at most so much time
 SAMPLE_TIME: constant(uint256) = 3_600
 # grids of the tuning word, libs/market_params.vy
-GROWTH_GRID: constant(uint256) = u.WAD // 100
+GROWTH_PARTS: constant(uint256) = 100
 TAU_GRID: constant(uint256) = 300
 
 
@@ -32,24 +33,13 @@ TAU_GRID: constant(uint256) = 300
 
 @internal
 @pure
-def _median_of_three(first: uint256, second: uint256, third: uint256) -> uint256:
+def _median_of_three(a: uint256, b: uint256, c: uint256) -> uint256:
     """
     @notice The usual quorum, without a loop.
-    @param first the 32 bytes of a blob in which the first source's quote begins; so the others
-    @return the quote that stands for the three
-    @custom:reverts "oracle: feeds differ"
+    @param a the 32 bytes of a blob in which the first source's quote begins; so the others
+    @return the quote that stands for the three: price @192, confidence @0
     """
-    a: uint256 = first // packing.QUOTE_AT
-    b: uint256 = second // packing.QUOTE_AT
-    c: uint256 = third // packing.QUOTE_AT
-    # equal feeds: the upper bits cancel
-    if ((a ^ b) | (a ^ c)) // packing.QUOTE_FEED_AT != 0:
-        errors._fail("oracle: feeds differ")
-
-    conf: uint256 = self._middle(
-        a & packing.MASK_16, b & packing.MASK_16, c & packing.MASK_16
-    )
-    # prices decide, since the feeds are equal
+    # prices decide, since they stand on top
     low: uint256 = a
     high: uint256 = b
     if a > b:
@@ -62,23 +52,26 @@ def _median_of_three(first: uint256, second: uint256, third: uint256) -> uint256
     elif c > high:
         middle = high
         high = c
-    # high >= low
-    spread: uint256 = unsafe_sub(
-        high // packing.QUOTE_PRICE_AT, low // packing.QUOTE_PRICE_AT
-    )
-    return self._quote(middle, conf, spread)
 
+    # confidences decide, since the prices above them go over the top
+    first: uint256 = unsafe_mul(a, market_packing.CONF_FROM)
+    second: uint256 = unsafe_mul(b, market_packing.CONF_FROM)
+    conf: uint256 = unsafe_mul(c, market_packing.CONF_FROM)
+    if first > second:
+        if conf > first:
+            conf = first
+        elif conf < second:
+            conf = second
+    elif conf < first:
+        conf = first
+    elif conf > second:
+        conf = second
 
-@internal
-@pure
-def _middle(a: uint256, b: uint256, c: uint256) -> uint256:
-    if a > b:
-        if b > c:
-            return b
-        return c if a > c else a
-    if a > c:
-        return a
-    return c if b > c else b
+    if high // packing.P_AT != low // packing.P_AT:
+        # high > low
+        spread: uint256 = unsafe_sub(high // packing.P_AT, low // packing.P_AT)
+        return self._quote(middle // packing.P_AT, conf // market_packing.CONF_AT, spread)
+    return middle & market_packing.PRICE_MASK | conf // market_packing.CONF_AT
 
 
 @internal
@@ -88,34 +81,24 @@ def _median(raws: uint256[MAX_REPORTS], count: uint256) -> uint256:
     @notice Any number of reports: of an even one the mean of the middle prices, rounded down, and
             the larger of the middle confidences.
     @param raws as for three
-    @custom:reverts "oracle: feeds differ"
     """
-    quotes: uint256[MAX_REPORTS] = empty(uint256[MAX_REPORTS])
     confs: uint256[MAX_REPORTS] = empty(uint256[MAX_REPORTS])
-    for i: uint256 in range(count, bound=MAX_REPORTS):
-        quotes[i] = raws[i] // packing.QUOTE_AT
-        confs[i] = quotes[i] & packing.MASK_16
-    quotes = self._sorted(quotes, count)
+    for i: uint256 in range(MAX_REPORTS):
+        # the prices go over the top
+        confs[i] = unsafe_mul(raws[i], market_packing.CONF_FROM)
     confs = self._sorted(confs, count)
-    low: uint256 = quotes[0]
-    high: uint256 = quotes[count - 1]
-    if (low ^ high) // packing.QUOTE_FEED_AT != 0:
-        errors._fail("oracle: feeds differ")
-
-    half: uint256 = count // 2
-    middle: uint256 = quotes[half]
-    if count % 2 == 0:
-        # of equal feeds the mean has that feed
-        before: uint256 = quotes[half - 1] // packing.QUOTE_PRICE_AT
-        mean: uint256 = (before + middle // packing.QUOTE_PRICE_AT) // 2
-        middle = mean * packing.QUOTE_PRICE_AT
-    spread: uint256 = high // packing.QUOTE_PRICE_AT - low // packing.QUOTE_PRICE_AT
-    return self._quote(middle, confs[half], spread)
+    quotes: uint256[MAX_REPORTS] = self._sorted(raws, count)
+    # count is not zero; prices are 64 bits; of an odd count both are the middle one
+    last: uint256 = unsafe_sub(count, 1)
+    before: uint256 = quotes[last // 2] // packing.P_AT
+    price: uint256 = unsafe_add(before, quotes[count // 2] // packing.P_AT) // 2
+    spread: uint256 = unsafe_sub(quotes[last] // packing.P_AT, quotes[0] // packing.P_AT)
+    return self._quote(price, confs[count // 2] // market_packing.CONF_AT, spread)
 
 
 @internal
 @pure
-def _quote(middle: uint256, conf: uint256, spread: uint256) -> uint256:
+def _quote(price: uint256, conf: uint256, spread: uint256) -> uint256:
     """
     @notice The middle quote with the confidence of the update: at least half the spread.
     @param spread [ticks] largest minus smallest price
@@ -125,13 +108,14 @@ def _quote(middle: uint256, conf: uint256, spread: uint256) -> uint256:
     if spread != 0:
         # spread and price are 64 bits; where prices differ and the middle is zero this gives
         # zero, and zero is outside of every bound
-        twice: uint256 = unsafe_mul(middle // packing.QUOTE_PRICE_AT & packing.MASK_64, 2)
+        twice: uint256 = unsafe_mul(price, 2)
         half: uint256 = unsafe_div(
             unsafe_add(unsafe_mul(spread, u.CONF_ONE), unsafe_sub(twice, 1)), twice
         )
         if half > conf:
             widest = min(MAX_CONF, half)
-    return (middle & ~packing.MASK_16) | widest
+    # 64 bits
+    return unsafe_mul(price, packing.P_AT) | widest
 
 
 @internal
@@ -142,8 +126,8 @@ def _sorted(values: uint256[MAX_REPORTS], count: uint256) -> uint256[MAX_REPORTS
     """
     result: uint256[MAX_REPORTS] = values
     for i: uint256 in range(1, count, bound=MAX_REPORTS):
-        for j: uint256 in range(MAX_REPORTS):
-            if j < i and result[j] > result[i]:
+        for j: uint256 in range(i, bound=MAX_REPORTS):
+            if result[j] > result[i]:
                 larger: uint256 = result[j]
                 result[j] = result[i]
                 result[i] = larger
@@ -161,23 +145,33 @@ def _stable_after(word: uint256, price: uint256, dt: uint256, tuning: uint256) -
     @param dt [s] since its publish time
     @return stable price [ticks] after an accepted price
     @custom:rounding down
+    @custom:source docs/spec/oracle.md#expm
     """
     elapsed: uint256 = dt
     if elapsed > STABLE_TIME:
         elapsed = STABLE_TIME
-    # tau is at least 300 s by its range, so the pull is below 0.2 WAD
-    tau: uint256 = unsafe_mul(tuning // packing.TAU_AT & packing.MASK_6, TAU_GRID)
-    pull: uint256 = fixed_point._one_minus_exp(elapsed, tau)
     stable: uint256 = word // packing.STABLE_AT & packing.MASK_64
-    # 6 bits of WAD / 100 an hour, 64 bits, 60 s: below 2^130
-    bound: uint256 = unsafe_mul(tuning // packing.GROWTH_AT & packing.MASK_6, GROWTH_GRID)
-    bound = unsafe_div(unsafe_mul(unsafe_mul(bound, stable), elapsed), u.WAD * u.HOUR)
-    # 64-bit distances times the pull; a step is below the distance, so stable stays a price
-    if price >= stable:
-        step: uint256 = unsafe_div(unsafe_mul(unsafe_sub(price, stable), pull), u.WAD)
-        return unsafe_add(stable, min(step, bound))
-    fall: uint256 = unsafe_add(unsafe_mul(unsafe_sub(stable, price), pull), u.WAD - 1)
-    return unsafe_sub(stable, min(unsafe_div(fall, u.WAD), bound))
+    # 6 bits of the grid, 60 s, 64 bits
+    bound: uint256 = unsafe_mul(tuning // packing.GROWTH_AT & packing.MASK_6, elapsed)
+    bound = unsafe_div(unsafe_mul(bound, stable), GROWTH_PARTS * u.HOUR)
+
+    # tau is 6 bits of the grid and not zero; the pull is parts / whole, below 1
+    tau: uint256 = unsafe_mul(tuning // packing.TAU_AT & packing.MASK_6, TAU_GRID)
+    parts: uint256 = unsafe_mul(unsafe_mul(elapsed, tau), 12)
+    whole: uint256 = unsafe_add(
+        unsafe_mul(tau, unsafe_add(unsafe_mul(tau, 12), unsafe_mul(elapsed, 6))),
+        unsafe_mul(elapsed, elapsed),
+    )
+    # 64-bit distances; a step is at most the distance, so stable stays a price
+    if price < stable:
+        fall: uint256 = unsafe_add(
+            unsafe_mul(unsafe_sub(stable, price), parts), unsafe_sub(whole, 1)
+        )
+        return unsafe_sub(stable, min(unsafe_div(fall, whole), bound))
+    step: uint256 = unsafe_div(unsafe_mul(unsafe_sub(price, stable), parts), whole)
+    if step > bound:
+        step = bound
+    return unsafe_add(stable, step)
 
 
 # ---- variance ------------------------------------------------------------------------------------

@@ -9,6 +9,29 @@
 
 from libs import packing
 
+# Of a blob: its head `reports 8 | feeds 8 | absent 8 | newest 32 | eight entries of 8 | sixteen
+# feeds of 8`, an entry `seat 3 | early 5`, an absent signer `seat 3, 5 unused | address 160`,
+# a quote `price 64 | conf 16`, s of a signature under its parity; what follows is left over.
+ABSENTS_AT: constant(uint256) = 2**232
+NEWEST_AT: constant(uint256) = 2**200
+# factors that bring the first entry or feed to the top, and the next one
+ENTRIES_FROM: constant(uint256) = 2**56
+FEEDS_AT: constant(uint256) = 2**8
+FEEDS_FROM: constant(uint256) = 2**128
+NEXT_BYTE: constant(uint256) = 2**8
+GROUP_AT: constant(uint256) = 2**224
+SEAT_AT: constant(uint256) = 2**253
+# a factor that brings the confidence of a quote to the top, and where it stands then
+CONF_FROM: constant(uint256) = 2**64
+CONF_AT: constant(uint256) = 2**240
+PRICE_MASK: constant(uint256) = max_value(uint256) - (2**192 - 1)
+ABSENT_AT: constant(uint256) = 2**88
+PARITY_AT: constant(uint256) = 2**255
+MASK_255: constant(uint256) = 2**255 - 1
+# of the signers word
+DIGEST_AT: constant(uint256) = 2**64
+TOP_AT: constant(uint256) = 2**32
+
 
 # ---- price word ------------------------------------------------------------------------------
 
@@ -407,22 +430,15 @@ def _with_soft(entry: uint256, soft: uint256) -> uint256:
 
 @internal
 @pure
-def _tail(signer: address) -> uint256:
+def _lane(signers: uint256, seat: uint256) -> uint256:
     """
-    @notice Low 128 bits of an address: what a signer is known by, two a slot (`_half`). Finding
-            a second key with the same tail takes 2^128 tries.
+    @notice digest 192 @64 | newest publish time 32 @32 | eight lanes of 4 @0, seat i at 4 i
+    @return [s] how far the seat may stay behind the newest publish time
     """
-    return convert(signer, uint256) & packing.MASK_128
+    return (signers >> (seat << 2)) & packing.MASK_4
 
 
 @internal
 @pure
-def _signer_time(times: uint256, index: uint256) -> uint256:
-    return (times >> ((index & 7) << 5)) & packing.MASK_32
-
-
-@internal
-@pure
-def _with_signer_time(times: uint256, index: uint256, publish: uint256) -> uint256:
-    offset: uint256 = (index & 7) << 5
-    return (times & ~(packing.MASK_32 << offset)) | (publish << offset)
+def _at_lane(seat: uint256, behind: uint256) -> uint256:
+    return behind << (seat << 2)

@@ -224,12 +224,6 @@ def account_word(cash: int256, quote: int256, meta: uint256) -> (int256, int256,
 
 @external
 @pure
-def signer_time(times: uint256, index: uint256, publish: uint256) -> (uint256, uint256):
-    changed: uint256 = market_packing._with_signer_time(times, index, publish)
-    return changed, market_packing._signer_time(changed, index)
-
-
-@external
-@pure
-def tail(signer: address) -> uint256:
-    return market_packing._tail(signer)
+def lane(seat: uint256, behind: uint256) -> (uint256, uint256):
+    signers: uint256 = market_packing._at_lane(seat, behind)
+    return signers, market_packing._lane(signers, seat)

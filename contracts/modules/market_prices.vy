@@ -27,12 +27,15 @@ SAMPLE_B: constant(uint256) = 3_600
 # how long after its end a grace stays on the books [s]
 GRACE_TAIL: constant(uint256) = 300
 MAX_GAP: constant(uint256) = 255
+# the answer for a price that was refused or has to wait: no price word, and above any window
+DOUBT: constant(uint256) = 16
 # the exponential of a step of 3,600 s is good to 3e-6 from here on
 MIN_TAU: constant(uint256) = 18_000
 MAX_TAU: constant(uint256) = 30 * u.DAY
 # grids of the tuning word, libs/market_params.vy
-JUMP_GRID: constant(uint256) = u.WAD // 200
-JUMP_RATE_GRID: constant(uint256) = u.WAD // 10_000
+JUMP_PARTS: constant(uint256) = 200
+RATE_PARTS: constant(uint256) = 10_000
+JUMP_GRID: constant(uint256) = RATE_PARTS // JUMP_PARTS
 CONF_GRID: constant(uint256) = u.CONF_ONE // 1_000
 SIGMA_GRID: constant(uint256) = u.WAD // 10
 V_GRID: constant(uint256) = u.V_ONE // 2
@@ -56,56 +59,97 @@ def __init__(age_mm: uint256, grace_max: uint256, variance_tau: uint256):
 
 
 @internal
-def _offer(quote: uint256, publish: uint256) -> uint256:
+def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
     """
-    @notice Offer a median to its market.
-    @return 1 if it was stored, else 0
+    @notice Offer a median to its market; at a sampling instant funding and variance move first.
+    @param quote price and confidence, as feed_math makes it
+    @return the price word if it was stored; DOUBT if the price is refused or has to wait, 0 if
+            it changes nothing
     """
-    market: uint256 = quote // packing.QUOTE_FEED_AT
+    # the word of a market that is not listed is zero
     word: uint256 = market_state.prices[market]
     last: uint256 = word // packing.PUBLISH_AT & packing.MASK_32
-    if word & packing.ACTIVE_BIT == 0:
-        return 0
-    if publish <= last:
+    if word == 0 or publish <= last:
         return 0
 
-    # 4 bits times 10^31 at most
-    price: uint256 = quote // packing.QUOTE_PRICE_AT & packing.MASK_64
-    tuning: uint256 = market_state._tuning(market)
-    low: uint256 = pow_mod256(10, tuning // packing.MIN_AT & packing.MASK_5)
-    high: uint256 = pow_mod256(10, tuning & packing.MASK_5)
-    low = unsafe_mul(tuning // packing.MIN_MANTISSA_AT & packing.MASK_4, low)
-    high = unsafe_mul(tuning // packing.MAX_MANTISSA_AT & packing.MASK_4, high)
+    # a market that is listed is at least 1; 4 bits times 10^31 at most
+    index: uint256 = unsafe_sub(market, 1)
+    tuning: uint256 = packing._quarter(market_state.tunings[index // 4], index)
+    low: uint256 = unsafe_mul(
+        tuning // packing.MIN_MANTISSA_AT & packing.MASK_4,
+        pow_mod256(10, tuning // packing.MIN_AT & packing.MASK_5),
+    )
+    high: uint256 = unsafe_mul(
+        tuning // packing.MAX_MANTISSA_AT & packing.MASK_4,
+        pow_mod256(10, tuning & packing.MASK_5),
+    )
+    price: uint256 = quote // packing.P_AT
     if price < low or price > high:
-        market_state.prices[market] = word | packing.UNTRUSTED_BIT
-        log IMarkets.PriceRefused(market=market, price=price, publish_time=publish)
-        return 0
+        return self._refuse(market, word, price, publish)
 
-    # publish > last; 6 and 5 bits of grids below 2^53, 300 s, 64-bit prices: below 2^136
-    dt: uint256 = unsafe_sub(publish, last)
-    limit: uint256 = unsafe_mul(tuning // packing.JUMP_RATE_AT & packing.MASK_5, JUMP_RATE_GRID)
-    limit = unsafe_mul(limit, min(dt, JUMP_TIME))
-    limit = unsafe_add(limit, unsafe_mul(tuning // packing.JUMP_AT, JUMP_GRID))
+    # larger minus smaller of 64 bits; parts and 6 bits times 64 bits
     stored: uint256 = word // packing.P_AT
     distance: uint256 = unsafe_sub(price, stored)
     if price < stored:
         distance = unsafe_sub(stored, price)
-    if unsafe_mul(distance, u.WAD) > unsafe_mul(limit, stored):
-        if not self._confirmed(market, word, price, publish, tuning):
-            return 0
+    if unsafe_mul(distance, JUMP_PARTS) > unsafe_mul(tuning // packing.JUMP_AT, stored):
+        if not self._admitted(market, word, price, publish, tuning):
+            return DOUBT
+
+    # v, v_slow, flags and the sample's time stand below the publish time
+    kept: uint256 = word & packing.KEPT_BITS
+    # publish > the last publish >= the last sample; 5 bits of the grid
+    if unsafe_sub(publish, word & packing.MASK_32) >= SAMPLE_A:
+        kept = self._sampled(market, word, price, publish, tuning)
     conf: uint256 = quote & packing.MASK_16
-    self._accept(market, word, price, conf, publish, dt, tuning)
-    return 1
+    if conf > unsafe_mul(tuning // packing.CONF_CAP_AT & packing.MASK_5, CONF_GRID):
+        kept |= packing.UNTRUSTED_BIT
+    dt: uint256 = unsafe_sub(publish, last)
+    gap: uint256 = dt
+    if dt > AGE_MM or kept & packing.GRACE_BIT != 0:
+        kept = self._graced(market, kept, dt)
+        gap = min(dt, MAX_GAP)
+    stable: uint256 = feed_math._stable_after(word, price, dt, tuning)
+    # AGE_MM is at most MAX_GAP, so the gap has 8 bits; prices 64, conf 16, publish 32
+    word = (
+        (kept | unsafe_mul(publish, packing.PUBLISH_AT))
+        | (unsafe_mul(gap, packing.GAP_AT) | unsafe_mul(conf, packing.CONF_AT))
+        | unsafe_mul(stable, packing.STABLE_AT)
+        | unsafe_mul(price, packing.P_AT)
+    )
+    market_state.prices[market] = word
+    return word
 
 
 @internal
-def _confirmed(
+def _refuse(market: uint256, word: uint256, price: uint256, publish: uint256) -> uint256:
+    """
+    @notice A median out of the absolute bounds: the feed is in doubt, the price stands.
+    """
+    market_state.prices[market] = word | packing.UNTRUSTED_BIT
+
+    log IMarkets.PriceRefused(market=market, price=price, publish_time=publish)
+    return DOUBT
+
+
+@internal
+def _admitted(
     market: uint256, word: uint256, price: uint256, publish: uint256, tuning: uint256
 ) -> bool:
     """
-    @notice A price outside the band: it confirms the pending one, is ignored, or waits itself.
-    @return whether it confirms
+    @notice A price further off than jump_0. Inside the band, which grows with time, it is like
+            any other; outside of it confirms the pending one, is ignored, or waits itself.
+    @return whether it is to be accepted
     """
+    # publish > the last one; larger minus smaller; 5 bits and 300 s, 6 bits, 64 bits
+    last: uint256 = word // packing.P_AT
+    dt: uint256 = unsafe_sub(publish, word // packing.PUBLISH_AT & packing.MASK_32)
+    move: uint256 = unsafe_sub(max(price, last), min(price, last))
+    grown: uint256 = unsafe_mul(tuning // packing.JUMP_RATE_AT & packing.MASK_5, min(dt, JUMP_TIME))
+    limit: uint256 = unsafe_add(unsafe_mul(tuning // packing.JUMP_AT, JUMP_GRID), grown)
+    if unsafe_mul(move, RATE_PARTS) <= unsafe_mul(limit, last):
+        return True
+
     waiting: uint256 = 0
     since: uint256 = 0
     grace_until: uint256 = 0
@@ -115,9 +159,7 @@ def _confirmed(
         if publish < unsafe_add(since, tuning // packing.DELAY_AT & packing.MASK_5):
             return False
         # larger minus smaller of 64 bits
-        last: uint256 = word // packing.P_AT
         jump: uint256 = unsafe_sub(max(waiting, last), min(waiting, last))
-        move: uint256 = unsafe_sub(max(price, last), min(price, last))
         if (price > last) == (waiting > last) and unsafe_mul(2, move) >= jump:
             return True
 
@@ -126,44 +168,6 @@ def _confirmed(
 
     log IMarkets.PricePending(market=market, price=price, publish_time=publish)
     return False
-
-
-@internal
-def _accept(
-    market: uint256,
-    word: uint256,
-    price: uint256,
-    conf: uint256,
-    publish: uint256,
-    dt: uint256,
-    tuning: uint256,
-):
-    """
-    @notice Store an accepted price; at a sampling instant funding and variance move first.
-    """
-    # v, v_slow, flags and the sample's time stand below the publish time
-    kept: uint256 = word & packing.KEPT_BITS
-    # publish > the last publish >= the last sample
-    if unsafe_sub(publish, word & packing.MASK_32) >= SAMPLE_A:
-        kept = self._sampled(market, word, price, publish, tuning)
-    # 5 bits of the grid
-    if conf > unsafe_mul(tuning // packing.CONF_CAP_AT & packing.MASK_5, CONF_GRID):
-        kept |= packing.UNTRUSTED_BIT
-    gap: uint256 = dt
-    if dt > AGE_MM:
-        kept = self._graced(market, kept, dt)
-        gap = min(dt, MAX_GAP)
-    elif kept & packing.GRACE_BIT != 0:
-        kept = self._graced(market, kept, dt)
-    # AGE_MM is at most MAX_GAP, so the gap has 8 bits; prices 64, conf 16, publish 32
-    new: uint256 = kept | unsafe_mul(gap, packing.GAP_AT)
-    new |= unsafe_mul(publish, packing.PUBLISH_AT)
-    new |= unsafe_mul(conf, packing.CONF_AT) | unsafe_mul(price, packing.P_AT)
-    stable: uint256 = feed_math._stable_after(word, price, dt, tuning)
-    new |= unsafe_mul(stable, packing.STABLE_AT)
-    market_state.prices[market] = new
-
-    log IMarkets.PriceAccepted(market=market, word=new)
 
 
 @internal

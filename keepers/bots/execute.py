@@ -24,6 +24,7 @@ from keepers.settings import ExecuteSettings, usd
 from keepers.store.ledger import FAILED
 from keepers.web import peers
 from keepers.web.board import Board
+from keepers.web.seats import follow_seats, load_seats
 
 log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class Execute(Bot):
         self.mirror.terms = await reader.terms(head.number)
         self.mirror.markets = {each.id: each for each in await reader.markets(head.number)}
         self.mirror.on_head(head)
+        await load_seats(self.board, reader, head.number)
         self.orders.clear()
         first = max(self.runtime.deployment.block, head.number - HISTORY)
         for found in await self.runtime.rpc.logs([self.address], first, head.number):
@@ -81,9 +83,11 @@ class Execute(Bot):
             self.wake.set()
         elif message.address == self.address.lower():
             self._order_event(message)
-        elif self.mirror.on_log(message):
-            self.seen_at = time.perf_counter()
-            self.wake.set()
+        else:
+            follow_seats(self.board, message)
+            if self.mirror.on_log(message):
+                self.seen_at = time.perf_counter()
+                self.wake.set()
 
     def _order_event(self, message: Log) -> None:
         event = self._abi.topics.get(message.topics[0])
@@ -159,7 +163,8 @@ class Execute(Bot):
         when = publish_time(chosen)
         if when > now + 1 or not led(order, market.price, when, self.delay, now):
             return None
-        data = self._abi.encode("execute", order.struct, encode_blob(chosen))
+        blob = encode_blob(chosen, self.board.seats)
+        data = self._abi.encode("execute", order.struct, blob)
         return Draft(f"execute {name}", self.address, data, self.settings.gas_execute)
 
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:

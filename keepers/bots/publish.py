@@ -24,17 +24,17 @@ from keepers.domain.reports import (
     publish_time,
     quorum,
 )
-from keepers.domain.words import decode_price
+from keepers.domain.words import accepted
 from keepers.errors import BadInput, KeeperError
 from keepers.settings import PublishSettings
 from keepers.web import peers
 from keepers.web.board import Board
+from keepers.web.seats import follow_seats, load_seats
 
 log = structlog.get_logger()
 
 Source = Callable[[int], Awaitable[list[Quote]]]
 GAS = 600_000
-STORED_EVENTS = ("PriceAccepted", "PricePending")
 
 
 class Publish(Bot):
@@ -53,7 +53,7 @@ class Publish(Bot):
             source: returns the quotes at a chain time, empty during an outage.
             wall_clock: let time run on between two heads (live); else the heads are the clock.
         """
-        super().__init__(runtime, "Markets")
+        super().__init__(runtime, "Markets", "RiskConfigurator")
         self.settings = settings
         self.source = source
         self.wall_clock = wall_clock
@@ -67,6 +67,7 @@ class Publish(Bot):
         self.pending: dict[int, int] = {}  # publish time of a jump that waits, by market
         self.stored = 0
         self.submitted = 0
+        self.reseat = False  # the chain went back: read the signers again
         self.held: tuple[int, float, int] = (0, 0.0, 0)  # publish time, since, block
         self.head_seen = 0.0
         self._markets = interface("Markets")
@@ -77,6 +78,7 @@ class Publish(Bot):
         self.head_seen = time.monotonic()
         views = await self.runtime.reader.markets(head.number)
         self.stored = max((each.price.publish_time for each in views), default=0)
+        await load_seats(self.board, self.runtime.reader, head.number)
 
     def take(self, message: Log | Rewound | Head) -> None:
         """Follow the clock and what is stored."""
@@ -86,21 +88,23 @@ class Publish(Bot):
         elif isinstance(message, Rewound):
             self.stored = self.submitted = 0
             self.pending.clear()
+            self.reseat = True
         else:
+            follow_seats(self.board, message)
             self._stored(message)
 
     def _stored(self, message: Log) -> None:
         event = self._markets.topics.get(message.topics[0])
-        if event is None or event.name not in STORED_EVENTS:
+        if event is None:
             return
         said = event.decode(message.topics, message.data)
-        pending = event.name == "PricePending"
-        when = said["publish_time"] if pending else decode_price(said["word"]).publish_time
-        self.stored = max(self.stored, when)
-        if pending:
-            self.pending[said["market"]] = when
-        else:
-            self.pending.pop(said["market"], None)
+        if event.name == "PricesAccepted":
+            for market, word in accepted(said):
+                self.stored = max(self.stored, word.publish_time)
+                self.pending.pop(market, None)
+        elif event.name == "PricePending":
+            self.stored = max(self.stored, said["publish_time"])
+            self.pending[said["market"]] = said["publish_time"]
 
     def now(self) -> int:
         """Return chain time."""
@@ -124,6 +128,9 @@ class Publish(Bot):
 
     async def work(self) -> None:
         """Sign the report that is due."""
+        if self.reseat:
+            await load_seats(self.board, self.runtime.reader, "latest")
+            self.reseat = False
         now = self.now()
         if now <= self.last:
             return
@@ -167,15 +174,14 @@ class Publish(Bot):
             blocks=self.head.number - self.held[2],
             claimed=self.board.claimed(when, self.index),
         )
-        signers = len(self.runtime.deployment.signers)
-        place = turn(self.index, when, self.settings.heartbeat_s, signers)
+        place = turn(self.index, when, self.settings.heartbeat_s, self.board.signers)
         if submits(standing, place, self.settings.stagger_s, self.settings.patience_s):
             await self._submit(chosen, when)
 
     async def _submit(self, chosen: list[SignedReport], when: int) -> None:
         self.submitted = when
         self.board.claim(Claim(self.index, when))
-        data = self._markets.encode("update", encode_blob(chosen))
+        data = self._markets.encode("update", encode_blob(chosen, self.board.seats))
         draft = Draft(f"update {when}", self._address, data, GAS)
         try:
             await self.runtime.sender.send(draft)

@@ -16,7 +16,7 @@ from keepers.chain.rpc import Head, Log
 from keepers.domain.margin import Collateral, Market, Snapshot, snapshot
 from keepers.domain.scan import Book
 from keepers.domain.terms import Terms
-from keepers.domain.words import GRACE, PENDING, decode_price
+from keepers.domain.words import GRACE, PENDING, PriceWord, accepted
 
 ACCOUNT_FIELDS: Final = frozenset(
     ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
@@ -72,8 +72,9 @@ class Mirror:
         if event is None:
             return False
         self.stale_parameters |= event.name in PARAMETER_EVENTS
-        if event.name == "PriceAccepted":
-            return self._price(event, log)
+        if event.name == "PricesAccepted":
+            words = accepted(event.decode(log.topics, log.data))
+            return any([self._price(market, word) for market, word in words])
         if event.indexed and event.indexed[0][0] == "market":
             self.changed.add(int(log.topics[1], 16))
         return False
@@ -85,14 +86,12 @@ class Mirror:
             return self._configurator.topics.get(log.topics[0])
         return None
 
-    def _price(self, event: Event, log: Log) -> bool:
+    def _price(self, id_: int, word: PriceWord) -> bool:
         """Take an accepted price: the event holds the whole word as stored."""
-        said = event.decode(log.topics, log.data)
-        market = self.markets.get(said["market"])
-        word = decode_price(said["word"])
+        market = self.markets.get(id_)
         if market is None or (word.flags | market.price.flags) & (PENDING | GRACE):
             # What the word does not hold: the pending price and the end of a grace.
-            self.changed.add(said["market"])
+            self.changed.add(id_)
         if market is None or word.publish_time <= market.price.publish_time:
             return False
         self.markets[market.id] = replace(market, price=word)

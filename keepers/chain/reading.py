@@ -10,6 +10,7 @@ from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.rpc import Block, Rpc
 from keepers.domain.margin import Collateral, Market
+from keepers.domain.reports import SEATS
 from keepers.domain.terms import Terms
 from keepers.domain.words import Account, decode_account, decode_price, decode_state
 from keepers.errors import BadInput, ChainError
@@ -104,6 +105,11 @@ class Reader:
             funding_velocity=kappas["funding_velocity"],
             funding_rate_max=kappas["funding_rate_max"],
         )
+
+    async def signers(self, block: Block = "latest") -> list[str]:
+        """Return who sits in every seat of the price signers."""
+        calls = [("RiskConfigurator", "signers", (seat,)) for seat in range(SEATS)]
+        return [str(found) for (found,) in await self.many(calls, block)]
 
     async def markets(self, block: Block = "latest") -> list[Market]:
         """Return the words of every market."""

@@ -47,15 +47,13 @@ class Signer:
     def sign_report(self, index: int, report: Report, separator: bytes) -> SignedReport:
         """Sign a report as the listed signer of this index."""
         raw = self._key.sign_recoverable(digest(report, separator), hasher=None)
-        return SignedReport(index, report, raw[:64] + bytes((27 + raw[64],)))
+        return SignedReport(index, report, raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64])
 
 
 def recover(signed: SignedReport, separator: bytes) -> str | None:
     """Return the address that signed a report, None when the signature is malformed."""
-    v = signed.signature[64]
-    if v not in (27, 28):
-        return None
-    raw = signed.signature[:64] + bytes((v - 27,))
+    parity, top = divmod(signed.signature[32], 128)
+    raw = signed.signature[:32] + bytes((top,)) + signed.signature[33:] + bytes((parity,))
     try:
         public = PublicKey.from_signature_and_message(
             raw, digest(signed.report, separator), hasher=None

@@ -16,14 +16,19 @@ from keepers.errors import BadInput
 
 QUORUM: Final = 3
 WINDOW: Final = 3  # seconds between the oldest and the newest report of one update
-MAX_BLOB: Final = 2048
-QUOTE_BYTES: Final = 11
-SIGNATURE_BYTES: Final = 65
+MAX_FEEDS: Final = 16
+SEATS: Final = 8
+NOBODY: Final = "0x" + "00" * 20  # who sits in an empty seat
+HEAD_BYTES: Final = 31
+ABSENT_BYTES: Final = 21
+QUOTE_BYTES: Final = 10
+SIGNATURE_BYTES: Final = 64
+MAX_EARLY: Final = 31  # seconds, the five bits of an entry
 
 DOMAIN_TYPE: Final = keccak(
     b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
-REPORT_TYPE: Final = keccak(b"Report(uint256 publishTime,bytes quotes)")
+REPORT_TYPE: Final = keccak(b"Report(uint256 publishTime,bytes32 feeds,bytes quotes)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,15 +59,15 @@ class SignedReport:
 
     signer: int
     report: Report
-    signature: bytes  # r | s | v, v 27 or 28
+    signature: bytes  # r | s, the parity in the top bit of s (EIP-2098)
 
 
 def make_report(publish_time: int, quotes: Iterable[Quote]) -> Report:
     """Build a report after checking that every field fits its bytes."""
     ordered = tuple(sorted(quotes))
     feeds = [quote.feed for quote in ordered]
-    if not feeds or len(set(feeds)) != len(feeds):
-        raise BadInput("a report needs one quote for each of its feeds")
+    if not 0 < len(feeds) <= MAX_FEEDS or len(set(feeds)) != len(feeds):
+        raise BadInput(f"a report needs one quote for each of its feeds, at most {MAX_FEEDS}")
     for quote in ordered:
         if not (0 < quote.feed < 256 and 0 < quote.price < 2**63 and 0 <= quote.conf < 2**16):
             raise BadInput(f"the quote of feed {quote.feed} does not fit a report")
@@ -71,13 +76,15 @@ def make_report(publish_time: int, quotes: Iterable[Quote]) -> Report:
     return Report(publish_time, ordered)
 
 
+def feed_bytes(report: Report) -> bytes:
+    """Return the feeds as they are signed: a byte each, then zeros."""
+    return bytes(report.feeds).ljust(32, b"\0")
+
+
 def quote_bytes(report: Report) -> bytes:
-    """Return the m x 11 bytes that are signed."""
+    """Return the m x 10 bytes of prices and confidences that are signed."""
     return b"".join(
-        quote.feed.to_bytes(1, "big")
-        + quote.price.to_bytes(8, "big")
-        + quote.conf.to_bytes(2, "big")
-        for quote in report.quotes
+        quote.price.to_bytes(8, "big") + quote.conf.to_bytes(2, "big") for quote in report.quotes
     )
 
 
@@ -95,47 +102,72 @@ def domain_separator(chain_id: int, markets: str) -> bytes:
 def digest(report: Report, separator: bytes) -> bytes:
     """Return the 32 bytes that a signer signs."""
     struct = keccak(
-        REPORT_TYPE + report.publish_time.to_bytes(32, "big") + keccak(quote_bytes(report))
+        REPORT_TYPE
+        + report.publish_time.to_bytes(32, "big")
+        + feed_bytes(report)
+        + keccak(quote_bytes(report))
     )
     return keccak(b"\x19\x01" + separator + struct)
 
 
-def encode_blob(signed: Sequence[SignedReport]) -> bytes:
-    """Pack reports as `Markets.update` takes them, signers ascending."""
+def encode_blob(signed: Sequence[SignedReport], seats: Sequence[str]) -> bytes:
+    """Pack reports as `Markets.update` takes them, signers ascending.
+
+    Args:
+        signed: reports of the same feeds, one of each signer.
+        seats: the address in every seat; who sits there and does not report is named.
+    """
     ordered = sorted(signed, key=lambda each: each.signer)
-    if len({each.signer for each in ordered}) != len(ordered):
+    here = {each.signer for each in ordered}
+    if len(here) != len(ordered):
         raise BadInput("two reports of one signer cannot stand in one update")
     if len({each.report.feeds for each in ordered}) != 1:
         raise BadInput("the reports of one update must list the same feeds")
-    parts = [bytes((len(ordered), len(ordered[0].report.quotes)))]
-    for each in ordered:
-        parts.append(each.signer.to_bytes(1, "big") + each.report.publish_time.to_bytes(4, "big"))
-        parts.append(quote_bytes(each.report))
-        parts.append(each.signature)
-    blob = b"".join(parts)
-    if len(blob) > MAX_BLOB:
-        raise BadInput(f"{len(blob)} bytes of reports are more than an update takes ({MAX_BLOB})")
-    return blob
+    newest = max(each.report.publish_time for each in ordered)
+    entries = [_entry(each, newest) for each in ordered]
+    absent = [(i, seat) for i, seat in enumerate(seats) if i not in here and seat != NOBODY]
+    feeds = bytes(ordered[0].report.feeds)
+    counts = bytes((len(ordered), len(feeds), len(absent)))
+    head = counts + newest.to_bytes(4, "big")
+    head += bytes(entries).ljust(SEATS, b"\0") + feeds.ljust(MAX_FEEDS, b"\0")
+    parts = [bytes((i << 5,)) + bytes.fromhex(seat[2:]) for i, seat in absent]
+    parts += [quote_bytes(each.report) + each.signature for each in ordered]
+    return head + b"".join(parts)
+
+
+def _entry(signed: SignedReport, newest: int) -> int:
+    """Return the byte that says whose report it is and how long before the newest."""
+    early = newest - signed.report.publish_time
+    if not (0 <= signed.signer < SEATS and early <= MAX_EARLY):
+        raise BadInput(f"a report of signer {signed.signer}, {early} s old, fits no update")
+    return signed.signer << 5 | early
 
 
 def decode_blob(blob: bytes) -> list[SignedReport]:
-    """Unpack an update; the inverse of `encode_blob`."""
-    count, feeds = blob[0], blob[1]
-    stride = 5 + feeds * QUOTE_BYTES + SIGNATURE_BYTES
-    if len(blob) != 2 + count * stride:
+    """Unpack the reports of an update; the inverse of `encode_blob`."""
+    if len(blob) < HEAD_BYTES:
+        raise BadInput("the update is shorter than its head")
+    count, feeds, absent = blob[:3]
+    stride = feeds * QUOTE_BYTES + SIGNATURE_BYTES
+    first = HEAD_BYTES + absent * ABSENT_BYTES
+    if len(blob) != first + count * stride or count > SEATS or feeds > MAX_FEEDS:
         raise BadInput("the update's length does not fit its counts")
-    return [_decode_one(blob[2 + i * stride : 2 + (i + 1) * stride], feeds) for i in range(count)]
+    newest = int.from_bytes(blob[3:7], "big")
+    ids = blob[15 : 15 + feeds]
+    return [
+        _decode_one(blob[7 + i], newest, ids, blob[first + i * stride : first + (i + 1) * stride])
+        for i in range(count)
+    ]
 
 
-def _decode_one(raw: bytes, feeds: int) -> SignedReport:
-    quotes = []
-    for i in range(feeds):
-        part = raw[5 + i * QUOTE_BYTES : 5 + (i + 1) * QUOTE_BYTES]
-        quotes.append(
-            Quote(part[0], int.from_bytes(part[1:9], "big"), int.from_bytes(part[9:], "big"))
-        )
-    report = Report(int.from_bytes(raw[1:5], "big"), tuple(quotes))
-    return SignedReport(raw[0], report, raw[5 + feeds * QUOTE_BYTES :])
+def _decode_one(entry: int, newest: int, feeds: bytes, raw: bytes) -> SignedReport:
+    parts = [raw[i * QUOTE_BYTES : (i + 1) * QUOTE_BYTES] for i in range(len(feeds))]
+    quotes = tuple(
+        Quote(feed, int.from_bytes(part[:8], "big"), int.from_bytes(part[8:], "big"))
+        for feed, part in zip(feeds, parts, strict=True)
+    )
+    report = Report(newest - entry % 32, quotes)
+    return SignedReport(entry >> 5, report, raw[len(feeds) * QUOTE_BYTES :])
 
 
 def median_quote(quotes: Sequence[Quote]) -> Quote:
@@ -154,7 +186,8 @@ def quorum(
     """Return the freshest set that an update accepts, or None.
 
     The oldest member decides the stored publish time, so the sets are tried from the youngest
-    anchor down; within one, each signer gives its newest report inside the window.
+    anchor down; within one, each signer gives its newest report inside the window. A signature
+    costs gas, so none is taken beyond the quorum: the first signers stand.
     """
     pool = sorted(reports, key=lambda each: -each.report.publish_time)
     for anchor in pool:
@@ -165,7 +198,7 @@ def quorum(
             if inside and each.report.feeds == anchor.report.feeds:
                 members.setdefault(each.signer, each)
         if len(members) >= size:
-            return sorted(members.values(), key=lambda each: each.signer)
+            return sorted(members.values(), key=lambda each: each.signer)[:size]
     return None
 
 
@@ -200,6 +233,6 @@ def from_json(raw: object) -> SignedReport:
         signer = int(raw["signer"])
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise BadInput("a peer sent something that is no report") from error
-    if len(signature) != SIGNATURE_BYTES or not 0 <= signer < 256:
+    if len(signature) != SIGNATURE_BYTES or not 0 <= signer < SEATS:
         raise BadInput("a peer sent a report without a usable signature")
     return SignedReport(signer, report, signature)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keepers.domain.units import WAD
 
@@ -139,6 +140,13 @@ def decode_price(word: int) -> PriceWord:
         flags=_field(word, 32, 8),
         sample_time=_field(word, 0, 32),
     )
+
+
+def accepted(event: Mapping[str, Any]) -> list[tuple[int, PriceWord]]:
+    """Return the markets of a PricesAccepted event that stored a price, with their new words."""
+    ids = int(event["feeds"]).to_bytes(4, "big")
+    pairs = zip(ids, event["words"], strict=True)
+    return [(market, decode_price(word)) for market, word in pairs if word]
 
 
 @dataclass(frozen=True, slots=True)

@@ -380,7 +380,7 @@ def _priced(stage: Stage, seen: Sequence[Seen]) -> bool:
     """Return whether these blocks hold a price update: stored, pending or refused."""
     markets = stage.world.deployment.address("Markets").lower()
     topics = interface("Markets").topics
-    names = ("PriceAccepted", "PricePending", "PriceRefused")
+    names = ("PricesAccepted", "PricePending", "PriceRefused")
     return any(
         log.address == markets and log.topics[0] in topics and topics[log.topics[0]].name in names
         for block in seen

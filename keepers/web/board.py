@@ -10,7 +10,7 @@ from typing import Any
 
 from keepers.chain.signer import recover
 from keepers.domain.publishing import Claim
-from keepers.domain.reports import SignedReport, from_json, to_json
+from keepers.domain.reports import NOBODY, SignedReport, from_json, to_json
 from keepers.errors import BadInput
 
 
@@ -26,7 +26,7 @@ class Board:
     ) -> None:
         """Accept reports of these signers for this EIP-712 domain; `own` is this publisher's."""
         self._separator = separator
-        self._signers = tuple(signer.lower() for signer in signers)
+        self._signers = [signer.lower() for signer in signers]
         self._keep = keep
         self._own = own
         self._reports: dict[int, deque[tuple[int, SignedReport]]] = {}  # with their versions
@@ -35,6 +35,23 @@ class Board:
         self.version = 0
         self.own_version = 0  # the version at which something of its own changed last
         self._changed = asyncio.Event()
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """Return who sits in every seat."""
+        return tuple(self._signers)
+
+    @property
+    def signers(self) -> int:
+        """Return how many are listed."""
+        return sum(signer != NOBODY for signer in self._signers)
+
+    def seat(self, index: int, signer: str) -> None:
+        """Take a change of the list; what the seat's holder before has reported counts no more."""
+        self._signers += [NOBODY] * (index + 1 - len(self._signers))
+        if self._signers[index] != signer.lower():
+            self._signers[index] = signer.lower()
+            self._reports.pop(index, None)
 
     def add(self, signed: SignedReport) -> bool:
         """Keep a report if it is signed by its signer and newer than what is known of it."""

@@ -217,15 +217,19 @@ class World:
             for number, index in list(zip(SIGNERS, ordered, strict=True))[:signers]
         ]
 
+    async def blob(self) -> bytes:
+        """Return an update of the present prices at the latest block's time."""
+        return encode_blob(self.reports(await self.now()), self.deployment.signers)
+
     async def publish(self, **usd: float) -> None:
         """Bring prices of the latest block's time on the chain."""
         self.prices |= usd
-        await self.act(DEPLOYER, "Markets", "update", encode_blob(self.reports(await self.now())))
+        await self.act(DEPLOYER, "Markets", "update", await self.blob())
 
     async def publish_next(self, **usd: float) -> None:
         """Bring prices in a block, and leave it to the test to mine the ones after it."""
         self.prices |= usd
-        data = interface("Markets").encode("update", encode_blob(self.reports(await self.now())))
+        data = interface("Markets").encode("update", await self.blob())
         await self.rpc.request("evm_setAutomine", False)
         hash_ = await self.send(DEPLOYER, self.deployment.address("Markets"), data, wait=False)
         await self.rpc.request("evm_mine")

@@ -18,6 +18,7 @@ from keepers.lab.chain import free_port
 from keepers.settings import ExecuteSettings, PublishSettings, make
 from keepers.web.server import application, serve
 from tests.keepers.anvil_world import (
+    DEPLOYER,
     EXECUTOR,
     RIVAL,
     SIGNERS,
@@ -119,6 +120,27 @@ def test_publish__one_is_killed__the_others_go_on(node: Node) -> None:
                 await until(at_beat(on, 3_002 + beat))
 
     asyncio.run(scenario())
+
+
+def test_publish__a_seat_changes_hands__the_others_go_on(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on, AsyncExitStack() as stack:
+            bots = [await stack.enter_async_context(publisher(on, node, i)) for i in range(3)]
+            on.prices["ETH"] = 3_001
+            await next_beat(on)
+            await until(at_beat(on, 3_001))
+            # who is left out has to be named right, so the three have to hear of it
+            await on.act(DEPLOYER, "RiskConfigurator", "set_signer", 3, key(RIVAL).address)
+            await until(lambda: seated(bots, 3, key(RIVAL).address))
+            on.prices["ETH"] = 3_002
+            await next_beat(on)
+            await until(at_beat(on, 3_002))
+
+    asyncio.run(scenario())
+
+
+async def seated(bots: list[Publish], seat: int, address: str) -> bool:
+    return all(bot.board.seats[seat] == address.lower() for bot in bots)
 
 
 def test_publish__two_left__stop_instead_of_pushing_less(node: Node) -> None:

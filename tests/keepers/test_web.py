@@ -11,14 +11,23 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from keepers.chain.abi import interface
+from keepers.chain.rpc import Log
 from keepers.chain.signer import Signer
 from keepers.chain.signer import test_secret as known_secret
 from keepers.domain.publishing import Claim
-from keepers.domain.reports import Quote, SignedReport, domain_separator, make_report
+from keepers.domain.reports import (
+    NOBODY,
+    Quote,
+    SignedReport,
+    domain_separator,
+    make_report,
+)
 from keepers.errors import BadInput
 from keepers.web import peers
 from keepers.web.board import Board
 from keepers.web.metrics import Metrics
+from keepers.web.seats import follow_seats
 from keepers.web.server import application, serve
 
 SEPARATOR = domain_separator(31337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
@@ -57,13 +66,26 @@ def test_board__keep__forgets_the_oldest() -> None:
         signed(0, by=1),
         replace(signed(0), signer=1),
         replace(signed(0), signer=200),
-        replace(signed(0), signature=bytes(65)),
+        replace(signed(0), signature=bytes(64)),
     ],
 )
 def test_board__forged__is_left_out(forged: SignedReport) -> None:
     kept = board()
     assert not kept.add(forged)
     assert list(kept.reports()) == []
+
+
+def test_board__seat_taken_by_another__forgets_the_reports_of_the_one_before() -> None:
+    kept = board()
+    kept.add(signed(0))
+    kept.add(signed(1))
+    kept.seat(0, SIGNERS[2].address)
+    kept.seat(1, SIGNERS[1].address)
+    kept.seat(5, NOBODY)
+    assert [each.signer for each in kept.reports()] == [1]
+    assert not kept.add(signed(0, TIME + 1))
+    assert kept.seats[:2] == (SIGNERS[2].address.lower(), SIGNERS[1].address.lower())
+    assert (len(kept.seats), kept.signers) == (6, len(SIGNERS))
 
 
 def test_board__merge__takes_reports_and_claims() -> None:
@@ -176,3 +198,16 @@ def test_reports_url__no_address__is_refused() -> None:
     assert peers.reports_url("http://host:1/") == "http://host:1/reports"
     with pytest.raises(BadInput, match="no HTTP address of a peer"):
         peers.reports_url("host:1")
+
+
+def test_follow_seats__signer_set__seats_the_new_one() -> None:
+    kept = board()
+    event = next(e for e in interface("RiskConfigurator").topics.values() if e.name == "SignerSet")
+    old, new = SIGNERS[1].address, SIGNERS[3].address
+    data = b"".join(bytes(12) + bytes.fromhex(each[2:]) for each in (old, new))
+    topics = (event.topic, f"0x{1:064x}")
+    follow_seats(kept, Log("0x" + "11" * 20, topics, data, 1, "0x01", "0x02", 0, False))
+    assert kept.seats[1] == new.lower()
+    other = ("0x" + "22" * 32,)
+    follow_seats(kept, Log("0x" + "11" * 20, other, b"", 1, "0x01", "0x02", 0, False))
+    assert kept.seats[1] == new.lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.reference.facts import Market
-from tests.reference.fixed import clamp, expm, floor_div, isqrt, trunc_div, wad_ln
+from tests.reference.fixed import clamp, expm, floor_div, isqrt, pull, trunc_div, wad_ln
 from tests.reference.units import (
     AGE_MM,
     CONF_ONE,
@@ -96,7 +96,8 @@ def funding_now(m: Market, now: int) -> int:
 def stable_after(m: Market, price: int, dt: int) -> int:
     """Return the stable price after an accepted price dt seconds later [ticks]."""
     dts = min(dt, 60)
-    step = floor_div((price - m.stable) * expm(dts, m.feed.stable_tau), WAD)
+    parts, whole = pull(dts, m.feed.stable_tau)
+    step = floor_div((price - m.stable) * parts, whole)
     bound = m.feed.stable_growth * m.stable * dts // (WAD * HOUR)
     return m.stable + clamp(step, -bound, bound)
 

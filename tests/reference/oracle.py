@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import NamedTuple
 
 from tests.reference.facts import Market
@@ -14,6 +15,7 @@ from tests.reference.units import ACTIVE, CONF_ONE, FUTURE, PENDING, UNTRUSTED, 
 
 MAX_CONF = 65_535
 JUMP_TIME = 300
+HELD = 15  # seconds behind the newest report: nobody falls back further
 
 
 class Quote(NamedTuple):
@@ -34,6 +36,14 @@ class Report:
     valid: bool = True
 
 
+class Verdict(Enum):
+    """What an offered price did to its market."""
+
+    NOTHING = 0
+    STORED = 1
+    DOUBT = 2  # refused, or outside the band without confirming
+
+
 @dataclass(frozen=True, slots=True)
 class Updated:
     """The facts after an update."""
@@ -43,28 +53,26 @@ class Updated:
     stored: int
 
 
+def feeds_of(report: Report) -> list[int]:
+    """Return the feeds of a report in their order."""
+    return [quote.feed for quote in report.quotes]
+
+
 def verify(reports: Sequence[Report], signers: Sequence[int], quorum: int, now: int) -> None:
     """Refuse reports that no honest quorum signed (steps 1 and 2)."""
     require(len(reports) >= quorum, "oracle: no quorum")
+    times = [report.publish for report in reports]
+    require(max(times) <= now + FUTURE, "oracle: from the future")
     last = -1
     for report in reports:
         require(report.signer > last, "oracle: signer order")
         last = report.signer
-        require(report.signer in signers, "oracle: unknown signer")
-        require(report.valid, "oracle: bad signature")
-    times = [report.publish for report in reports]
-    require(max(times) <= now + FUTURE, "oracle: from the future")
+    # the feeds stand in an update once, so who signed others did not sign these
+    feeds = feeds_of(reports[0])
+    for report in reports:
+        signed = report.valid and report.signer in signers and feeds_of(report) == feeds
+        require(signed, "oracle: bad signature")
     require(max(times) - min(times) <= WINDOW, "oracle: window")
-
-
-def verify_feeds(reports: Sequence[Report]) -> None:
-    """Refuse reports that do not list the same feeds in ascending order."""
-    last = -1
-    for position, quote in enumerate(reports[0].quotes):
-        same = all(report.quotes[position].feed == quote.feed for report in reports)
-        require(same, "oracle: feeds differ")
-        require(quote.feed > last, "oracle: feed order")
-        last = quote.feed
 
 
 def median(quotes: Sequence[Quote]) -> tuple[int, int]:
@@ -92,21 +100,28 @@ def confirms(m: Market, price: int, publish: int) -> bool:
     )
 
 
-def offer(m: Market, price: int, conf: int, publish: int, now: int) -> tuple[Market, bool]:
-    """Return the market after a median was offered to it, and whether it was stored."""
+def offer(m: Market, price: int, conf: int, publish: int, now: int) -> tuple[Market, Verdict]:
+    """Return the market after a median was offered to it, and what that did."""
     if m.flags & ACTIVE == 0 or publish <= m.publish:
-        return m, False
+        return m, Verdict.NOTHING
     if not m.feed.min_price <= price <= m.feed.max_price:
-        return replace(m, flags=m.flags | UNTRUSTED), False
+        return replace(m, flags=m.flags | UNTRUSTED), Verdict.DOUBT
     if not outside(m, price, publish - m.publish):
-        return accept(m, price, conf, publish, now), True
+        return accept(m, price, conf, publish, now), Verdict.STORED
     pending = m.flags & PENDING != 0
     if pending and confirms(m, price, publish):
-        return accept(m, price, conf, publish, now), True
+        return accept(m, price, conf, publish, now), Verdict.STORED
     if pending and publish < m.pending_publish + m.feed.confirm_delay:
-        return m, False
+        return m, Verdict.DOUBT
     waiting = replace(m, flags=m.flags | PENDING, pending_price=price, pending_publish=publish)
-    return waiting, False
+    return waiting, Verdict.DOUBT
+
+
+def held(signer_times: Mapping[int, int], reports: Sequence[Report]) -> dict[int, int]:
+    """Return the times below which nobody may fall back after these reports."""
+    newest = max(*signer_times.values(), *(report.publish for report in reports))
+    floors = {signer: max(time, newest - HELD) for signer, time in signer_times.items()}
+    return floors | {report.signer: report.publish for report in reports}
 
 
 def update(
@@ -116,20 +131,27 @@ def update(
     reports: Sequence[Report],
     now: int,
 ) -> Updated:
-    """Return the facts after `Markets.update`; the keys of signer_times are the signers."""
+    """Return the facts after `Markets.update`; the keys of signer_times are the signers.
+
+    The signers are held to their times only where the price words do not tell: when a price of
+    reports that differ in time is stored, or one is refused or has to wait. Else the next price
+    of every feed is newer than all of these reports.
+    """
     verify(reports, tuple(signer_times), quorum, now)
     if any(report.publish < signer_times[report.signer] for report in reports):
         return Updated(markets, signer_times, 0)
-    verify_feeds(reports)
-    times = {**signer_times, **{report.signer: report.publish for report in reports}}
     publish = min(report.publish for report in reports)
+    differ = any(report.publish != publish for report in reports)
     after = dict(markets)
-    stored = 0
-    for position, quote in enumerate(reports[0].quotes):
-        market = markets.get(quote.feed)
+    stored, doubt = 0, False
+    for position, feed in enumerate(feeds_of(reports[0])):
+        market = after.get(feed)
         if market is None:
             continue
         price, conf = median([report.quotes[position] for report in reports])
-        after[quote.feed], accepted = offer(market, price, conf, publish, now)
-        stored += accepted
+        after[feed], verdict = offer(market, price, conf, publish, now)
+        stored += verdict is Verdict.STORED
+        doubt |= verdict is Verdict.DOUBT
+    untold = doubt or (differ and stored > 0)
+    times = held(signer_times, reports) if untold else signer_times
     return Updated(after, times, stored)

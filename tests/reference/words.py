@@ -162,3 +162,8 @@ def collateral_bits(c: Collateral) -> int:
         | put(c.haircut_mm // 10**15, 10, 23)
         | put(c.soft, 14, 33)
     )
+
+
+def signer_time(word: int, seat: int) -> int:
+    """Return the time below which a seat may not fall back, from the signers word."""
+    return field(word, 32, 32) - field(word, 4, 4 * seat)

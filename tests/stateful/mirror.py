@@ -143,8 +143,10 @@ class Mirror:
 
     # ---- Markets
 
-    def _on_PriceAccepted(self, e: Arguments) -> None:
-        self.prices[e["market"]] = e["word"]
+    def _on_PricesAccepted(self, e: Arguments) -> None:
+        for market, word in zip(e["feeds"].to_bytes(4, "big"), e["words"], strict=True):
+            if word:
+                self.prices[market] = word
 
     def _on_PricePending(self, e: Arguments) -> None:
         self.prices[e["market"]] |= PENDING << 32

@@ -117,7 +117,7 @@ class Refusals:
                 (replace(first, valid=False), *others),
                 (first,),
                 (first, first, *others),
-                (replace(first, publish=first.publish + 60), *others),
+                (replace(first, publish=first.publish + 20), *others),
                 (replace(first, publish=first.publish - 9), *others),
                 (replace(first, quotes=first.quotes[::-1]), *others),
             )

@@ -17,7 +17,7 @@ SIGNER_INDEXES = (6, 7, 8, 9)
 _DOMAIN = keccak(
     b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
-_REPORT = keccak(b"Report(uint256 publishTime,bytes quotes)")
+_REPORT = keccak(b"Report(uint256 publishTime,bytes32 feeds,bytes quotes)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +63,60 @@ def domain_separator(chain_id: int, markets: str) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What one source says and its signature."""
+
+    seat: int
+    publish: int
+    feeds: bytes
+    quotes: bytes
+    signature: bytes  # r 32, s 32 with the parity in its top bit (EIP-2098)
+
+
+def feed_bytes(quotes: Mapping[int, Quote]) -> bytes:
+    """Return m x (feed 1), ascending."""
+    return bytes(sorted(quotes))
+
+
 def packed_quotes(quotes: Mapping[int, Quote]) -> bytes:
-    """Return m x (feed 1, price 8, conf 2), feeds ascending."""
+    """Return m x (price 8, conf 2), feeds ascending."""
     return b"".join(
-        feed.to_bytes(1, "big") + quote.price.to_bytes(8, "big") + quote.conf.to_bytes(2, "big")
-        for feed, quote in sorted(quotes.items())
+        quote.price.to_bytes(8, "big") + quote.conf.to_bytes(2, "big")
+        for _, quote in sorted(quotes.items())
     )
 
 
-def digest(domain: bytes, publish: int, quotes: bytes) -> bytes:
-    """Return the hash that a signer signs."""
-    body = keccak(encode(["bytes32", "uint256", "bytes32"], [_REPORT, publish, keccak(quotes)]))
-    return keccak(b"\x19\x01" + domain + body)
-
-
-def signed_report(signer: Signer, domain: bytes, publish: int, quotes: bytes) -> bytes:
-    """Return signer 1, publish 4, quotes, r 32, s 32, v 1."""
-    signature = signer.key.sign_recoverable(digest(domain, publish, quotes), hasher=None)
-    return (
-        signer.index.to_bytes(1, "big")
-        + publish.to_bytes(4, "big")
-        + quotes
-        + signature[:64]
-        + (27 + signature[64]).to_bytes(1, "big")
+def digest(domain: bytes, publish: int, feeds: bytes, quotes: bytes) -> bytes:
+    """Return the hash that a signer signs; the feeds are one number, a byte each."""
+    body = encode(
+        ["bytes32", "uint256", "bytes32", "bytes32"],
+        [_REPORT, publish, feeds.ljust(32, b"\0"), keccak(quotes)],
     )
+    return keccak(b"\x19\x01" + domain + keccak(body))
 
 
-def blob(reports: Sequence[bytes], feeds: int) -> bytes:
-    """Return n 1, m 1 and the reports."""
-    return len(reports).to_bytes(1, "big") + feeds.to_bytes(1, "big") + b"".join(reports)
+def signed_report(
+    signer: Signer, domain: bytes, publish: int, feeds: bytes, quotes: bytes
+) -> Signed:
+    """Return what a source signs about its feeds at one time."""
+    raw = signer.key.sign_recoverable(digest(domain, publish, feeds, quotes), hasher=None)
+    s = int.from_bytes(raw[32:64], "big") | raw[64] << 255
+    return Signed(signer.index, publish, feeds, quotes, raw[:32] + s.to_bytes(32, "big"))
+
+
+def blob(reports: Sequence[Signed], seats: Mapping[int, str]) -> bytes:
+    """Return reports as an update takes them.
+
+    Args:
+        reports: at least one, all of the same feeds, in the order in which they stand.
+        seats: the address of every listed signer.
+    """
+    feeds, newest = reports[0].feeds, max(report.publish for report in reports)
+    here = {report.seat for report in reports}
+    absent = [(seat, address) for seat, address in sorted(seats.items()) if seat not in here]
+    counts = bytes((len(reports), len(feeds), len(absent)))
+    entries = bytes(report.seat << 5 | newest - report.publish for report in reports)
+    head = counts + newest.to_bytes(4, "big") + entries.ljust(8, b"\0") + feeds.ljust(16, b"\0")
+    others = [bytes((seat << 5,)) + bytes.fromhex(address[2:]) for seat, address in absent]
+    return b"".join((head, *others, *(each.quotes + each.signature for each in reports)))

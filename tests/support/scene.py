@@ -20,6 +20,7 @@ from tests.support.reports import (
     Quote,
     blob,
     domain_separator,
+    feed_bytes,
     local_signers,
     packed_quotes,
     signed_report,
@@ -94,13 +95,15 @@ class Scene:
     def reports(self, prices: Mapping[str, int]) -> bytes:
         """Return reports of a quorum, signed for the latest block's time."""
         parameters, now = self.site.parameters, self.now
-        quotes = packed_quotes(
-            {self.market(symbol): Quote(price, CONFIDENCE) for symbol, price in prices.items()}
-        )
+        quotes = {self.market(symbol): Quote(price, CONFIDENCE) for symbol, price in prices.items()}
+        feeds, packed = feed_bytes(quotes), packed_quotes(quotes)
         domain = domain_separator(parameters.chain_id, self.site.record.address("Markets"))
-        signers = local_signers()[: parameters.quorum]
-        signed = [signed_report(signer, domain, now, quotes) for signer in signers]
-        return blob(signed, len(prices))
+        signers = local_signers()
+        signed = [
+            signed_report(signer, domain, now, feeds, packed)
+            for signer in signers[: parameters.quorum]
+        ]
+        return blob(signed, {signer.index: signer.address for signer in signers})
 
     def publish(self, seconds: int = 10, **prices: int) -> None:
         """Wait, then publish the named prices and the last ones of all other markets."""

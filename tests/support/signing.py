@@ -46,20 +46,22 @@ class Desk:
     def _keys(self) -> dict[int, PrivateKey]:
         return {index: key_of(index) for index in range(SIGNERS + 2)}
 
+    @cached_property
+    def _seats(self) -> dict[int, str]:
+        return {index: f"0x{address_of(self._keys[index]):040x}" for index in range(SIGNERS)}
+
     def blob(self, reports: Sequence[Report]) -> bytes:
         """Return what the sources send; a report that is not valid is signed by a stranger."""
         if not reports:
             return b""
-        signed = [self._signed(report) for report in reports]
-        return wire.blob(signed, len(reports[0].quotes))
+        return wire.blob([self._signed(report) for report in reports], self._seats)
 
-    def _signed(self, report: Report) -> bytes:
+    def _signed(self, report: Report) -> wire.Signed:
+        feeds = bytes(quote.feed for quote in report.quotes)
         quotes = b"".join(
-            quote.feed.to_bytes(1, "big")
-            + quote.price.to_bytes(8, "big")
-            + quote.conf.to_bytes(2, "big")
+            quote.price.to_bytes(8, "big") + quote.conf.to_bytes(2, "big")
             for quote in report.quotes
         )
         key = self._keys[report.signer if report.valid else SIGNERS + 1]
         signer = wire.Signer(report.signer, "", key)
-        return wire.signed_report(signer, self._domain, report.publish, quotes)
+        return wire.signed_report(signer, self._domain, report.publish, feeds, quotes)

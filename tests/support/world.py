@@ -34,6 +34,7 @@ from tests.support.reports import (
     Signer,
     blob,
     domain_separator,
+    feed_bytes,
     local_signers,
     packed_quotes,
     signed_report,
@@ -203,18 +204,17 @@ class World:
         chosen = self.signers[: self.parameters.quorum] if signers is None else signers
         stamps = [self.now if times is None else times] if not _many(times) else times
         stamps = list(stamps) * (len(chosen) if len(stamps) == 1 else 1)  # type: ignore[arg-type]
-        quotes = packed_quotes(
-            {
-                self.market(symbol).id: quote if isinstance(quote, Quote) else Quote(quote)
-                for symbol, quote in prices.items()
-            }
-        )
+        quotes = {
+            self.market(symbol).id: quote if isinstance(quote, Quote) else Quote(quote)
+            for symbol, quote in prices.items()
+        }
+        feeds, packed = feed_bytes(quotes), packed_quotes(quotes)
         domain = domain_separator(31337, str(self.markets.address))
         reports = [
-            signed_report(signer, domain, stamp, quotes)
+            signed_report(signer, domain, stamp, feeds, packed)
             for signer, stamp in zip(chosen, stamps, strict=True)
         ]
-        return blob(reports, len(prices))
+        return blob(reports, {signer.index: signer.address for signer in self.signers})
 
     def publish(self, **prices: int | Quote) -> int:
         """Publish prices [ticks] of the named markets now, all last prices when none is named."""

@@ -36,9 +36,11 @@ from tests.reference.units import (
 from tests.stateful.compiled import compiled
 from tests.support.reports import (
     Quote,
+    Signed,
     Signer,
     blob,
     domain_separator,
+    feed_bytes,
     packed_quotes,
     signed_report,
 )
@@ -47,6 +49,7 @@ from tests.support.signing import key_of, source_address
 GENESIS = 1_700_000_000
 ETH, BTC, LINK = 1, 2, 3
 SOURCES = 4
+SEATS = 8
 QUORUM = 3
 MILLION = 1_000_000 * WAD
 TIMING = (AGE_IM, AGE_MM, T_DEAD, GRACE_MAX, WINDOW, TAU_VARIANCE)
@@ -185,18 +188,32 @@ class Desk:
             (self.markets.market_words(m)[:2], self.markets.pending(m), self.markets.sampler(m))
             for m in LISTED
         ]
-        return [feeds, [self.markets.signer(i) for i in range(SOURCES)]]
+        return [feeds, self.markets.signers()]
+
+    def signer_times(self) -> list[int]:
+        """Return the times below which the sources may not fall back."""
+        return [words.signer_time(self.markets.signers(), i) for i in range(SOURCES)]
 
     # ---- reports -----------------------------------------------------------------------------
 
-    def report(self, source: int, publish: int, quotes: Mapping[int, Quote]) -> bytes:
+    def report(self, source: int, publish: int, quotes: Mapping[int, Quote]) -> Signed:
         """Return what one source signs."""
         domain = domain_separator(boa.env.evm.patch.chain_id, self.markets.address)
-        return signed_report(self.signers[source], domain, publish, packed_quotes(quotes))
+        feeds, packed = feed_bytes(quotes), packed_quotes(quotes)
+        return signed_report(self.signers[source], domain, publish, feeds, packed)
 
-    def send(self, reports: Sequence[bytes], feeds: int = 1) -> int:
+    def seats(self) -> dict[int, str]:
+        """Return who sits where."""
+        listed = ((i, str(self.configurator.signers(i))) for i in range(SEATS))
+        return {seat: address for seat, address in listed if int(address, 16)}
+
+    def send(self, reports: Sequence[Signed]) -> int:
         """Bring reports to the chain as anyone may."""
-        return int(self.markets.update(blob(reports, feeds), sender=self.anyone))
+        return self.send_raw(blob(reports, self.seats()))
+
+    def send_raw(self, raw: bytes) -> int:
+        """Bring any bytes to the chain."""
+        return int(self.markets.update(raw, sender=self.anyone))
 
     def blob(
         self,
@@ -206,7 +223,7 @@ class Desk:
         publish: int | None = None,
         conf: int = 0,
         sources: Sequence[int] = (0, 1, 2),
-    ) -> list[bytes]:
+    ) -> list[Signed]:
         """Return equal reports of one feed by some sources."""
         at = self.now if publish is None else publish
         return [self.report(source, at, {market: Quote(price, conf)}) for source in sources]

@@ -118,6 +118,59 @@ def test_update__between_samples__leaves_the_state_word(desk: Desk) -> None:
     assert desk.markets.market_words(ETH)[1] == before
 
 
+# ---- docs/adr/002: written on the sampling grid, not at every price ------------------------------
+
+
+def shifted(prices: list[int]) -> int:
+    """Return by how much F may differ [ticks] when the last of these is charged for all of them.
+
+    The last one was accepted less than 300 s after the first: rate times time is 0.0834 % at most.
+    """
+    return RATE_MAX * 300 * max(abs(prices[-1] - each) for each in prices) // 10**18 + 1
+
+
+@given(
+    rate=st.integers(-TOP_RATE, TOP_RATE),
+    tilt=st.integers(-FULL, FULL),
+    moves=st.lists(st.tuples(st.integers(1, 120), st.integers(-30, 30)), min_size=1, max_size=40),
+)
+def test_update__funding_on_the_grid__is_as_near_to_every_price_as_the_decision_says(
+    deployment: Desk, rate: int, tilt: int, moves: list[tuple[int, int]]
+) -> None:
+    with anchored(deployment) as desk:
+        # rule R3 word by word: F is written at every price, with the price before it
+        often = facts(rate=rate, tilt=tilt)
+        desk.write(ETH, often)
+        price, sampled, since_sample, closed = P, GENESIS, [P], 0
+        for writes, (wait, permille) in enumerate(moves, start=1):
+            desk.wait(wait)
+            price = price * (1_000 + permille) // 1_000
+            often = replace(reference.accrue(often, desk.now), price=price, publish=desk.now)
+            assert desk.offer(price) == 1
+            if desk.now - sampled >= 300:
+                closed += shifted(since_sample)
+                sampled, since_sample = desk.now, []
+            since_sample.append(price)
+            # every write rounds F to a tick and the rate to 1e-14 a second for the rest of the time
+            rounding = writes * (2 + 4 * P * (desk.now - GENESIS) // 10**14)
+            difference = abs(funding_now(desk) - often.funding)
+            assert difference <= closed + shifted(since_sample) + rounding
+
+
+def test_update__price_moves_at_the_top_rate__funding_differs_by_rate_times_time_times_move(
+    desk: Desk,
+) -> None:
+    # 290 s at 1 %/h are 0.0806 %; of a move of 90 USD: 0.0725 USD
+    often = facts(rate=TOP_RATE, tilt=FULL)
+    desk.write(ETH, often)
+    desk.wait(290)
+    often = replace(reference.accrue(often, desk.now), price=usd(3_090), publish=desk.now)
+    assert desk.offer(usd(3_090)) == 1
+    difference = funding_now(desk) - often.funding
+    assert usd(0.0724) < difference < usd(0.0726)
+    assert difference <= shifted([P, usd(3_090)])
+
+
 # ---- D4: accruing twice equals once --------------------------------------------------------------
 
 

@@ -71,7 +71,7 @@ def changed(values: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:
         (2, 120),  # dead_after not above age_mm
         (2, 86_401),
         (3, 3_601),  # grace_max
-        (4, 61),  # window
+        (4, 16),  # window: a lane has four bits
         (5, 17_999),  # variance_tau
         (5, 30 * 86_400 + 1),
     ],
@@ -91,7 +91,7 @@ def test_deploy__charges_out_of_range__are_refused(index: int, value: int) -> No
 
 
 def test_deploy__constants_at_their_bounds__are_taken() -> None:
-    timing = (255, 255, 86_400, 3_600, 60, 18_000)
+    timing = (255, 255, 86_400, 3_600, 15, 18_000)
     charges = (100 * WAD, 100 * WAD, 100 * WAD, 10**10, 10**14)
     with boa.swap_env(boa.Env()):
         markets = deploy_markets(ROLES, 3, timing=timing, charges=charges)
@@ -113,7 +113,7 @@ WRITES: list[tuple[str, tuple[Any, ...], str]] = [
     ("open_market", (0, 0, 1, 1), "configurator"),
     ("set_margin", (ETH, 0), "configurator"),
     ("set_tuning", (ETH, 0), "configurator"),
-    ("set_signer", (0, NOBODY), "configurator"),
+    ("set_signers", ([NOBODY] * 8,), "configurator"),
 ]
 
 
@@ -154,7 +154,12 @@ def test_tuning__unknown_market__is_refused(desk: Desk, market: int) -> None:
 
 def test_set_signer__ninth_seat__is_refused(desk: Desk) -> None:
     with boa.reverts("oracle: unknown signer"):
-        desk.markets.set_signer(8, desk.anyone, sender=desk.configurator.address)
+        desk.configurator.set_signer(8, desk.anyone, sender=desk.owner)
+
+
+def test_set_signer__sits_elsewhere__is_refused(desk: Desk) -> None:
+    with boa.reverts("oracle: signer listed twice"):
+        desk.configurator.set_signer(7, desk.signers[0].address, sender=desk.owner)
 
 
 def test_open_market__two_hundred_and_fifty_fifth__is_the_last(desk: Desk) -> None:

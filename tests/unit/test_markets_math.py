@@ -56,13 +56,13 @@ def test_clamp__any_number__is_the_nearest_inside(
 
 
 @given(tau=st.integers(300, 30 * 86_400), share=st.integers(0, 1_000))
-def test_one_minus_exp__up_to_a_fifth__is_within_3e6_and_equals_the_reference(
+def test_one_minus_exp__up_to_a_fifth__is_within_5e7_and_equals_the_reference(
     harness: Any, tau: int, share: int
 ) -> None:
     dt = tau * share // 5_000
     got = harness.one_minus_exp(dt, tau)
     assert got == fixed.expm(dt, tau)
-    assert abs(got / WAD - -math.expm1(-dt / tau)) < 3e-6
+    assert abs(got / WAD - -math.expm1(-dt / tau)) < 5e-7
 
 
 @given(instrument=st.integers(0, 2**256 - 1) | st.integers(0, 300).map(lambda m: m << 56))
@@ -77,17 +77,18 @@ quotes = st.tuples(prices, st.integers(0, 2**16 - 1))
 
 
 def raw(quote: tuple[int, int], noise: int) -> int:
-    """Return 32 bytes of a blob that begin with this quote of feed 5."""
-    return (5 << 80 | quote[0] << 16 | quote[1]) << 168 | noise
+    """Return 32 bytes of a blob that begin with this quote."""
+    return (quote[0] << 16 | quote[1]) << 176 | noise
 
 
-@given(given_quotes=st.lists(quotes, min_size=3, max_size=8), noise=st.integers(0, 2**168 - 1))
+@given(given_quotes=st.lists(quotes, min_size=3, max_size=8), noise=st.integers(0, 2**176 - 1))
 def test_37_median__any_count__equals_the_reference(
     harness: Any, given_quotes: list[tuple[int, int]], noise: int
 ) -> None:
     price, conf = oracle.median([oracle.Quote(5, p, c) for p, c in given_quotes])
-    expected = 5 << 80 | price << 16 | conf
-    raws = [raw(quote, noise) for quote in given_quotes]
+    expected = price << 192 | conf
+    # what follows a quote differs from blob to blob and decides nothing
+    raws = [raw(quote, noise >> 3 * place) for place, quote in enumerate(given_quotes)]
     assert harness.median(raws + [0] * (8 - len(raws)), len(raws)) == expected
     if len(raws) == 3:
         assert harness.median_of_three(*raws) == expected
@@ -98,7 +99,7 @@ def test_37_median_of_three__any_order__is_the_same(
     harness: Any, three: list[tuple[int, int]]
 ) -> None:
     # price 11, confidence max(2, ceil(2 x 100,000 / 22)) = 9,091
-    assert harness.median_of_three(*(raw(q, 0) for q in three)) == 5 << 80 | 11 << 16 | 9_091
+    assert harness.median_of_three(*(raw(q, 0) for q in three)) == 11 << 192 | 9_091
 
 
 # ---- rates of a leg: the root is exact ---------------------------------------------------------

@@ -6,12 +6,28 @@ Numbers in the names of tests are rows of docs/invariants.md and its oracle faul
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import boa
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.reference import oracle as reference
-from tests.support.reports import Quote, blob, domain_separator, packed_quotes, signed_report
+from tests.stateful.compiled import compiled
+from tests.support.reports import (
+    Quote,
+    Signed,
+    Signer,
+    blob,
+    domain_separator,
+    feed_bytes,
+    packed_quotes,
+    signed_report,
+)
+from tests.support.signing import key_of, source_address
 from tests.unit.markets_support import (
     BTC,
     ETH,
@@ -25,6 +41,7 @@ from tests.unit.markets_support import (
 )
 
 P = usd(3_000)
+JUMP = P * 110 // 100
 ROLES = dict.fromkeys(("configurator", "clearinghouse"), "0x" + "c0" * 20)
 
 
@@ -41,6 +58,14 @@ def desk(deployment: Desk) -> Iterator[Desk]:
         yield put_back
 
 
+def seat_all(desk: Desk) -> None:
+    """Fill all eight seats."""
+    del desk.signers[4:]
+    for index in range(4, 8):
+        desk.signers.append(Signer(index, f"0x{source_address(index):040x}", key_of(index)))
+        desk.configurator.set_signer(index, desk.signers[index].address, sender=desk.owner)
+
+
 def quotes_of(prices: Sequence[int], confs: Sequence[int]) -> list[reference.Quote]:
     return [reference.Quote(ETH, p, c) for p, c in zip(prices, confs, strict=True)]
 
@@ -51,10 +76,11 @@ def quotes_of(prices: Sequence[int], confs: Sequence[int]) -> list[reference.Quo
 def test_update__three_sources_agree__stores_and_logs_the_word(desk: Desk) -> None:
     price = usd(3_001)
     assert desk.offer(price, conf=20) == 1
-    (event,) = desk.events("PriceAccepted")
+    (event,) = desk.events("PricesAccepted")
     stored = desk.price()
     assert (stored.price, stored.conf, stored.publish, stored.gap) == (price, 20, desk.now, 10)
-    assert (event.market, event.word) == (ETH, desk.markets.market_words(ETH)[0])
+    assert event.feeds == ETH << 24
+    assert list(event.words) == [desk.markets.market_words(ETH)[0], 0, 0, 0]
 
 
 @pytest.mark.parametrize("sources", [(0, 1, 2), (0, 1, 3), (1, 2, 3), (0, 1, 2, 3)])
@@ -64,13 +90,49 @@ def test_update__any_quorum__stores(desk: Desk, sources: tuple[int, ...]) -> Non
 
 def test_update__three_feeds__all_are_stored_by_one_signature_a_source(desk: Desk) -> None:
     quotes = {ETH: Quote(usd(3_001)), BTC: Quote(usd(60_001)), LINK: Quote(usd(10.01))}
-    assert desk.send([desk.report(i, desk.now, quotes) for i in range(3)], feeds=3) == 3
+    assert desk.send([desk.report(i, desk.now, quotes) for i in range(3)]) == 3
     assert [desk.price(m).price for m in quotes] == [q.price for q in quotes.values()]
 
 
 def test_update__unlisted_feed__is_skipped_and_the_others_stored(desk: Desk) -> None:
     quotes = {ETH: Quote(usd(3_001)), 77: Quote(usd(5))}
-    assert desk.send([desk.report(i, desk.now, quotes) for i in range(3)], feeds=2) == 1
+    assert desk.send([desk.report(i, desk.now, quotes) for i in range(3)]) == 1
+
+
+@pytest.mark.parametrize("price", [0, usd(5)])
+def test_update__unlisted_feeds_alone__leave_no_word_and_no_event(desk: Desk, price: int) -> None:
+    quotes = {feed: Quote(price) for feed in (0, 77, 255)}
+    assert desk.send([desk.report(i, desk.now, quotes) for i in range(3)]) == 0
+    assert desk.events("PricesAccepted") == []
+    prices = compiled("Markets").layout["storage_layout"]["market_state"]["prices"]["slot"]
+    assert [boa.env.get_storage(desk.markets.address, prices + feed) for feed in quotes] == [0] * 3
+
+
+def test_update__nine_feeds__events_tell_which_were_stored(desk: Desk) -> None:
+    quotes = {feed: Quote(usd(1)) for feed in range(30, 39)}
+    del quotes[30], quotes[34], quotes[38]
+    quotes |= {ETH: Quote(usd(3_001)), BTC: Quote(usd(60_001)), LINK: Quote(usd(10.01))}
+    # in an order of the sources' own: BTC stands fifth, ETH sixth, LINK ninth
+    order = [31, 32, 33, 35, BTC, ETH, 36, 37, LINK]
+    packed = b"".join(packed_quotes({feed: quotes[feed]}) for feed in order)
+    domain = domain_separator(boa.env.evm.patch.chain_id, desk.markets.address)
+    signers = desk.signers[:3]
+    reports = [signed_report(each, domain, desk.now, bytes(order), packed) for each in signers]
+    assert desk.send(reports) == 3
+    second, third = desk.events("PricesAccepted")
+    words = {m: desk.markets.market_words(m)[0] for m in (BTC, ETH, LINK)}
+    assert second.feeds.to_bytes(4, "big") == bytes((BTC, ETH, 36, 37))
+    assert list(second.words) == [words[BTC], words[ETH], 0, 0]
+    assert third.feeds.to_bytes(4, "big") == bytes((LINK, 0, 0, 0))
+    assert list(third.words) == [words[LINK], 0, 0, 0]
+
+
+def test_update__sixteen_feeds_of_eight_sources__are_taken(desk: Desk) -> None:
+    seat_all(desk)
+    quotes = {feed: Quote(usd(1)) for feed in range(30, 45)} | {ETH: Quote(usd(3_001))}
+    reports = [desk.report(i, desk.now, quotes) for i in range(8)]
+    assert desk.send(reports) == 1
+    del desk.signers[5:]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +174,7 @@ def test_update__publish_times_within_the_window__stores_the_oldest(desk: Desk) 
     reports = [desk.report(i, t, {ETH: Quote(usd(3_001))}) for i, t in enumerate(times)]
     assert desk.send(reports) == 1
     assert desk.price().publish == desk.now - 3
-    assert [desk.markets.signer(i)[1] for i in range(3)] == list(times)
+    assert desk.signer_times()[:3] == list(times)
 
 
 # ---- 37: a source that lies, a source that is dead ----
@@ -148,9 +210,8 @@ def test_37_update__one_source_twice__is_refused(desk: Desk) -> None:
 
 def test_37_update__one_source_under_two_names__is_refused(desk: Desk) -> None:
     reports = desk.blob(usd(3_001), sources=(0, 1))
-    forged = bytes([2]) + reports[1][1:]
     with boa.reverts("oracle: bad signature"):
-        desk.send([*reports, forged])
+        desk.send([*reports, replace(reports[1], seat=2)])
 
 
 def test_37_update__any_three_of_four_sources__stay_between_the_honest_prices(desk: Desk) -> None:
@@ -220,55 +281,189 @@ def test_41_update__reports_four_seconds_apart__are_refused(desk: Desk) -> None:
         desk.send([desk.report(i, t, {ETH: Quote(usd(3_001))}) for i, t in enumerate(times)])
 
 
+# ---- per signer never back -----------------------------------------------------------------------
+
+SECONDS = st.integers(-3, 1)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from([(0, 1, 2), (0, 1, 3), (1, 2, 3), (0, 1, 2, 3)]),
+            st.tuples(SECONDS, SECONDS, SECONDS, SECONDS),
+            st.sampled_from([P, P + usd(1), JUMP, usd(1)]),
+            st.integers(0, 2),
+        ),
+        min_size=2,
+        max_size=8,
+    )
+)
+def test_40_update__any_times__no_report_that_counts_is_older_than_its_signers_last(
+    deployment: Desk, steps: list[tuple[tuple[int, ...], tuple[int, ...], int, int]]
+) -> None:
+    with anchored(deployment) as desk:
+        desk.wait(10)
+        newest = dict.fromkeys(range(4), 0)
+        for sources, offsets, price, wait in steps:
+            desk.wait(wait)
+            times = {i: desk.now + offset for i, offset in zip(sources, offsets, strict=False)}
+            if max(times.values()) - min(times.values()) > 3:
+                continue
+            before = desk.digest()
+            desk.send([desk.report(i, t, {ETH: Quote(price)}) for i, t in times.items()])
+            if desk.digest() != before:
+                assert all(t >= newest[i] for i, t in times.items())
+                newest |= times
+
+
+def test_40_update__prices_tell_all__the_signers_word_is_left_alone(desk: Desk) -> None:
+    before = desk.markets.signers()
+    assert desk.offer(usd(3_001)) == 1
+    assert desk.markets.signers() == before
+
+
+def test_40_update__older_report_after_a_jump_waits__does_not_cancel_it(desk: Desk) -> None:
+    older = desk.blob(usd(3_010), publish=desk.now - 1)
+    desk.offer(JUMP)
+    before = desk.digest()
+    assert desk.send(older) == 0
+    assert desk.digest() == before
+
+
+def test_40_update__older_report_after_a_refused_one__does_not_clear_the_doubt(desk: Desk) -> None:
+    older = desk.blob(usd(3_001), publish=desk.now - 1)
+    desk.offer(1)
+    before = desk.digest()
+    assert desk.send(older) == 0
+    assert desk.digest() == before
+
+
+def test_40_update__a_source_ahead_of_the_others__is_held_and_they_are_not(desk: Desk) -> None:
+    ahead = [desk.report(i, desk.now + i // 2, {ETH: Quote(P)}) for i in range(3)]
+    desk.send(ahead)
+    assert desk.signer_times() == [desk.now, desk.now, desk.now + 1, desk.now + 1 - 15]
+    desk.wait(1)
+    again = desk.report(2, desk.now - 1, {ETH: Quote(P)})
+    others = [desk.report(i, desk.now, {ETH: Quote(P)}) for i in (0, 1)]
+    assert desk.send([*others, again]) == 0
+    assert desk.send([*others, desk.report(3, desk.now, {ETH: Quote(P)})]) == 1
+
+
+@pytest.mark.parametrize(("behind", "stored"), [(15, 1), (16, 0)])
+def test_40_update__others_behind_the_newest__may_be_fifteen_seconds_late(
+    desk: Desk, behind: int, stored: int
+) -> None:
+    desk.wait(20)
+    seat_all(desk)
+    desk.offer(1)  # refused, so the signers are held to the time of it
+    late = desk.blob(usd(60_001), market=BTC, publish=desk.now - behind, sources=(3, 4, 5))
+    assert desk.send(late) == stored
+    del desk.signers[5:]
+
+
 # ---- blobs ---------------------------------------------------------------------------------------
 
 
+def raw_of(desk: Desk, reports: Sequence[Signed]) -> bytes:
+    return blob(reports, desk.seats())
+
+
 def test_update__wrong_length__is_refused(desk: Desk) -> None:
-    reports = desk.blob(usd(3_001))
-    for bad in (
-        blob(reports, 1)[:-1],
-        blob(reports, 1) + b"\0",
-        blob(reports, 2),
-        blob(reports, 0),
-    ):
+    raw = raw_of(desk, desk.blob(usd(3_001)))
+    for bad in (b"", raw[:31], raw[:-1], raw + b"\0", raw[:1] + b"\2" + raw[2:]):
         with boa.reverts("oracle: bad blob"):
-            desk.markets.update(bad)
+            desk.send_raw(bad)
+
+
+def test_update__wrong_count_of_signers_left_out__is_refused(desk: Desk) -> None:
+    raw = raw_of(desk, desk.blob(usd(3_001)))
+    for count in (0, 2, 255):
+        with boa.reverts("oracle: bad blob"):
+            desk.send_raw(raw[:2] + bytes((count,)) + raw[3:])
+    # nine of them fit the length and no seats
+    with boa.reverts("oracle: bad blob"):
+        desk.send_raw(raw[:2] + bytes((9,)) + raw[3:52] + bytes(8 * 21) + raw[52:])
 
 
 def test_update__nine_reports__are_refused(desk: Desk) -> None:
+    raw = raw_of(desk, desk.blob(usd(3_001)))
+    reports = raw[52:] * 3
     with boa.reverts("oracle: bad blob"):
-        desk.send(desk.blob(usd(3_001)) * 3)
+        desk.send_raw(bytes((9,)) + raw[1:52] + reports)
 
 
 def test_update__seventeen_feeds__are_refused(desk: Desk) -> None:
-    quotes = {feed: Quote(usd(1)) for feed in range(1, 18)}
+    raw = raw_of(desk, desk.blob(usd(3_001)))
+    reports = b"".join(raw[52 + 74 * i :][:10] * 17 + raw[52 + 74 * i :][10:74] for i in range(3))
     with boa.reverts("oracle: bad blob"):
-        desk.send([desk.report(i, desk.now, quotes) for i in range(3)], feeds=17)
+        desk.send_raw(raw[:1] + bytes((17,)) + raw[2:52] + reports)
 
 
-def test_update__feeds_differ__is_refused(desk: Desk) -> None:
+def test_update__no_feeds__is_refused(desk: Desk) -> None:
+    reports = [desk.report(i, desk.now, {}) for i in range(3)]
+    with boa.reverts("oracle: bad blob"):
+        desk.send(reports)
+
+
+def test_update__head_names_a_newer_second__the_reports_own_times_count(desk: Desk) -> None:
+    desk.wait(1)
+    raw = raw_of(desk, desk.blob(usd(3_001), publish=desk.now - 1))
+    entries = bytes(each + 1 for each in raw[7:10])
+    assert desk.send_raw(raw[:3] + desk.now.to_bytes(4, "big") + entries + raw[10:]) == 1
+    assert desk.price().publish == desk.now - 1
+    assert desk.signer_times() == [desk.now - 1] * 3 + [desk.now - 1 - 15]
+
+
+@pytest.mark.parametrize("newest", [0, 30, 2**32 - 1])
+def test_41_update__reports_from_before_time__are_refused(desk: Desk, newest: int) -> None:
+    raw = raw_of(desk, desk.blob(usd(3_001)))
+    with boa.reverts("oracle: from the future"):
+        desk.send_raw(raw[:3] + newest.to_bytes(4, "big") + raw[7:])
+
+
+def test_update__bytes_after_the_entries__mean_nothing(desk: Desk) -> None:
+    reports = [desk.report(i, desk.now - i // 2, {ETH: Quote(usd(3_001))}) for i in range(3)]
+    raw = raw_of(desk, reports)
+    assert desk.send_raw(raw[:10] + b"\xff" * 5 + raw[15:]) == 1
+    assert desk.signer_times() == [desk.now, desk.now, desk.now - 1, desk.now - 15]
+
+
+def test_update__bytes_after_the_feeds__are_signed_as_zeros(desk: Desk) -> None:
+    raw = raw_of(desk, desk.blob(usd(3_001)))
+    with boa.reverts("oracle: bad signature"):
+        desk.send_raw(raw[:30] + b"\1" + raw[31:])
+
+
+def test_update__a_source_signed_other_feeds__is_refused(desk: Desk) -> None:
     for sources in ((0, 1, 2), (0, 1, 2, 3)):
         feeds = [ETH] * (len(sources) - 1) + [BTC]
         reports = [
             desk.report(i, desk.now, {f: Quote(usd(3_001))})
             for i, f in zip(sources, feeds, strict=True)
         ]
-        with boa.reverts("oracle: feeds differ"):
+        with boa.reverts("oracle: bad signature"):
             desk.send(reports)
 
 
-@pytest.mark.parametrize("feeds", [(ETH, ETH), (BTC, ETH)])
-def test_update__feeds_do_not_ascend__is_refused(desk: Desk, feeds: tuple[int, int]) -> None:
-    quotes = b"".join(packed_quotes({feed: Quote(P)}) for feed in feeds)
+def test_update__feed_twice__counts_once(desk: Desk) -> None:
+    packed = packed_quotes({ETH: Quote(usd(3_001))}) + packed_quotes({ETH: Quote(usd(3_002))})
     domain = domain_separator(boa.env.evm.patch.chain_id, desk.markets.address)
-    reports = [signed_report(desk.signers[i], domain, desk.now, quotes) for i in range(3)]
-    with boa.reverts("oracle: feed order"):
-        desk.send(reports, feeds=2)
+    signers = desk.signers[:3]
+    reports = [signed_report(each, domain, desk.now, bytes((ETH, ETH)), packed) for each in signers]
+    assert desk.send(reports) == 1
+    assert desk.price().price == usd(3_001)
 
 
 def test_update__price_changed_after_signing__is_refused(desk: Desk) -> None:
     reports = desk.blob(usd(3_001))
-    reports[1] = reports[1][:6] + usd(3_002).to_bytes(8, "big") + reports[1][14:]
+    reports[1] = replace(reports[1], quotes=packed_quotes({ETH: Quote(usd(3_002))}))
+    with boa.reverts("oracle: bad signature"):
+        desk.send(reports)
+
+
+def test_update__time_changed_after_signing__is_refused(desk: Desk) -> None:
+    reports = desk.blob(usd(3_001))
+    reports[1] = replace(reports[1], publish=desk.now - 1)
     with boa.reverts("oracle: bad signature"):
         desk.send(reports)
 
@@ -277,8 +472,11 @@ def test_update__price_changed_after_signing__is_refused(desk: Desk) -> None:
 def test_update__signed_for_another_chain_or_contract__is_refused(desk: Desk, other: str) -> None:
     chain = boa.env.evm.patch.chain_id + (other == "chain")
     address = desk.anyone if other == "contract" else desk.markets.address
-    domain, quotes = domain_separator(chain, address), packed_quotes({ETH: Quote(P)})
-    reports = [signed_report(desk.signers[i], domain, desk.now, quotes) for i in range(3)]
+    domain, quotes = domain_separator(chain, address), {ETH: Quote(P)}
+    reports = [
+        signed_report(each, domain, desk.now, feed_bytes(quotes), packed_quotes(quotes))
+        for each in desk.signers[:3]
+    ]
     with boa.reverts("oracle: bad signature"):
         desk.send(reports)
 
@@ -295,9 +493,9 @@ def test_update__chain_forks_to_a_new_id__old_signatures_end_and_new_ones_count(
         boa.env.evm.patch.chain_id = before
 
 
-def test_update__invalid_recovery_id__is_refused(desk: Desk) -> None:
+def test_update__signature_of_nobody__is_refused(desk: Desk) -> None:
     reports = desk.blob(usd(3_001))
-    reports[0] = reports[0][:-1] + b"\x1d"
+    reports[0] = replace(reports[0], signature=bytes(64))
     with boa.reverts("oracle: bad signature"):
         desk.send(reports)
 
@@ -305,31 +503,66 @@ def test_update__invalid_recovery_id__is_refused(desk: Desk) -> None:
 # ---- seats ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("index", [4, 7, 8, 255])
-def test_update__empty_or_missing_seat__is_refused(desk: Desk, index: int) -> None:
-    reports = desk.blob(usd(3_001), sources=(0, 1))
-    stranger = bytes([index]) + desk.report(4, desk.now, {ETH: Quote(usd(3_001))})[1:]
-    with boa.reverts("oracle: unknown signer"):
-        desk.send([*reports, stranger])
+@pytest.mark.parametrize("seat", [4, 7])
+@pytest.mark.parametrize("signature", ["a stranger's", "nobody's"])
+def test_update__empty_seat__signs_nothing(desk: Desk, seat: int, signature: str) -> None:
+    stranger = replace(desk.report(4, desk.now, {ETH: Quote(usd(3_001))}), seat=seat)
+    if signature == "nobody's":
+        # ecrecover answers zero, which is what stands in an empty seat
+        stranger = replace(stranger, signature=bytes(64))
+    with boa.reverts("oracle: bad signature"):
+        desk.send([*desk.blob(usd(3_001), sources=(0, 1)), stranger])
 
 
-def test_set_signer__replaced__old_key_ends_new_key_counts_from_nothing(desk: Desk) -> None:
+def test_update__signers_left_out_not_named_right__is_refused(desk: Desk) -> None:
+    reports = desk.blob(usd(3_001))
+    seats = desk.seats()
+    for wrong in ({}, {3: desk.anyone}, {2: seats[2]}, {3: seats[3], 4: desk.anyone}):
+        with boa.reverts("oracle: bad signature"):
+            desk.send_raw(blob(reports, {0: seats[0], 1: seats[1], **wrong}))
+
+
+def test_update__signer_named_as_left_out_and_reporting__has_to_sign(desk: Desk) -> None:
+    reports = desk.blob(usd(3_001))
+    forged = replace(desk.report(4, desk.now, {ETH: Quote(usd(3_001))}), seat=2)
+    for third, reason in ((reports[2], None), (forged, "oracle: bad signature")):
+        raw = raw_of(desk, [*reports[:2], third])
+        entry = bytes((2 << 5,)) + bytes.fromhex(desk.seats()[2][2:])
+        both = raw[:2] + bytes((2,)) + raw[3:31] + entry + raw[31:]
+        if reason is None:
+            assert desk.send_raw(both) == 1
+            desk.wait(1)
+        else:
+            with boa.reverts(reason):
+                desk.send_raw(both)
+
+
+def test_set_signer__replaced__old_key_ends_new_key_counts(desk: Desk) -> None:
     desk.offer(usd(3_001))
     address = desk.signers[4].address
     desk.configurator.set_signer(2, address, sender=desk.owner)
-    assert desk.markets.signer(2) == (int(address, 16) % 2**128, 0)
     desk.wait(1)
     with boa.reverts("oracle: bad signature"):
         desk.offer(usd(3_002))
-    moved = [*desk.blob(usd(3_002), sources=(0, 1))]
-    fifth = bytes([2]) + desk.report(4, desk.now, {ETH: Quote(usd(3_002))})[1:]
+    moved = desk.blob(usd(3_002), sources=(0, 1))
+    fifth = replace(desk.report(4, desk.now, {ETH: Quote(usd(3_002))}), seat=2)
     assert desk.send([*moved, fifth]) == 1
 
 
+def test_set_signer__any_list__its_hash_stands_above_the_times(desk: Desk) -> None:
+    desk.offer(1)
+    times = desk.markets.signers() % 2**64
+    desk.configurator.set_signer(7, desk.signers[4].address, sender=desk.owner)
+    seats = [desk.seats().get(seat, "0x" + "00" * 20) for seat in range(8)]
+    digest = int.from_bytes(keccak(encode(["address"] * 8, seats)), "big")
+    assert desk.markets.signers() == digest >> 64 << 64 | times
+
+
 def test_set_signer__emptied__three_of_three_remain(desk: Desk) -> None:
+    full = raw_of(desk, desk.blob(usd(3_001)))
     desk.configurator.set_signer(1, "0x" + "00" * 20, sender=desk.owner)
-    with boa.reverts("oracle: unknown signer"):
-        desk.offer(usd(3_001))
+    with boa.reverts("oracle: bad signature"):
+        desk.send_raw(full)
     assert desk.offer(usd(3_001), sources=(0, 2, 3)) == 1
 
 

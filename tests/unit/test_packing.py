@@ -114,9 +114,7 @@ def test_account_word__any_fields__round_trip_with_their_signs(
     assert harness.account_word(cash, quote, meta) == (cash, quote, meta)
 
 
-@pytest.mark.parametrize(
-    ("name", "bits", "count"), [("quarter", 64, 4), ("half", 128, 2), ("signer_time", 32, 8)]
-)
+@pytest.mark.parametrize(("name", "bits", "count"), [("quarter", 64, 4), ("half", 128, 2)])
 @given(data=st.data())
 def test_part__changed__leaves_its_neighbours(
     harness: Any, name: str, bits: int, count: int, data: st.DataObject
@@ -137,6 +135,10 @@ def test_with_soft__changed__leaves_the_other_parameters(
     assert harness.with_soft(entry, soft) == put([*fields[:4], soft], COLLATERAL)
 
 
-def test_tail__any_address__is_its_low_half(harness: Any) -> None:
-    assert harness.tail("0x" + "ff" * 20) == 2**128 - 1
-    assert harness.tail("0x" + "ff" * 4 + "00" * 15 + "01") == 1
+@given(seat=st.integers(0, 7), behind=st.integers(0, 15), top=st.integers(0, 2**32 - 1))
+def test_lane__any_seat__stands_in_its_place(
+    harness: Any, seat: int, behind: int, top: int
+) -> None:
+    word, read = harness.lane(seat, behind)
+    assert read == behind
+    assert words.signer_time(top << 32 | word, seat) == top - behind
