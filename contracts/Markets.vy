@@ -25,7 +25,7 @@ implements: IMarkets
 
 initializes: market_state
 initializes: market_prices[market_state := market_state]
-initializes: price_reports[market_prices := market_prices]
+initializes: price_reports[market_prices := market_prices, market_state := market_state]
 initializes: standard_margin[market_state := market_state]
 
 exports: price_reports.update

@@ -31,6 +31,7 @@ MASK_255: constant(uint256) = 2**255 - 1
 # of the signers word
 DIGEST_AT: constant(uint256) = 2**64
 TOP_AT: constant(uint256) = 2**32
+TOP_MASK: constant(uint256) = 2**64 - 2**32
 
 
 # ---- price word ------------------------------------------------------------------------------

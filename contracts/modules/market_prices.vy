@@ -27,8 +27,8 @@ SAMPLE_B: constant(uint256) = 3_600
 # how long after its end a grace stays on the books [s]
 GRACE_TAIL: constant(uint256) = 300
 MAX_GAP: constant(uint256) = 255
-# the answer for a price that was refused or has to wait: no price word, and above any window
-DOUBT: constant(uint256) = 16
+# the answer for a price that was refused or has to wait: no price word
+DOUBT: constant(uint256) = 1
 # the exponential of a step of 3,600 s is good to 3e-6 from here on
 MIN_TAU: constant(uint256) = 18_000
 MAX_TAU: constant(uint256) = 30 * u.DAY

@@ -15,8 +15,10 @@ from libs import feed_math
 from libs import market_packing
 from libs import packing
 from modules import market_prices
+from modules import market_state
 
 uses: market_prices
+uses: market_state
 
 MAX_BLOB: constant(uint256) = 2048
 MAX_SIGNERS: constant(uint256) = 8
@@ -35,6 +37,8 @@ FUTURE: constant(uint256) = 1
 MAX_EARLY: constant(uint256) = 31
 # what a lane of the signers word holds [s]
 MAX_WINDOW: constant(uint256) = 15
+# the market whose price no update may be older than
+CLOCK: constant(uint256) = 1
 # no signers word: it has a time
 STALE: constant(uint256) = 0
 LOCAL_CHAIN: constant(uint256) = 31_337
@@ -87,12 +91,12 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
     head: uint256 = extract32(reports, 0, output_type=uint256)
     at: uint256 = self._first_report(head, len(reports))
     known: uint256 = self.signers
-    # what the price words will not tell of these reports' times: that they differ, and DOUBT
-    untold: uint256 = self._verified(reports, head, known)
-    # newest minus oldest so far
-    publish: uint256 = unsafe_sub(head // market_packing.NEWEST_AT & packing.MASK_32, untold)
+    spread: uint256 = self._verified(reports, head, known)
+    # newest minus (newest minus oldest)
+    publish: uint256 = unsafe_sub(head // market_packing.NEWEST_AT & packing.MASK_32, spread)
+    clock: uint256 = market_state.prices[CLOCK] // packing.PUBLISH_AT & packing.MASK_32
     last: uint256 = known // market_packing.TOP_AT & packing.MASK_32
-    if publish < last and self._marked(known, head) == STALE:
+    if publish < clock or (publish < last and self._marked(known, head) == STALE):
         return 0
 
     feeds: uint256 = head // packing.FEEDS_AT & packing.MASK_8
@@ -102,6 +106,7 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
     group: uint256 = ids // market_packing.GROUP_AT
     words: uint256[GROUP] = empty(uint256[GROUP])
     stored: uint256 = 0
+    changed: uint256 = 0
     for k: uint256 in range(feeds, bound=MAX_FEEDS):
         if k & 3 == 0 and k != 0:
             self._log(group, words)
@@ -115,21 +120,20 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
                 extract32(reports, unsafe_add(at, unsafe_mul(stride, 2)), output_type=uint256),
             )
         else:
-            raws: uint256[MAX_SIGNERS] = empty(uint256[MAX_SIGNERS])
-            for i: uint256 in range(head // packing.COUNT_AT, bound=MAX_SIGNERS):
-                raws[i] = extract32(reports, at + i * stride, output_type=uint256)
-            quote = feed_math._median(raws, head // packing.COUNT_AT)
+            quote = self._median(reports, at, stride, head // packing.COUNT_AT)
         at = unsafe_add(at, QUOTE_BYTES)
         word: uint256 = market_prices._offer(ids // packing.COUNT_AT, quote, publish)
         ids = unsafe_mul(ids, market_packing.NEXT_BYTE)
+        changed |= word
         if word > market_prices.DOUBT:
             words[k & 3] = word
             stored = unsafe_add(stored, 1)
-        else:
-            untold |= word
     self._log(group, words)
-    if untold >= market_prices.DOUBT or (untold != 0 and stored != 0):
-        self.signers = self._marked(known, head)
+    if changed != 0:
+        # docs/spec/oracle.md#told: the clock tells the times of reports that are all of its second
+        clock = market_state.prices[CLOCK] // packing.PUBLISH_AT & packing.MASK_32
+        if spread != 0 or clock != publish:
+            self.signers = self._marked(known, head)
     return stored
 
 
@@ -193,6 +197,18 @@ def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint25
 
 @internal
 @pure
+def _median(reports: Bytes[MAX_BLOB], at: uint256, stride: uint256, count: uint256) -> uint256:
+    """
+    @param at place of the first source's quote; the others' follow in strides
+    """
+    raws: uint256[MAX_SIGNERS] = empty(uint256[MAX_SIGNERS])
+    for i: uint256 in range(count, bound=MAX_SIGNERS):
+        raws[i] = extract32(reports, at + i * stride, output_type=uint256)
+    return feed_math._median(raws, count)
+
+
+@internal
+@pure
 def _marked(known: uint256, head: uint256) -> uint256:
     """
     @notice Nobody falls behind what he reported, nor more than a lane behind the newest report.
@@ -239,11 +255,14 @@ def _log(feeds: uint256, words: uint256[GROUP]):
 @internal
 def _set_signers(seats: address[MAX_SIGNERS]):
     """
-    @notice Who may sign, by seat; zero is an empty seat. The times stay with the seats.
+    @notice Who may sign, by seat; zero is an empty seat. Nobody may then fall behind the newest
+            time, so that whoever moves from seat to seat does not go back either.
     """
     digest: uint256 = convert(keccak256(abi_encode(seats)), uint256) // market_packing.DIGEST_AT
-    # below the digest stand the times
-    self.signers = unsafe_mul(digest, market_packing.DIGEST_AT) | self.signers & packing.MASK_64
+    # 192 bits above the time, above lanes of zero
+    self.signers = unsafe_mul(digest, market_packing.DIGEST_AT) | (
+        self.signers & market_packing.TOP_MASK
+    )
 
 
 @internal

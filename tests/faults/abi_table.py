@@ -241,7 +241,7 @@ MARKETS = {
     ),
     "set_margin": Entry(lambda s: (1, s.margin), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "set_tuning": Entry(lambda s: (1, s.tuning), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
-    "set_signer": Entry(lambda s: (7, s.stranger), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
+    "set_signers": Entry(lambda s: ([s.stranger] * 8,), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "check": Entry(lambda s: s.words, lock=PRICES, mid=PRICES),
     "market_words": Entry(lambda s: (1,), lock=PRICES, mid=PRICES),
     "price_trusted": Entry(lambda s: (1, 15), lock=PRICES, mid=PRICES),
@@ -249,7 +249,7 @@ MARKETS = {
     "sampler": Entry(lambda s: (1,), lock=PRICES, mid=PRICES),
     "collateral_params": Entry(lambda s: (1,), lock=PRICES, mid=PRICES),
     "tuning": Entry(lambda s: (1,), mid=OTHERS),
-    "signer": Entry(lambda s: (0,), mid=OTHERS),
+    "signers": Entry(lambda s: (), mid=OTHERS),
     **getters("charges clearinghouse configurator market_count quorum timing", PRICES, PRICES),
 }
 

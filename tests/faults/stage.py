@@ -263,7 +263,7 @@ def digest(stage: Stage) -> tuple[Any, ...]:
             for m in range(1, markets.market_count() + 1)
         ],
         [markets.collateral_params(i) for i in range(1, 6)],
-        [markets.signer(i) for i in range(8)],
+        (markets.signers(), [world.contracts["RiskConfigurator"].signers(i) for i in range(8)]),
         [pool.params(m) for m in range(1, 5)],
         [pool.request(i) for i in range(1, pool.request_count() + 1)],
         [pool.balanceOf(holder) for holder in holders],

@@ -18,7 +18,7 @@ from tests.support.attack import (
     weak_long,
     wealth,
 )
-from tests.support.reports import Quote, blob, domain_separator, packed_quotes, signed_report
+from tests.support.reports import Quote
 from tests.support.world import LOTS, TICKS, WAD, World, perp
 
 USDC = 10**6
@@ -187,12 +187,12 @@ def test_fault_095_keeper__closes_what_each_block_takes__earns_a_share_of_the_fl
 
 def reports_at(world: World, **stamped: tuple[int, int]) -> bytes:
     """Return reports of ETH by the first sources: name=(price, seconds from now)."""
-    domain = domain_separator(31337, str(world.markets.address))
-    signed = [
-        signed_report(signer, domain, world.now + seconds, packed_quotes({1: Quote(price)}))
-        for signer, (price, seconds) in zip(world.signers, stamped.values(), strict=False)
-    ]
-    return blob(signed, 1)
+    return world.packed(
+        [
+            world.signed(signer, world.now + seconds, {1: Quote(price)})
+            for signer, (price, seconds) in zip(world.signers, stamped.values(), strict=False)
+        ]
+    )
 
 
 def test_fault_097_submitter__mixes_reports_of_other_instants__is_bounded_by_the_window(

@@ -27,6 +27,7 @@ from tests.support.attack import (
     weak_long,
     wealth,
 )
+from tests.support.reports import Quote
 from tests.support.world import LOTS, TICKS, WAD, World, perp
 
 USDC = 10**6
@@ -198,11 +199,11 @@ def test_skrw__an_even_number_of_feeds_one_of_them_mad__is_no_average_of_it(
         for _ in range(2):  # the second would confirm the first
             world.wait(6)
             prices = [honest, honest + TICKS, honest - TICKS, honest * factor]
-            single = [
-                world.report_blob({"ETH": price}, signers=[signer])[2:]
+            reports = [
+                world.signed(signer, world.now, {1: Quote(price)})
                 for price, signer in zip(prices, world.signers, strict=True)
             ]
-            world.markets.update(bytes([4, 1]) + b"".join(single), sender=world.role("attacker"))
+            world.markets.update(world.packed(reports), sender=world.role("attacker"))
             assert abs((world.markets.market_words(1)[0] >> 192) - honest) <= TICKS
         for account in (long, short):
             flagged = attempt(world.liquidator.flag, account, sender=world.role("attacker"))

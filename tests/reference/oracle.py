@@ -15,6 +15,7 @@ from tests.reference.units import ACTIVE, CONF_ONE, FUTURE, PENDING, UNTRUSTED, 
 
 MAX_CONF = 65_535
 JUMP_TIME = 300
+CLOCK = 1
 HELD = 15  # seconds behind the newest report: nobody falls back further
 
 
@@ -117,6 +118,11 @@ def offer(m: Market, price: int, conf: int, publish: int, now: int) -> tuple[Mar
     return waiting, Verdict.DOUBT
 
 
+def clock(markets: Mapping[int, Market]) -> int:
+    """Return the publish time of the first market's price, 0 before it is listed."""
+    return markets[CLOCK].publish if CLOCK in markets else 0
+
+
 def held(signer_times: Mapping[int, int], reports: Sequence[Report]) -> dict[int, int]:
     """Return the times below which nobody may fall back after these reports."""
     newest = max(*signer_times.values(), *(report.publish for report in reports))
@@ -133,15 +139,14 @@ def update(
 ) -> Updated:
     """Return the facts after `Markets.update`; the keys of signer_times are the signers.
 
-    The signers are held to their times only where the price words do not tell: when a price of
-    reports that differ in time is stored, or one is refused or has to wait. Else the next price
-    of every feed is newer than all of these reports.
+    No update is older than the price of the clock, and that price tells the times of reports
+    which are all of its second; the signers are held to any other times that counted.
     """
     verify(reports, tuple(signer_times), quorum, now)
-    if any(report.publish < signer_times[report.signer] for report in reports):
-        return Updated(markets, signer_times, 0)
     publish = min(report.publish for report in reports)
-    differ = any(report.publish != publish for report in reports)
+    back = any(report.publish < signer_times[report.signer] for report in reports)
+    if back or publish < clock(markets):
+        return Updated(markets, signer_times, 0)
     after = dict(markets)
     stored, doubt = 0, False
     for position, feed in enumerate(feeds_of(reports[0])):
@@ -152,6 +157,7 @@ def update(
         after[feed], verdict = offer(market, price, conf, publish, now)
         stored += verdict is Verdict.STORED
         doubt |= verdict is Verdict.DOUBT
-    untold = doubt or (differ and stored > 0)
-    times = held(signer_times, reports) if untold else signer_times
+    told = all(report.publish == clock(after) for report in reports)
+    counts = doubt or stored > 0
+    times = held(signer_times, reports) if counts and not told else signer_times
     return Updated(after, times, stored)

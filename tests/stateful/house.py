@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from tests.reference.facts import (
     listed_market,
 )
 from tests.reference.liquidation import CURVE
+from tests.reference.oracle import Report
 from tests.reference.state import Setup, World
 from tests.reference.units import ACTIVE, HOUSE, LISTED, TICK_WAD
 from tests.stateful.compiled import Compiled, compiled
@@ -211,6 +212,13 @@ class House:
         layout = self._code("Clearinghouse").layout["storage_layout"]["accounts"]
         place = int(layout["entries"]["slot"]).to_bytes(32, "big")
         return int.from_bytes(keccak(place + account.to_bytes(32, "big")), "big")
+
+    def blob(self, reports: Sequence[Report]) -> bytes:
+        """Return what the sources send who are seated now."""
+        seats = range(SIGNERS)
+        return self.desk.blob(
+            reports, [i for i in seats if int(self.configurator.view("signers", i))]
+        )
 
     # ---- facts
 

@@ -555,9 +555,12 @@ def time_rises(step: Step) -> None:
         # a newcomer has none
         assert time >= step.before.signer_times.get(signer, 0)
     if step.op.name == "update":
-        seen = step.before.signer_times
-        if any(report.publish < seen[report.signer] for report in step.op.reports):
+        seen, clock = step.before.signer_times, step.before.markets[1].publish
+        if any(report.publish < max(clock, seen[report.signer]) for report in step.op.reports):
             assert step.answer == 0 and step.after.markets == step.before.markets
+        elif step.after.markets != step.before.markets:
+            held, clock = step.after.signer_times, step.after.markets[1].publish
+            assert all(each.publish <= max(clock, held[each.signer]) for each in step.op.reports)
 
 
 @invariant("D3")

@@ -54,7 +54,7 @@ def send(house: House, op: Op) -> Any:
 
 def _led(house: House, op: Op) -> tuple[bytes, ...]:
     """Return the optional last argument: signed reports."""
-    return (house.desk.blob(op.reports),) if op.reports else ()
+    return (house.blob(op.reports),) if op.reports else ()
 
 
 def _core(name: str) -> Callable[[House, Op], Any]:
@@ -144,7 +144,7 @@ def _of_owner(name: str) -> Action:
 ACTIONS = {
     "update": Action(
         lambda w, op: ledger.update(w, op.reports),
-        lambda house, op: house.markets.send(op.caller, "update", house.desk.blob(op.reports)),
+        lambda house, op: house.markets.send(op.caller, "update", house.blob(op.reports)),
     ),
     "deposit": Action(lambda w, op: ledger.deposit(w, op.caller, *op.args), _deposit),
     "withdraw": Action(

@@ -32,7 +32,7 @@ def _isolate_model(world: World, op: Op) -> None:
 
 
 def _reports(house: House, op: Op) -> bytes:
-    return house.desk.blob(op.reports)
+    return house.blob(op.reports)
 
 
 def _led(house: House, op: Op) -> tuple[bytes, ...]:

@@ -17,7 +17,7 @@ from tests.stateful.house import OWNER, House
 from tests.support.signing import source_address
 
 BP = WAD // 10_000
-# of 8 places; emptied and filled again by the same source
+# of 8 seats; emptied and filled again by the same source
 LAST_SIGNER = 3
 
 
@@ -65,9 +65,10 @@ def set_limits(world: World, market: int, day: int) -> None:
 
 
 def set_signer(world: World, index: int, seated: bool) -> None:
-    """Empty a signer's place, or fill it: a newcomer starts without a publish time."""
-    times = {key: time for key, time in world.signer_times.items() if key != index}
-    world.signer_times = {**times, index: 0} if seated else times
+    """Empty a signer's seat, or fill it; then nobody may fall behind the newest publish time."""
+    newest = max(world.signer_times.values())
+    seats = world.signer_times.keys() - {index}
+    world.signer_times = dict.fromkeys(seats | {index} if seated else seats, newest)
 
 
 def withdraw_surplus(world: World, amount: int, to: int) -> None:

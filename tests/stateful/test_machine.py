@@ -30,7 +30,7 @@ LEAST_OVERALL = 0.60
 EVENTS = """
     AccountOpened AuctionSet CapsSet Cleared CollateralMoved Committed Deposited DepositRequested
     Drawn Executed FeedParamsSet Filled Flagged FundingAccrued Funded Granted LegMoved LimitsSet
-    MarginParamsSet PoolParamsSet Posting PriceAccepted PricePending RedeemRequested Reduced
+    MarginParamsSet PoolParamsSet Posting PricePending PricesAccepted RedeemRequested Reduced
     RequestExecuted Settled SettlerPaid SignerSet SoftFactorSet SurplusWithdrawn TradeRecorded
     Transferred Used Withdrawn WrittenOff
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,15 +46,12 @@ class Desk:
     def _keys(self) -> dict[int, PrivateKey]:
         return {index: key_of(index) for index in range(SIGNERS + 2)}
 
-    @cached_property
-    def _seats(self) -> dict[int, str]:
-        return {index: f"0x{address_of(self._keys[index]):040x}" for index in range(SIGNERS)}
-
-    def blob(self, reports: Sequence[Report]) -> bytes:
-        """Return what the sources send; a report that is not valid is signed by a stranger."""
+    def blob(self, reports: Sequence[Report], seated: Iterable[int] = range(SIGNERS)) -> bytes:
+        """Return what the seated sources send; a report that is not valid a stranger signs."""
         if not reports:
             return b""
-        return wire.blob([self._signed(report) for report in reports], self._seats)
+        seats = {index: f"0x{address_of(self._keys[index]):040x}" for index in seated}
+        return wire.blob([self._signed(report) for report in reports], seats)
 
     def _signed(self, report: Report) -> wire.Signed:
         feeds = bytes(quote.feed for quote in report.quotes)

@@ -31,6 +31,7 @@ from scripts.deployment.runner import Site, run
 from tests.support import sources
 from tests.support.reports import (
     Quote,
+    Signed,
     Signer,
     blob,
     domain_separator,
@@ -208,12 +209,17 @@ class World:
             self.market(symbol).id: quote if isinstance(quote, Quote) else Quote(quote)
             for symbol, quote in prices.items()
         }
-        feeds, packed = feed_bytes(quotes), packed_quotes(quotes)
+        return self.packed(
+            [self.signed(*each, quotes) for each in zip(chosen, stamps, strict=True)]
+        )
+
+    def signed(self, signer: Signer, time: int, quotes: Mapping[int, Quote]) -> Signed:
+        """Return what one source says of some markets."""
         domain = domain_separator(31337, str(self.markets.address))
-        reports = [
-            signed_report(signer, domain, stamp, feeds, packed)
-            for signer, stamp in zip(chosen, stamps, strict=True)
-        ]
+        return signed_report(signer, domain, time, feed_bytes(quotes), packed_quotes(quotes))
+
+    def packed(self, reports: Sequence[Signed]) -> bytes:
+        """Return reports as an update takes them."""
         return blob(reports, {signer.index: signer.address for signer in self.signers})
 
     def publish(self, **prices: int | Quote) -> int:

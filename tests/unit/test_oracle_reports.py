@@ -293,33 +293,72 @@ SECONDS = st.integers(-3, 1)
             st.tuples(SECONDS, SECONDS, SECONDS, SECONDS),
             st.sampled_from([P, P + usd(1), JUMP, usd(1)]),
             st.integers(0, 2),
+            st.sampled_from([(ETH,), (ETH, BTC), (BTC, LINK)]),
+            st.booleans(),
         ),
         min_size=2,
         max_size=8,
     )
 )
 def test_40_update__any_times__no_report_that_counts_is_older_than_its_signers_last(
-    deployment: Desk, steps: list[tuple[tuple[int, ...], tuple[int, ...], int, int]]
+    deployment: Desk,
+    steps: list[tuple[tuple[int, ...], tuple[int, ...], int, int, tuple[int, ...], bool]],
 ) -> None:
+    usual = {ETH: P, BTC: usd(60_000), LINK: usd(10)}
     with anchored(deployment) as desk:
         desk.wait(10)
         newest = dict.fromkeys(range(4), 0)
-        for sources, offsets, price, wait in steps:
+        for sources, offsets, price, wait, feeds, together in steps:
             desk.wait(wait)
+            if together:
+                offsets = offsets[:1] * 4
             times = {i: desk.now + offset for i, offset in zip(sources, offsets, strict=False)}
             if max(times.values()) - min(times.values()) > 3:
                 continue
             before = desk.digest()
-            desk.send([desk.report(i, t, {ETH: Quote(price)}) for i, t in times.items()])
+            quotes = {feed: Quote(usual[feed] * price // P) for feed in feeds}
+            desk.send([desk.report(i, t, quotes) for i, t in times.items()])
             if desk.digest() != before:
                 assert all(t >= newest[i] for i, t in times.items())
                 newest |= times
 
 
-def test_40_update__prices_tell_all__the_signers_word_is_left_alone(desk: Desk) -> None:
+def test_40_update__the_clocks_price_tells_all__the_signers_word_is_left_alone(desk: Desk) -> None:
     before = desk.markets.signers()
     assert desk.offer(usd(3_001)) == 1
+    # of the same second, and no price of the clock's among them
+    assert desk.offer(usd(60_001), market=BTC) == 1
+    # refused, and still older reports change nothing
+    assert desk.send([desk.report(i, desk.now, {LINK: Quote(1)}) for i in range(3)]) == 0
     assert desk.markets.signers() == before
+    older = desk.blob(usd(10), market=LINK, publish=desk.now - 1)
+    word = desk.digest()
+    assert desk.send(older) == 0
+    assert desk.digest() == word
+
+
+def test_40_update__another_market_than_the_clock__holds_its_signers(desk: Desk) -> None:
+    assert desk.offer(usd(60_001), market=BTC) == 1
+    assert desk.signer_times() == [desk.now] * 3 + [desk.now - 15]
+    late = desk.blob(usd(3_001), publish=desk.now - 1)
+    before = desk.digest()
+    assert desk.send(late) == 0
+    assert desk.digest() == before
+
+
+@pytest.mark.parametrize(("behind", "stored"), [(0, 1), (1, 0)])
+def test_40_update__older_than_the_clock__changes_nothing_whoever_signed(
+    desk: Desk, behind: int, stored: int
+) -> None:
+    seat_all(desk)
+    desk.offer(usd(3_001), sources=(0, 1, 2))
+    times = (desk.now, desk.now, desk.now - behind)
+    quotes = {BTC: Quote(usd(60_001))}
+    reports = [desk.report(i, t, quotes) for i, t in zip((5, 6, 7), times, strict=True)]
+    before = desk.digest()
+    assert desk.send(reports) == stored
+    assert (desk.digest() == before) == (stored == 0)
+    del desk.signers[5:]
 
 
 def test_40_update__older_report_after_a_jump_waits__does_not_cancel_it(desk: Desk) -> None:
@@ -551,11 +590,27 @@ def test_set_signer__replaced__old_key_ends_new_key_counts(desk: Desk) -> None:
 
 def test_set_signer__any_list__its_hash_stands_above_the_times(desk: Desk) -> None:
     desk.offer(1)
-    times = desk.markets.signers() % 2**64
+    newest = desk.now
+    assert desk.signer_times()[3] == newest - 15
     desk.configurator.set_signer(7, desk.signers[4].address, sender=desk.owner)
     seats = [desk.seats().get(seat, "0x" + "00" * 20) for seat in range(8)]
     digest = int.from_bytes(keccak(encode(["address"] * 8, seats)), "big")
-    assert desk.markets.signers() == digest >> 64 << 64 | times
+    # and everybody is held to the newest of them
+    assert desk.markets.signers() == digest >> 64 << 64 | newest << 32
+
+
+def test_set_signer__moved_to_another_seat__does_not_go_back_there(desk: Desk) -> None:
+    nobody, mover = "0x" + "00" * 20, desk.signers[2].address
+    older = replace(desk.report(2, desk.now - 1, {BTC: Quote(usd(60_001))}), seat=5)
+    desk.send([desk.report(i, desk.now, {BTC: Quote(1)}) for i in (0, 1, 2)])  # refused
+    desk.configurator.set_signer(2, nobody, sender=desk.owner)
+    desk.configurator.set_signer(5, mover, sender=desk.owner)
+    others = [desk.report(i, desk.now, {BTC: Quote(usd(60_001))}) for i in (0, 1)]
+    before = desk.digest()
+    assert desk.send([*others, older]) == 0
+    assert desk.digest() == before
+    newer = replace(desk.report(2, desk.now, {BTC: Quote(usd(60_001))}), seat=5)
+    assert desk.send([*others, newer]) == 1
 
 
 def test_set_signer__emptied__three_of_three_remain(desk: Desk) -> None:
