@@ -180,13 +180,11 @@ def price_trusted(market: uint256, max_age: uint256) -> bool:
     """
     if market > market_state.MAX_MARKETS:
         return False
-    publish: uint256 = 0
-    flags: uint256 = 0
-    publish, flags = market_packing._price_clock(market_state.prices[market])
-    clean: bool = (
-        flags & (packing.ACTIVE | packing.PENDING | packing.UNTRUSTED) == packing.ACTIVE
-    )
-    return clean and block.timestamp <= publish + max_age
+    word: uint256 = market_state.prices[market]
+    bits: uint256 = packing.ACTIVE_BIT | packing.PENDING_BIT | packing.UNTRUSTED_BIT
+    if word & bits != packing.ACTIVE_BIT:
+        return False
+    return block.timestamp <= market_packing._publish_time(word) + max_age
 
 
 @external
@@ -196,7 +194,12 @@ def pending(market: uint256) -> (uint256, uint256, uint256):
     """
     @return pending price [ticks], its publish time, end of grace
     """
-    return market_packing._pending_fields(market_state.pendings[market])
+    word: uint256 = market_state.pendings[market]
+    return (
+        market_packing._pending_price(word),
+        market_packing._pending_since(word),
+        market_packing._grace_until(word),
+    )
 
 
 @external
@@ -227,16 +230,18 @@ def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint25
     """
     @return feed, decimals, haircut_im [WAD], haircut_mm [WAD], soft factor [1e-4]
     """
-    feed: uint256 = 0
-    decimals: uint256 = 0
-    im: uint256 = 0
-    mm: uint256 = 0
-    soft: uint256 = 0
-    feed, decimals, im, mm, soft = market_packing._collateral_fields(
-        market_state._collateral(collateral)
-    )
+    entry: uint256 = market_state._collateral(collateral)
+    # shares of at most 10 bits
     return (
-        feed, decimals, im * market_state.HAIRCUT_GRID, mm * market_state.HAIRCUT_GRID, soft
+        market_packing._collateral_feed(entry),
+        market_packing._collateral_decimals(entry),
+        unsafe_mul(
+            entry // packing.HAIRCUT_IM_AT & packing.MASK_10, market_state.HAIRCUT_GRID
+        ),
+        unsafe_mul(
+            entry // packing.HAIRCUT_MM_AT & packing.MASK_10, market_state.HAIRCUT_GRID
+        ),
+        market_packing._collateral_soft(entry),
     )
 
 

@@ -28,6 +28,13 @@ PRICE_MASK: constant(uint256) = max_value(uint256) - (2**192 - 1)
 ABSENT_AT: constant(uint256) = 2**88
 PARITY_AT: constant(uint256) = 2**255
 MASK_255: constant(uint256) = 2**255 - 1
+# of the state word: tilt, open interest and margin; tilt and open interest
+ACCRUAL_KEEPS: constant(uint256) = (2**16 - 1) * 2**144 + 2**112 - 1
+TRADED_MASK: constant(uint256) = (2**16 - 1) * 2**144 + (2**56 - 1) * 2**56
+# of the sampler word, under P_a
+VARIANCE_A_AT: constant(uint256) = 2**144
+PRICE_B_AT: constant(uint256) = 2**80
+VARIANCE_B_AT: constant(uint256) = 2**32
 # of the signers word
 DIGEST_AT: constant(uint256) = 2**64
 TOP_AT: constant(uint256) = 2**32
@@ -176,21 +183,22 @@ def _margin(word: uint256) -> uint256:
 
 @internal
 @pure
-def _state_word(
-    funding: int256,
-    rate: int256,
-    tilt: int256,
-    time: uint256,
-    open_interest: uint256,
-    margin: uint256,
-) -> uint256:
+def _accrued_word(state: uint256, funding: int256, rate: int256, time: uint256) -> uint256:
     return (
         (packing._raw(funding, packing.MASK_64) << 192)
         | (packing._raw(rate, packing.MASK_32) << 160)
-        | (packing._raw(tilt, packing.MASK_16) << 144)
         | (time << 112)
+        | (state & ACCRUAL_KEEPS)
+    )
+
+
+@internal
+@pure
+def _traded_word(state: uint256, tilt: int256, open_interest: uint256) -> uint256:
+    return (
+        (state & ~TRADED_MASK)
+        | (packing._raw(tilt, packing.MASK_16) << 144)
         | (open_interest << 56)
-        | margin
     )
 
 
@@ -290,6 +298,12 @@ def _pending_fields(word: uint256) -> (uint256, uint256, uint256):
     @return price, publish time, end of grace:  price 64 @64 | publish 32 @32 | grace 32 @0
     """
     return (word >> 64) & packing.MASK_64, (word >> 32) & packing.MASK_32, word & packing.MASK_32
+
+
+@internal
+@pure
+def _pending_price(word: uint256) -> uint256:
+    return (word >> 64) & packing.MASK_64
 
 
 @internal

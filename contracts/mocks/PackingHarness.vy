@@ -66,9 +66,10 @@ def kept_bits(v: uint256, v_slow: uint256, flags: uint256, sample_time: uint256)
 def state_word(
     signed: int256[3], time: uint256, open_interest: uint256, margin: uint256
 ) -> (uint256, int256[3], uint256[3]):
-    word: uint256 = market_packing._state_word(
-        signed[0], signed[1], signed[2], time, open_interest, margin
-    )
+    # what is to be replaced stands there before
+    word: uint256 = market_packing._accrued_word(~margin, signed[0], signed[1], time)
+    word = market_packing._with_margin(word, margin)
+    word = market_packing._traded_word(word, signed[2], open_interest)
     return (
         word,
         [

@@ -150,19 +150,19 @@ def _admitted(
     if unsafe_mul(move, RATE_PARTS) <= unsafe_mul(limit, last):
         return True
 
-    waiting: uint256 = 0
-    since: uint256 = 0
-    grace_until: uint256 = 0
-    waiting, since, grace_until = market_packing._pending_fields(market_state.pendings[market])
+    pending: uint256 = market_state.pendings[market]
     if word & packing.PENDING_BIT != 0:
         # 32 bits and 5
-        if publish < unsafe_add(since, tuning // packing.DELAY_AT & packing.MASK_5):
+        delay: uint256 = tuning // packing.DELAY_AT & packing.MASK_5
+        if publish < unsafe_add(market_packing._pending_since(pending), delay):
             return False
         # larger minus smaller of 64 bits
+        waiting: uint256 = market_packing._pending_price(pending)
         jump: uint256 = unsafe_sub(max(waiting, last), min(waiting, last))
         if (price > last) == (waiting > last) and unsafe_mul(2, move) >= jump:
             return True
 
+    grace_until: uint256 = market_packing._grace_until(pending)
     market_state.pendings[market] = market_packing._pending_word(price, publish, grace_until)
     market_state.prices[market] = word | packing.PENDING_BIT
 
@@ -196,15 +196,17 @@ def _sampled(
     market_state._accrue(market, word)
     # publish > the last publish >= the last sample
     elapsed: uint256 = unsafe_sub(publish, word & packing.MASK_32)
-    price_a: uint256 = 0
-    variance_a: uint256 = 0
-    price_b: uint256 = 0
-    variance_b: uint256 = 0
-    time_b: uint256 = 0
-    price_a, variance_a, price_b, variance_b, time_b = market_packing._sampler_fields(
-        market_state.samplers[market]
+    sampler: uint256 = market_state.samplers[market]
+    variance_a: uint256 = feed_math._variance_after(
+        sampler // market_packing.VARIANCE_A_AT & packing.MASK_48,
+        sampler // packing.P_AT,
+        price,
+        elapsed,
+        VARIANCE_TAU,
     )
-    variance_a = feed_math._variance_after(variance_a, price_a, price, elapsed, VARIANCE_TAU)
+    price_b: uint256 = sampler // market_packing.PRICE_B_AT & packing.MASK_64
+    variance_b: uint256 = sampler // market_packing.VARIANCE_B_AT & packing.MASK_48
+    time_b: uint256 = sampler & packing.MASK_32
     # the second sampler's instants are some of the first one's: time_b <= publish
     elapsed_b: uint256 = unsafe_sub(publish, time_b)
     if elapsed_b >= SAMPLE_B:

@@ -66,10 +66,13 @@ def _open_market(margin: uint256, tuning: uint256, price: uint256, variance: uin
     now: uint256 = block.timestamp
     self.market_count = market
     self._write_tuning(market, tuning)
-    self.states[market] = market_packing._state_word(0, 0, 0, now, 0, margin)
     self.samplers[market] = market_packing._sampler_word(price, variance, price, variance, now)
-    self.prices[market] = market_packing._price_word(
-        price, price, 0, 0, now, u.V_ONE, u.V_ONE, packing.ACTIVE, now
+    # seconds of 32 bits, prices of 64; margin has 56
+    self.states[market] = unsafe_mul(now, packing.TIME_AT) | margin
+    self.prices[market] = (
+        unsafe_mul(price, packing.P_AT | packing.STABLE_AT)
+        | unsafe_mul(now, packing.PUBLISH_AT | 1)
+        | (u.V_ONE * (packing.V_AT | packing.V_SLOW_AT) | packing.ACTIVE_BIT)
     )
     return market
 
@@ -80,7 +83,8 @@ def _require_listed(market: uint256):
     """
     @custom:reverts "markets: unknown market"
     """
-    if market == 0 or market > self.market_count:
+    # the word of a market that is not listed is zero, and there is none of id 0
+    if market > MAX_MARKETS or self.prices[market] == 0:
         errors._fail("markets: unknown market")
 
 
@@ -90,11 +94,7 @@ def _grace_until(market: uint256) -> uint256:
     """
     @return end of the last grace of a feed
     """
-    waiting: uint256 = 0
-    since: uint256 = 0
-    grace_until: uint256 = 0
-    waiting, since, grace_until = market_packing._pending_fields(self.pendings[market])
-    return grace_until
+    return market_packing._grace_until(self.pendings[market])
 
 
 @internal
@@ -139,14 +139,11 @@ def _accrued(price_word: uint256, state: uint256) -> uint256:
     rested: uint256 = funding_math._rested(price_word, state)
     price: uint256 = market_packing._price(price_word)
     raw: uint256 = funding_math._index(price, rested, VELOCITY, RATE_MAX)
-    return market_packing._state_word(
-        fixed_point._clamp(convert(convert(raw, bytes32), int256), -MAX_FUNDING, MAX_FUNDING),
-        funding_math._rate_now(rested, VELOCITY, RATE_MAX),
-        market_packing._tilt(state),
-        block.timestamp,
-        market_packing._open_interest(state),
-        market_packing._margin(state),
+    funding: int256 = fixed_point._clamp(
+        convert(convert(raw, bytes32), int256), -MAX_FUNDING, MAX_FUNDING
     )
+    rate: int256 = funding_math._rate_now(rested, VELOCITY, RATE_MAX)
+    return market_packing._accrued_word(state, funding, rate, block.timestamp)
 
 
 @internal
@@ -173,9 +170,7 @@ def _record_trade(market: uint256, oi_delta: int256, tilt: int256):
 
     funding: int256 = market_packing._funding(state)
     rate: int256 = market_packing._rate(state)
-    self.states[market] = market_packing._state_word(
-        funding, rate, new_tilt, block.timestamp, open_interest, market_packing._margin(state)
-    )
+    self.states[market] = market_packing._traded_word(state, new_tilt, open_interest)
 
     log IMarkets.TradeRecorded(
         market=market, open_interest=open_interest, funding=funding, rate=rate, tilt=new_tilt

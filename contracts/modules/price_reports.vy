@@ -49,7 +49,7 @@ REPORT_TYPE: constant(bytes32) = keccak256(
     "Report(uint256 publishTime,bytes32 feeds,bytes quotes)"
 )
 
-PREFIX: immutable(Bytes[34])
+DOMAIN: immutable(bytes32)
 CHAIN: immutable(uint256)
 QUORUM: immutable(uint256)
 WINDOW: immutable(uint256)
@@ -70,7 +70,7 @@ def __init__(quorum: uint256, window: uint256):
         errors._fail("oracle: quorum out of range")
     if window > MAX_WINDOW:
         errors._fail("markets: out of range")
-    PREFIX = self._prefix()
+    DOMAIN = self._domain()
     CHAIN = chain.id
     QUORUM = quorum
     WINDOW = window
@@ -155,12 +155,12 @@ def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint25
         # places in a blob and seconds, here and below
         at = unsafe_add(at, ABSENT_BYTES)
 
-    prefix: Bytes[34] = PREFIX
+    domain: bytes32 = DOMAIN
     if chain.id != CHAIN:
-        prefix = self._prefix()
+        domain = self._domain()
     # counts, seats and seconds; a seat is at most 7, an entry at most 31 s early
     size: uint256 = unsafe_mul(head // packing.FEEDS_AT & packing.MASK_8, QUOTE_BYTES)
-    feeds: uint256 = unsafe_mul(head // market_packing.FEEDS_AT, market_packing.FEEDS_FROM)
+    ids: uint256 = unsafe_mul(head // market_packing.FEEDS_AT, market_packing.FEEDS_FROM)
     newest: uint256 = head // market_packing.NEWEST_AT & packing.MASK_32
     entries: uint256 = unsafe_mul(head, market_packing.ENTRIES_FROM)
     spread: uint256 = 0
@@ -176,11 +176,11 @@ def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint25
         if early > spread:
             spread = early
         time: uint256 = unsafe_sub(newest, early)
-        quotes: bytes32 = keccak256(slice(reports, at, size))
+        body: bytes32 = keccak256(slice(reports, at, size))
         at = unsafe_add(unsafe_add(at, size), SIGNATURE_BYTES)
         vs: uint256 = extract32(reports, unsafe_sub(at, 32), output_type=uint256)
         signer: address = ecrecover(
-            keccak256(concat(prefix, keccak256(abi_encode(REPORT_TYPE, time, feeds, quotes)))),
+            keccak256(concat(x"1901", domain, keccak256(abi_encode(REPORT_TYPE, time, ids, body)))),
             unsafe_add(vs // market_packing.PARITY_AT, 27),
             extract32(reports, unsafe_sub(at, 64), output_type=uint256),
             vs & market_packing.MASK_255,
@@ -293,12 +293,10 @@ def _first_report(head: uint256, length: uint256) -> uint256:
 
 @internal
 @view
-def _prefix() -> Bytes[34]:
+def _domain() -> bytes32:
     """
-    @notice What is hashed before a report's hash, with the EIP-712 domain; after a fork of the
-            chain reports are bound to the new id.
+    @notice EIP-712 domain; after a fork of the chain reports are bound to the new id.
     """
-    domain: bytes32 = keccak256(
+    return keccak256(
         abi_encode(DOMAIN_TYPE, keccak256("Plimsoll"), keccak256("1"), chain.id, self)
     )
-    return concat(x"1901", domain)

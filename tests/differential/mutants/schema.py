@@ -67,6 +67,9 @@ def _floor(i: uint256, a: uint256, b: uint256) -> uint256:
 @view
 def _ceil(i: uint256, a: uint256, b: uint256) -> uint256:
     # a is x + b - 1: the quotient is ceil(x / b), and x = 0 mod b leaves b - 1
+    if b == 0:
+        # a median price of zero: unsafe_div says 0
+        return 0
     quotient: uint256 = a // b
     if self._on(i) and a % b != b - 1:
         quotient -= 1

@@ -124,7 +124,8 @@ def ask_median(hunt: Hunt, harness: Contract, rng: Random) -> None:
     """Ask for the median of five or six reports."""
     quotes = [Quote(5, rng.randint(10**13, 2 * 10**13), rng.randint(0, 99)) for _ in range(8)]
     count = rng.choice((4, 5, 6, 7))
-    raws = [(5 << 80 | quote.price << 16 | quote.conf) << 168 for quote in quotes]
+    # other bytes of the blob follow a quote
+    raws = [quote.price << 192 | quote.conf << 176 | rng.getrandbits(176) for quote in quotes]
     price, conf = oracle.median(quotes[:count])
-    told = 5 << 80 | price << 16 | conf
+    told = price << 192 | conf
     hunt.question(harness.evm, "median", lambda: harness.view("median", raws, count), told)
