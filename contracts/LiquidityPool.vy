@@ -53,6 +53,7 @@ exports: (
     pool_shares.execute_redeem,
     pool_shares.request,
     pool_shares.request_count,
+    pool_shares.pause_deposits,
     pool_shares.DELAY,
     pool_shares.COOLDOWN,
     pool_shares.nav,

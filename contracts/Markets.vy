@@ -131,6 +131,17 @@ def set_margin(market: uint256, margin: uint256):
 
 
 @external
+def pause(market: uint256, flags: uint256, held: uint256):
+    """
+    @notice Set flags of a listed market's price word, and its pending word, which says how long.
+    @custom:reverts "markets: not the configurator"
+    """
+    self._check_configurator()
+
+    market_state._pause(market, flags, held)
+
+
+@external
 def set_tuning(market: uint256, tuning: uint256):
     """
     @notice v follows at the next sample, v_slow ramps after it.

@@ -4,28 +4,31 @@
 """
 @title RiskConfigurator: who sets the parameters of Markets, and within which ranges
 @license AGPL-3.0-only
-@notice docs/roles.md. Ranges and grids are code here; Markets stores the packed words and takes
-        them from this contract alone. The owner is to be a timelock. Out of the way of every
-        trade and price, so that Markets stays small.
-@custom:kill no switch: a market ends by a cap of zero; feeds end by empty signer places
+@notice docs/roles.md, docs/spec/pauses.md. Ranges and grids are code here; Markets stores the
+        packed words and takes them from this contract alone. The owner is to be a timelock, which
+        loosens; the guardian can only tighten and pause, at once. Out of the way of every trade
+        and price, so that Markets stays small.
+@custom:kill no switch: a market ends by a cap of zero; feeds end by empty signer places; a pause
+        of the guardian ends by itself
 """
 
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
 from interfaces import ILiquidityPool
-from interfaces import IMarkets
 from interfaces import IRiskConfigurator
 from libs import errors
 from libs import fixed_point
 from libs import market_params
 from libs import packing
 from libs import units as u
+from modules import pauses
 
 implements: IRiskConfigurator
 
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
+initializes: pauses[ownable := ownable]
 
 exports: (
     ownable_2step.owner,
@@ -33,12 +36,19 @@ exports: (
     ownable_2step.transfer_ownership,
     ownable_2step.accept_ownership,
 )
+exports: (
+    pauses.guardian,
+    pauses.pool,
+    pauses.set_guardian,
+    pauses.set_pool,
+    pauses.pause,
+    pauses.pause_of,
+    pauses.lower_cap,
+    pauses.lower_token_caps,
+)
 
 MAX_SIGNERS: constant(uint256) = 8
 
-MARKETS: immutable(IMarkets)
-# whose forced fills must stay within the maintenance margin; none until the owner names it
-pool: public(address)
 # of price reports, in full; Markets keeps their low 128 bits, two a slot
 signers: public(address[MAX_SIGNERS])
 
@@ -53,7 +63,7 @@ def __init__(markets_: address):
         errors._fail("markets: out of range")
     ownable.__init__()
     ownable_2step.__init__()
-    MARKETS = IMarkets(markets_)
+    pauses.__init__(markets_)
 
 
 # ---- owner ---------------------------------------------------------------------------------------
@@ -73,7 +83,7 @@ def list_market(
     """
     ownable._check_owner()
 
-    if market != staticcall MARKETS.market_count() + 1:
+    if market != staticcall pauses.MARKETS.market_count() + 1:
         errors._fail("markets: wrong id")
     if price_wad < feed.min_price or price_wad > feed.max_price:
         errors._fail("markets: out of range")
@@ -91,7 +101,8 @@ def list_market(
     log IRiskConfigurator.FeedParamsSet(
         market=market, old=empty(IRiskConfigurator.FeedParams), new=feed
     )
-    extcall MARKETS.open_market(margin_word, tuning, price, variance)
+    extcall pauses.MARKETS.open_market(margin_word, tuning, price, variance)
+    pauses._hold_new(market)
 
 
 @external
@@ -107,9 +118,9 @@ def set_margin_params(market: uint256, params: IRiskConfigurator.MarginParams):
     margin: uint256 = market_params._pack_margin(params)
 
     log IRiskConfigurator.MarginParamsSet(
-        market=market, old=self._margin_params(market), new=params
+        market=market, old=pauses._margin_params(market), new=params
     )
-    extcall MARKETS.set_margin(market, margin)
+    extcall pauses.MARKETS.set_margin(market, margin)
 
 
 @external
@@ -123,18 +134,7 @@ def set_feed_params(market: uint256, params: IRiskConfigurator.FeedParams):
     tuning: uint256 = market_params._pack_feed(params)
 
     log IRiskConfigurator.FeedParamsSet(market=market, old=self._feed_params(market), new=params)
-    extcall MARKETS.set_tuning(market, tuning)
-
-
-@external
-def set_pool(pool: address):
-    """
-    @notice Name the pool whose listing assert every later change of a margin has to keep.
-    """
-    ownable._check_owner()
-
-    log IRiskConfigurator.PoolSet(old=self.pool, new=pool)
-    self.pool = pool
+    extcall pauses.MARKETS.set_tuning(market, tuning)
 
 
 @external
@@ -153,7 +153,7 @@ def set_signer(index: uint256, signer: address):
 
     log IRiskConfigurator.SignerSet(index=index, old=self.signers[index], new=signer)
     self.signers[index] = signer
-    extcall MARKETS.set_signers(self.signers)
+    extcall pauses.MARKETS.set_signers(self.signers)
 
 
 # ---- read ----------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def set_signer(index: uint256, signer: address):
 @external
 @view
 def markets() -> address:
-    return MARKETS.address
+    return pauses.MARKETS.address
 
 
 @external
@@ -171,7 +171,7 @@ def margin_params(market: uint256) -> IRiskConfigurator.MarginParams:
     """
     @custom:reverts "markets: unknown market"
     """
-    return self._margin_params(market)
+    return pauses._margin_params(market)
 
 
 @external
@@ -191,9 +191,9 @@ def _require_pool_margin(market: uint256, margin: IRiskConfigurator.MarginParams
             of the new maintenance margin.
     @custom:rounding the cost up
     """
-    if self.pool == empty(address):
+    if pauses.pool == empty(address):
         return
-    p: ILiquidityPool.PoolParams = staticcall ILiquidityPool(self.pool).params(market)
+    p: ILiquidityPool.PoolParams = staticcall ILiquidityPool(pauses.pool).params(market)
     if p.scale == 0:
         return
     cost: uint256 = fixed_point._ceil_div(p.max_skew * u.WAD, p.scale)
@@ -204,15 +204,5 @@ def _require_pool_margin(market: uint256, margin: IRiskConfigurator.MarginParams
 
 @internal
 @view
-def _margin_params(market: uint256) -> IRiskConfigurator.MarginParams:
-    price_word: uint256 = 0
-    state: uint256 = 0
-    funding: int256 = 0
-    price_word, state, funding = staticcall MARKETS.market_words(market)
-    return market_params._unpack_margin(state)
-
-
-@internal
-@view
 def _feed_params(market: uint256) -> IRiskConfigurator.FeedParams:
-    return market_params._unpack_feed(staticcall MARKETS.tuning(market))
+    return market_params._unpack_feed(staticcall pauses.MARKETS.tuning(market))

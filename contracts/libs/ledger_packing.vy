@@ -142,6 +142,39 @@ def _has_bit(word: uint256, index: uint256) -> bool:
     return (word >> index) & 1 != 0
 
 
+# ---- a pause: start 64 @64 | until 64 @0; the pool's queue: until 64 @64 | count 64 @0 --------
+
+
+@internal
+@pure
+def _pause_word(start: uint256, until: uint256) -> uint256:
+    return (start << 64) | until
+
+
+@internal
+@pure
+def _pause_fields(word: uint256) -> (uint256, uint256):
+    return word >> 64, word & packing.MASK_64
+
+
+@internal
+@pure
+def _queue_word(until: uint256, count: uint256) -> uint256:
+    return (until << 64) | count
+
+
+@internal
+@pure
+def _queue_count(word: uint256) -> uint256:
+    return word & packing.MASK_64
+
+
+@internal
+@pure
+def _queue_until(word: uint256) -> uint256:
+    return word >> 64
+
+
 # ---- pool params: scale 48 @136 | max_skew 48 @88 (USD) | spread_min 16 @72 | fee 16 @56
 #      | liquidation_fee 16 @40 | keeper_rate 16 @24 (1e-6) | lambda 16 @8 (1e-4) | mu 8 @0 (0.01)
 

@@ -295,7 +295,8 @@ def _sampler_word(
 @pure
 def _pending_fields(word: uint256) -> (uint256, uint256, uint256):
     """
-    @return price, publish time, end of grace:  price 64 @64 | publish 32 @32 | grace 32 @0
+    @return price, publish time, end of grace:  opening paused until 32 @128 | price 64 @64
+            | publish 32 @32 | grace 32 @0
     """
     return (word >> 64) & packing.MASK_64, (word >> 32) & packing.MASK_32, word & packing.MASK_32
 
@@ -320,8 +321,11 @@ def _grace_until(word: uint256) -> uint256:
 
 @internal
 @pure
-def _pending_word(price: uint256, publish: uint256, grace_until: uint256) -> uint256:
-    return (price << 64) | (publish << 32) | grace_until
+def _held_word(opening: uint256, price: uint256, publish: uint256, grace_until: uint256) -> uint256:
+    """
+    @notice All four fields of a pending word, docs/spec/words.md
+    """
+    return (opening << 128) | (price << 64) | (publish << 32) | grace_until
 
 
 # ---- Markets: feed tuning, 64 bits --------------------------------------------------------------

@@ -76,6 +76,13 @@ KEPT_FLAGS: constant(uint256) = 250 * 2**32
 PENDING_BIT: constant(uint256) = 2**32
 UNTRUSTED_BIT: constant(uint256) = 2**34
 ACTIVE_BIT: constant(uint256) = 2**35
+OPENING_BIT: constant(uint256) = 2**36
+# of a pending word: what waits, since when; the ends of a pause of openings and of a grace
+OPENING_UNTIL_AT: constant(uint256) = 2**128
+OPENING_MASK: constant(uint256) = 2**160 - 2**128
+WAITING_AT: constant(uint256) = 2**64
+SINCE_AT: constant(uint256) = 2**32
+UNTILS_MASK: constant(uint256) = OPENING_MASK + MASK_32
 JUMP_AT: constant(uint256) = 2**58
 JUMP_RATE_AT: constant(uint256) = 2**53
 DELAY_AT: constant(uint256) = 2**48
@@ -147,6 +154,7 @@ PENDING: constant(uint256) = 1
 GRACE: constant(uint256) = 2
 UNTRUSTED: constant(uint256) = 4
 ACTIVE: constant(uint256) = 8
+OPENING: constant(uint256) = 16
 
 
 # ---- signed fields ---------------------------------------------------------------------------

@@ -31,7 +31,6 @@ MAX_COLLATERAL_ID: constant(uint256) = 63
 DUST_SHARE: constant(int256) = 10_000
 
 
-
 settlement_token: public(immutable(address))
 settlement_scale: public(immutable(uint256))
 
@@ -202,13 +201,33 @@ def _take_in(account: uint256, token: address, amount: uint256, payer: address):
     # 112 bits each; the cap has 64, a unit below 2^60
     tracked: uint256 = unsafe_add(unsafe_div(listing, packing.TRACKED_AT), amount)
     most: uint256 = ledger_packing._hard_cap(listing)
-    if tracked > unsafe_mul(most, ledger_packing._token_unit(listing)):
+    full: bool = tracked > unsafe_mul(most, ledger_packing._token_unit(listing))
+    if listing & packing.TOKEN_ID_MASK == 0:
+        if full:
+            full = self._exceeds_lack(account, amount)
+        # where others have their soft cap
+        if block.timestamp < ledger_packing._soft_cap(listing):
+            full = True
+    if full:
         errors._fail("custody: hard cap")
 
     self._save_tracked(token, listing, tracked)
     self._credit(account, amount, listing, payer)
 
     log IClearinghouse.Deposited(account=account, token=token, payer=payer, amount=amount)
+
+
+@internal
+@view
+def _exceeds_lack(account: uint256, amount: uint256) -> bool:
+    """
+    @notice Above its hard cap the settlement token still comes in where an account lacks it, as
+            much as takes it to IM: nobody is to be liquidated because he may not cure.
+    """
+    health: IMarkets.Health = ledger._health(account, accounts.words[account])
+    # Markets answers with less than 200 bits; amounts are below 2^112, the scale below 2^41
+    lack: int256 = unsafe_sub(convert(health.im, int256), health.equity)
+    return lack < convert(unsafe_mul(amount, settlement_scale), int256)
 
 
 @internal

@@ -206,7 +206,7 @@ def _size_code(case: Case, after: int256, growth: int256) -> uint256:
         if age > AGE_MM or flags & packing.PENDING != 0:
             return NOT_TRUSTED
         return TOO_SMALL if value != 0 and value < DUST else FILLS
-    if age > AGE_OPEN or flags & (packing.PENDING | packing.UNTRUSTED) != 0:
+    if age > AGE_OPEN or flags & (packing.PENDING | packing.UNTRUSTED | packing.OPENING) != 0:
         return NOT_TRUSTED
     least: uint256 = MIN_LEG
     if ledger_packing._has_bit(SMALL_MARKETS, case.market):

@@ -26,6 +26,8 @@ SAMPLE_A: constant(uint256) = 300
 SAMPLE_B: constant(uint256) = 3_600
 # how long after its end a grace stays on the books [s]
 GRACE_TAIL: constant(uint256) = 300
+# flags that an accepted price takes away once their time is over
+LASTING: constant(uint256) = packing.GRACE_BIT | packing.OPENING_BIT
 MAX_GAP: constant(uint256) = 255
 # the answer for a price that was refused or has to wait: no price word
 DOUBT: constant(uint256) = 1
@@ -106,7 +108,7 @@ def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
         kept |= packing.UNTRUSTED_BIT
     dt: uint256 = unsafe_sub(publish, last)
     gap: uint256 = dt
-    if dt > AGE_MM or kept & packing.GRACE_BIT != 0:
+    if dt > AGE_MM or kept & LASTING != 0:
         kept = self._graced(market, kept, dt)
         gap = min(dt, MAX_GAP)
     stable: uint256 = feed_math._stable_after(word, price, dt, tuning)
@@ -162,8 +164,11 @@ def _admitted(
         if (price > last) == (waiting > last) and unsafe_mul(2, move) >= jump:
             return True
 
-    grace_until: uint256 = market_packing._grace_until(pending)
-    market_state.pendings[market] = market_packing._pending_word(price, publish, grace_until)
+    # 64 bits and 32
+    market_state.pendings[market] = (
+        pending & packing.UNTILS_MASK
+        | unsafe_mul(price, packing.WAITING_AT) | unsafe_mul(publish, packing.SINCE_AT)
+    )
     market_state.prices[market] = word | packing.PENDING_BIT
 
     log IMarkets.PricePending(market=market, price=price, publish_time=publish)
@@ -173,15 +178,22 @@ def _admitted(
 @internal
 def _graced(market: uint256, kept: uint256, dt: uint256) -> uint256:
     """
-    @notice After an outage liquidations wait for as long as it lasted, at most GRACE_MAX.
-    @return the kept fields with the flag of it
+    @notice After an outage liquidations wait for as long as it lasted, at most GRACE_MAX, and no
+            shorter than they wait already. A pause of openings whose time is over ends.
+    @return the kept fields with the flags of both
     """
+    # no divisor is 0
+    held: uint256 = market_state.pendings[market]
+    if block.timestamp >= unsafe_div(held, packing.OPENING_UNTIL_AT):
+        kept &= ~packing.OPENING_BIT
+    until: uint256 = held & packing.MASK_32
     if dt > AGE_MM:
-        until: uint256 = block.timestamp + min(dt, GRACE_MAX)
-        market_state.pendings[market] = market_packing._pending_word(0, 0, until)
+        # times and an hour: 33 bits
+        until = max(until, unsafe_add(block.timestamp, min(dt, GRACE_MAX)))
+        market_state.pendings[market] = held & packing.OPENING_MASK | until
         return kept | packing.GRACE_BIT
-    if block.timestamp > market_state._grace_until(market) + GRACE_TAIL:
-        return kept & ~packing.GRACE_BIT
+    if block.timestamp > unsafe_add(until, GRACE_TAIL):
+        kept &= ~packing.GRACE_BIT
     return kept
 
 

@@ -89,12 +89,9 @@ def _require_listed(market: uint256):
 
 
 @internal
-@view
-def _grace_until(market: uint256) -> uint256:
-    """
-    @return end of the last grace of a feed
-    """
-    return market_packing._grace_until(self.pendings[market])
+def _pause(market: uint256, flags: uint256, held: uint256):
+    self.pendings[market] = held
+    self.prices[market] |= flags
 
 
 @internal

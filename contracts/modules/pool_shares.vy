@@ -45,7 +45,8 @@ _WAITING: immutable(uint256)
 DELAY: public(immutable(uint256))
 COOLDOWN: public(immutable(uint256))
 
-request_count: public(uint256)
+# how many requests there were, and until when no deposit may be asked for
+_queue: uint256
 _requests: HashMap[uint256, uint256]
 _amounts: HashMap[uint256, uint256]
 
@@ -71,12 +72,14 @@ def request_deposit(assets: uint256, receiver: address) -> uint256:
     @param assets [token atoms]
     @return request id
     @custom:reverts "pool: zero amount", "pool: bad receiver", "pool: approve failed",
-            "custody: …" when the token moves another amount
+            "pool: deposits paused", "custody: …" when the token moves another amount
     """
     if assets == 0:
         errors._fail("pool: zero amount")
     if receiver == empty(address) or receiver == self:
         errors._fail("pool: bad receiver")
+    if block.timestamp < ledger_packing._queue_until(self._queue):
+        errors._fail("pool: deposits paused")
 
     request_id: uint256 = self._enqueue(receiver, assets, 0)
 
@@ -112,6 +115,19 @@ def request_redeem(shares: uint256) -> uint256:
         request_id=request_id, owner=msg.sender, shares=shares, time=block.timestamp
     )
     return request_id
+
+
+@external
+def pause_deposits(until: uint256):
+    """
+    @notice Take no new requests to deposit until a time; what was asked for is served. Only the
+            RiskConfigurator, for the guardian, who is held to 7 days there.
+    @param until [unix s]
+    @custom:reverts "pool: not the configurator"
+    """
+    if msg.sender != staticcall pool_quotes.MARKETS.configurator():
+        errors._fail("pool: not the configurator")
+    self._queue = ledger_packing._queue_word(until, ledger_packing._queue_count(self._queue))
 
 
 @external
@@ -213,6 +229,12 @@ def request(request_id: uint256) -> (address, uint256, uint256, bool):
 
 @external
 @view
+def request_count() -> uint256:
+    return ledger_packing._queue_count(self._queue)
+
+
+@external
+@view
 def nav() -> uint256:
     """
     @notice What the shares are worth together, without the skew premium.
@@ -282,8 +304,10 @@ def previewRedeem(shares: uint256) -> uint256:
 
 @internal
 def _enqueue(owner: address, amount: uint256, redeem: uint256) -> uint256:
-    request_id: uint256 = self.request_count + 1
-    self.request_count = request_id
+    # the count stands below the time
+    queue: uint256 = self._queue + 1
+    self._queue = queue
+    request_id: uint256 = ledger_packing._queue_count(queue)
     self._requests[request_id] = ledger_packing._request(owner, block.timestamp, redeem)
     self._amounts[request_id] = amount
     return request_id

@@ -197,7 +197,7 @@ def _require_market(ask: IVenue.Ask, venue: uint256, opens: bool) -> (int256, in
         if ask.reduce_only:
             errors._fail("trading: reduce only")
         max_age = AGE_OPEN
-        distrust |= packing.UNTRUSTED
+        distrust |= packing.UNTRUSTED | packing.OPENING
         smallest = MIN_LEG
         if ledger_packing._has_bit(venue, market):
             smallest = MIN_LEG_SMALL

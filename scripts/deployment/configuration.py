@@ -18,6 +18,7 @@ SMALL_LEG = 500 * 10**18
 ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
 ROLE_ACT = 4
+ROLE_GUARD = 8
 # docs/spec/words.md: account flags of an account word
 HOUSE_BIT = 4 << 48
 OWNED = ("RiskConfigurator", "Clearinghouse", "InsuranceFund", "LiquidityPool")
@@ -47,6 +48,8 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield _hand("Orders", ROLE_TRADE)
     yield _hand("Liquidator", ROLE_LIQUIDATE)
     yield _hand("Operators", ROLE_ACT)
+    yield _hand("RiskConfigurator", ROLE_GUARD)
+    yield _guardian()
     yield from _insurance(parameters)
     yield _liquidator()
     # last: from then on the deployer may be owner no longer
@@ -121,11 +124,12 @@ def _collateral(token: TokenParams) -> Step:
 
 
 def _caps(token: TokenParams) -> Step:
-    # the settlement token has no haircut and so no soft cap
+    # the settlement token has no haircut and so no soft cap: there stands how long it is paused
     soft = token.soft_cap if token.id else 0
 
     def done(site: Site) -> bool:
-        return tuple(_token_info(site, token)[3:5]) == (token.hard_cap, soft)
+        hard_cap, found = _token_info(site, token)[3:5]
+        return hard_cap == token.hard_cap and (token.id == 0 or found == soft)
 
     def run(site: Site) -> None:
         address = site.record.token(token.symbol)
@@ -185,6 +189,22 @@ def _named_pool() -> Step:
         site.send(site.contract("RiskConfigurator"), "set_pool", pool)
 
     return Step("pool of the RiskConfigurator", done, run)
+
+
+def _guardian() -> Step:
+    """Return the step that names who may pause and tighten."""
+
+    def wanted(site: Site) -> str:
+        return to_checksum_address(site.resolve(site.parameters.guardian))
+
+    def done(site: Site) -> bool:
+        named = str(site.contract("RiskConfigurator").read("guardian"))
+        return to_checksum_address(named) == wanted(site)
+
+    def run(site: Site) -> None:
+        site.send(site.contract("RiskConfigurator"), "set_guardian", wanted(site))
+
+    return Step("guardian", done, run)
 
 
 def _insurance(parameters: Parameters) -> Iterator[Step]:

@@ -112,6 +112,7 @@ class Parameters:
     network: str
     chain_id: int
     owner: str
+    guardian: str
     treasury: str
     quorum: int
     signers: tuple[str, ...]

@@ -39,7 +39,10 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "insurance": ("market_limit", "day_limit"),
     "settlement": ("symbol", "decimals", "hard_cap"),
 }
-SINGLE = ("chain_id", "owner", "treasury", "tokens", "prices", "classes", "markets", "collaterals")
+SINGLE = (
+    *("chain_id", "owner", "guardian", "treasury", "tokens", "prices"),
+    *("classes", "markets", "collaterals"),
+)
 MARKET = ("id", "class", "min_price", "max_price", "min_leg", "margin", "feed", "pool")
 COLLATERAL = ("id", "feed", "decimals", "haircut_im", "haircut_mm", "hard_cap", "soft_cap")
 MARGIN = tuple(entry.name for entry in fields(MarginParams))
@@ -99,12 +102,13 @@ def build(network: str, node: Node) -> Parameters:
     markets = _markets(node)
     tokens = node.get("tokens") or {}
     chain_id = q.whole(node.get("chain_id"), "chain_id")
-    # elsewhere whoever owns the contracts and earns the fees is to be named
+    # elsewhere whoever owns the contracts, guards them and earns the fees is to be named
     who = DEPLOYER if chain_id in TEST_CHAINS else ""
     return Parameters(
         network=network,
         chain_id=chain_id,
         owner=str(node.get("owner", who)),
+        guardian=str(node.get("guardian", who)),
         treasury=str(node.get("treasury", who)),
         quorum=q.whole(_section(node, "signers").get("quorum"), "signers.quorum"),
         signers=tuple(map(str, _section(node, "signers").get("addresses") or ())),

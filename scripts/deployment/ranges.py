@@ -92,7 +92,8 @@ def _distinct(ids: list[int], what: str, last: int) -> None:
 
 
 def _addresses(parameters: Parameters) -> None:
-    for where, who in (("owner", parameters.owner), ("treasury", parameters.treasury)):
+    for where in ("owner", "guardian", "treasury"):
+        who = getattr(parameters, where)
         _need(who != "", f"{where}: is missing; give an address")
         if who != DEPLOYER:
             _address(who, where)

@@ -37,6 +37,7 @@ OWNER, PENDING, TRADER, HOLDER, SPENDER, BUYER = (
 )
 ORDERS, LIQUIDATOR, CORE, CONFIGURATOR = ("orders", "liquidator", "clearinghouse", "configurator")
 OPERATORS = "operators"
+GUARDIAN = "guardian"
 ANYONE = "anyone"
 
 FIXED = "an immutable: it never changes"
@@ -46,6 +47,7 @@ PRICES = "Markets calls nobody, so nothing of it is ever half written"
 OTHERS = "its own contract is idle then, and it reads nothing of the core"
 
 NOT_OWNER = "ownable: caller is not the owner"
+NOT_GUARDIAN = "guardian: not the guardian"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ CLEARINGHOUSE = {
     "list_collateral": owned(
         lambda s: (s.new_token, 1, WAD * 15 // 100, WAD // 10, 1_000, 1_000), mid=SHUT
     ),
-    "set_caps": owned(lambda s: (s.weth, 1_000, 500), mid=SHUT),
+    "set_caps": Entry(
+        lambda s: (s.weth, 1_000, 500), OWNER, NOT_OWNER, mid=SHUT, also=(CONFIGURATOR,)
+    ),
     "set_hand": owned(lambda s: (s.stranger, 1), mid=SHUT),
     "set_venue": owned(lambda s: (s.pool, True, True, 0), mid=SHUT),
     "account_at": Entry(lambda s: (0,)),
@@ -179,6 +183,9 @@ LIQUIDATOR_TABLE = {
 LIQUIDITY_POOL = {
     **OWNABLE,
     "set_params": owned(lambda s: (1, s.world.liquidity_pool.params(1))),
+    "pause_deposits": Entry(
+        lambda s: (FAR >> 200,), CONFIGURATOR, "pool: not the configurator", mid=ACCESS
+    ),
     "request_deposit": Entry(lambda s: (100 * USDC, s.actor.address)),
     "request_redeem": Entry(
         lambda s: (s.shares // 10,),
@@ -242,6 +249,7 @@ MARKETS = {
     "set_margin": Entry(lambda s: (1, s.margin), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "set_tuning": Entry(lambda s: (1, s.tuning), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "set_signers": Entry(lambda s: ([s.stranger] * 8,), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
+    "pause": Entry(lambda s: (1, 2**36, 0), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "check": Entry(lambda s: s.words, lock=PRICES, mid=PRICES),
     "market_words": Entry(lambda s: (1,), lock=PRICES, mid=PRICES),
     "price_trusted": Entry(lambda s: (1, 15), lock=PRICES, mid=PRICES),
@@ -330,11 +338,18 @@ RISK_CONFIGURATOR = {
     "set_margin_params": owned(lambda s: (1, s.configurator.margin_params(1))),
     "set_feed_params": owned(lambda s: (1, s.configurator.feed_params(1))),
     "set_pool": owned(lambda s: (s.pool,)),
+    "set_guardian": owned(lambda s: (s.stranger,)),
+    "pause": Entry(lambda s: (1, 2, 60), GUARDIAN, NOT_GUARDIAN, mid=ACCESS, also=(OWNER,)),
+    "lower_cap": Entry(lambda s: (1, 0), GUARDIAN, NOT_GUARDIAN, mid=ACCESS, also=(OWNER,)),
+    "lower_token_caps": Entry(
+        lambda s: (s.weth, 0, 0), GUARDIAN, NOT_GUARDIAN, mid=ACCESS, also=(OWNER,)
+    ),
+    "pause_of": Entry(lambda s: (1, 1), mid=OTHERS),
     "set_signer": owned(lambda s: (7, s.stranger)),
     "margin_params": Entry(lambda s: (1,), mid=OTHERS),
     "feed_params": Entry(lambda s: (1,), mid=OTHERS),
     "signers": Entry(lambda s: (0,), mid=OTHERS),
-    **getters("markets pool", mid=OTHERS),
+    **getters("guardian markets pool", mid=OTHERS),
 }
 
 TABLES: dict[str, dict[str, Entry]] = {

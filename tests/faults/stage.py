@@ -156,6 +156,7 @@ def _build(env: Any) -> Stage:
     for role in ("stranger", "keeper", "buyer"):
         _give_usdc(world, roles[role])
     actor.act(pool, "approve", roles["spender"], WAD)
+    world.risk_configurator.set_guardian(roles["guardian"], sender=roles["owner"])
     for name in ("Clearinghouse", "InsuranceFund", "LiquidityPool", "RiskConfigurator"):
         owned = world.contracts[name]
         owned.transfer_ownership(roles["pending owner"], sender=roles["owner"])
@@ -192,6 +193,7 @@ def _roles(world: World, actor: Actor) -> dict[str, str]:
     return {
         "owner": world.role("owner"),
         "pending owner": world.role("pending owner"),
+        "guardian": world.role("guardian"),
         "account owner": actor.address,
         "share holder": actor.address,
         "spender": world.role("spender"),
@@ -272,6 +274,12 @@ def digest(stage: Stage) -> tuple[Any, ...]:
         [world.operators.granted(stage.account, role) for role in stage.roles.values()],
         [world.liquidator.clock(account) for account in accounts],
         [[token.balanceOf(holder) for holder in holders] for token in tokens],
+        world.risk_configurator.guardian(),
+        [
+            world.risk_configurator.pause_of(action, market)
+            for action in (1, 2, 4, 8)
+            for market in range(5)
+        ],
         [
             (world.contracts[name].owner(), world.contracts[name].pending_owner())
             for name in ("Clearinghouse", "InsuranceFund", "LiquidityPool", "RiskConfigurator")

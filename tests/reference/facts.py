@@ -84,6 +84,7 @@ class Market:
     pending_price: int = 0
     pending_publish: int = 0
     grace_until: int = 0
+    opening_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

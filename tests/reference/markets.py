@@ -13,6 +13,7 @@ from tests.reference.units import (
     GRACE_MAX,
     HOUR,
     MAX_SIZE,
+    OPENING,
     PENDING,
     PENDING_LIFE,
     RATE_MAX,
@@ -159,8 +160,11 @@ def accept(m: Market, price: int, conf: int, publish: int, now: int) -> Market:
     flags = m.flags & ~(PENDING | UNTRUSTED)
     if conf * WAD > m.feed.conf_cap * CONF_ONE:
         flags |= UNTRUSTED
+    if now >= m.opening_until:
+        flags &= ~OPENING
     if dt > AGE_MM:
-        grace_until = now + min(dt, GRACE_MAX)
+        # a pause may hold liquidations up for longer than this outage
+        grace_until = max(m.grace_until, now + min(dt, GRACE_MAX))
         return replace(
             moved,
             flags=flags | GRACE,

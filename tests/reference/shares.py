@@ -44,6 +44,7 @@ def request_deposit(world: World, caller: int, assets: int, receiver: int) -> in
     contract = owner_of(world.setup.pool_account)
     require(assets > 0, "pool: zero amount")
     require(receiver not in (0, contract), "pool: bad receiver")
+    require(world.now >= world.pool_paused_until, "pool: deposits paused")
     request_id = _enqueue(world, Request(receiver, assets, 0, world.now))
     ledger.move_wallet(world, caller, SETTLEMENT, -assets)
     ledger.move_wallet(world, contract, SETTLEMENT, assets)

@@ -91,6 +91,11 @@ class World:
     # by account and operator: scope, expiry, uses left; nonces of permits that are spent, by owner
     grants: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     nonces: dict[tuple[int, int], bool] = field(default_factory=dict)
+    # begin and end of the last pause of an action, and of a market or 0 (reference/pauses.py)
+    pauses: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    owner: int = 0
+    guardian: int = 0
+    pool_paused_until: int = 0
     # health checks by account, good as long as every fact is the same object; worlds share it
     checked: dict[int, tuple[tuple[object, ...], Health]] = field(default_factory=dict)
 
@@ -210,6 +215,14 @@ def track(world: World, token: int, change: int) -> None:
     if token != SETTLEMENT:
         soft = soft_factor(facts)
         world.collaterals[token] = replace(world.collaterals[token], soft=soft)
+
+
+def cap(world: World, token: int, hard: int, soft: int) -> None:
+    """Change what may be deposited of a token and what of it counts in full [whole tokens]."""
+    facts = replace(world.tokens[token], hard_cap=hard, soft_cap=soft)
+    world.tokens[token] = facts
+    if token != SETTLEMENT:
+        world.collaterals[token] = replace(world.collaterals[token], soft=soft_factor(facts))
 
 
 def soft_factor(token: Token) -> int:

@@ -58,6 +58,7 @@ PENDING = 1
 GRACE = 2
 UNTRUSTED = 4
 ACTIVE = 8
+OPENING = 16
 
 # health status
 LEG_INVALID = 1

@@ -149,8 +149,13 @@ def sampler_word(m: Market) -> int:
 
 
 def pending_word(m: Market) -> int:
-    """Return the word of an unconfirmed jump and of the end of grace."""
-    return put(m.pending_price, 64, 64) | put(m.pending_publish, 32, 32) | put(m.grace_until, 32, 0)
+    """Return the word of an unconfirmed jump and of the ends of grace and of a pause."""
+    return (
+        put(m.opening_until, 32, 128)
+        | put(m.pending_price, 64, 64)
+        | put(m.pending_publish, 32, 32)
+        | put(m.grace_until, 32, 0)
+    )
 
 
 def collateral_bits(c: Collateral) -> int:

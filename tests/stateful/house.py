@@ -27,6 +27,7 @@ from tests.stateful.evm import CHAIN_ID, Contract, Evm, created, deploy
 from tests.support.signing import SIGNERS, Desk, source_address
 
 OWNER = 0xA11
+GUARDIAN = 0xA13
 TREASURY = 0xA12
 TRADERS = tuple(range(0xB01, 0xB0B))
 PROVIDERS = tuple(range(0xC01, 0xC04))
@@ -40,6 +41,7 @@ UNLIMITED = 2**256 - 1
 ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
 ROLE_ACT = 4
+ROLE_GUARD = 8
 PURSE = 10**9  # whole tokens of each kind that every actor starts with
 
 TIMING = (
@@ -190,6 +192,8 @@ class House:
         self.clearinghouse.send(OWNER, "set_hand", self.orders.address, ROLE_TRADE)
         self.clearinghouse.send(OWNER, "set_hand", self.liquidator.address, ROLE_LIQUIDATE)
         self.clearinghouse.send(OWNER, "set_hand", self.operators.address, ROLE_ACT)
+        self.clearinghouse.send(OWNER, "set_hand", self.configurator.address, ROLE_GUARD)
+        self.configurator.send(OWNER, "set_guardian", GUARDIAN)
         self.fund.send(OWNER, "set_liquidator", self.liquidator.address)
 
     def _numbered(self) -> list[tuple[int, MarketTerms]]:
@@ -243,6 +247,7 @@ class House:
     def world(self) -> World:
         """Return the reference's state of this deployment before its first action."""
         world = World(self.setup, now=self.evm.time, block=self.evm.block)
+        world.owner, world.guardian = OWNER, GUARDIAN
         world.tokens[0] = Token(0, self.terms.settlement_decimals, 0, self.terms.settlement_cap, 0)
         for key, c in enumerate(self.terms.collaterals, start=1):
             world.tokens[key] = Token(key, c.decimals, 0, c.hard_cap, c.soft_cap)

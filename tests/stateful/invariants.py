@@ -36,6 +36,7 @@ from tests.reference.units import (
 )
 from tests.reference.words import instrument_of, market_of
 from tests.stateful import invariants_accounts as several
+from tests.stateful import pausing
 from tests.stateful.powers import MODELS as OWNER_ACTIONS
 from tests.stateful.step import LIQUIDATIONS, Step, premium, share_price
 
@@ -670,6 +671,9 @@ def share_value(step: Step) -> None:
 
 
 # ---- F: whole system -----------------------------------------------------------------------------
+
+invariant("F2")(pausing.never_trapped)
+invariant("F3")(pausing.only_tightens)
 
 
 @invariant("F4")

@@ -9,8 +9,9 @@ from typing import Any
 
 from tests.reference import words
 from tests.reference.facts import Account
+from tests.reference.pauses import STOP_DEPOSITS, STOP_LIQUIDATION, STOP_OPENING
 from tests.reference.state import SETTLEMENT, World
-from tests.reference.units import PENDING, UNTRUSTED
+from tests.reference.units import GRACE, OPENING, PENDING, UNTRUSTED
 from tests.reference.words import price_word
 
 Arguments = Mapping[str, Any]
@@ -153,6 +154,13 @@ class Mirror:
 
     def _on_PriceRefused(self, e: Arguments) -> None:
         self.prices[e["market"]] |= UNTRUSTED << 32
+
+    def _on_Paused(self, e: Arguments) -> None:
+        # pool deposits are no flag of a market
+        flag = {STOP_OPENING: OPENING, STOP_LIQUIDATION: GRACE, STOP_DEPOSITS: GRACE}
+        markets = [e["market"]] if e["market"] else list(self.prices)
+        for market in markets:
+            self.prices[market] |= flag.get(e["action"], 0) << 32
 
     def _on_FundingAccrued(self, e: Arguments) -> None:
         _, _, tilt, interest = self.trades[e["market"]]

@@ -11,7 +11,7 @@ from tests.reference import insurance, ledger
 from tests.reference.facts import FeedParams, MarginParams, PoolParams
 from tests.reference.fixed import ceil_div
 from tests.reference.refused import require
-from tests.reference.state import SETTLEMENT, World, owner_of, soft_factor
+from tests.reference.state import SETTLEMENT, World, cap, owner_of
 from tests.reference.units import TICK_WAD, WAD
 from tests.stateful.house import OWNER, House
 from tests.support.signing import source_address
@@ -53,10 +53,7 @@ def set_pool(world: World, market: int, params: PoolParams) -> None:
 
 def set_caps(world: World, token: int, hard: int, soft: int) -> None:
     """Change what may be deposited of a token and what of it counts in full [whole tokens]."""
-    facts = replace(world.tokens[token], hard_cap=hard, soft_cap=soft)
-    world.tokens[token] = facts
-    if token != SETTLEMENT:
-        world.collaterals[token] = replace(world.collaterals[token], soft=soft_factor(facts))
+    cap(world, token, hard, soft if token != SETTLEMENT else 0)
 
 
 def set_limits(world: World, market: int, day: int) -> None:

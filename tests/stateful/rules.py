@@ -24,7 +24,7 @@ from tests.reference.units import (
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
-from tests.stateful import powers
+from tests.stateful import pausing, powers
 from tests.stateful.coalition import Coalition
 from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS, TRADERS
 from tests.stateful.ops import Op
@@ -60,6 +60,7 @@ RULES = {
     "fund": 1,
     "share": 1,
     "owner": 2,
+    "guard": 0.7,
     "replay": 2,
     "closed": 0.8,
     "sink": 0.7,
@@ -637,6 +638,11 @@ class Actors(AccountRules, Refusals):
         """Change a parameter."""
         name, args = powers.choose(self.rng, self.world)
         return self._op(name, OWNER, *args)
+
+    def guard(self) -> Op:
+        """Pause something, end a pause, or lower a cap."""
+        name, caller, args = pausing.choose(self.rng, self.world)
+        return self._op(name, caller, *args)
 
     def sink(self) -> Op:
         """Begin the story of an account that goes under water."""
