@@ -144,10 +144,11 @@ def sampler_word(fields: uint256[5]) -> (uint256, uint256[5]):
 
 @external
 @pure
-def pending_word(fields: uint256[3]) -> (uint256, uint256[3]):
-    word: uint256 = market_packing._pending_word(fields[0], fields[1], fields[2])
-    result: uint256[3] = empty(uint256[3])
-    result[0], result[1], result[2] = market_packing._pending_fields(word)
+def pending_word(fields: uint256[4]) -> (uint256, uint256[4]):
+    word: uint256 = market_packing._held_word(fields[0], fields[1], fields[2], fields[3])
+    result: uint256[4] = empty(uint256[4])
+    result[0] = word // packing.OPENING_UNTIL_AT
+    result[1], result[2], result[3] = market_packing._pending_fields(word)
     return word, result
 
 

@@ -18,6 +18,7 @@ from keepers.domain import orders
 from keepers.domain.backoff import Backoff
 from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE
 from keepers.domain.orders import Fate, Order, fate, led, ranked
+from keepers.domain.pauses import when
 from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
 from keepers.errors import Reverted
 from keepers.settings import ExecuteSettings, usd
@@ -28,6 +29,7 @@ from keepers.web.seats import follow_seats, load_seats
 
 log = structlog.get_logger()
 
+NOT_TRUSTED = "trading: price not trusted"
 HISTORY = 50_000  # blocks: an order lives for a day at most
 
 
@@ -175,14 +177,23 @@ class Execute(Bot):
         )
         for (order, draft), answer in zip(drafts, answers, strict=True):
             if isinstance(answer, Exception):
-                reason = answer.reason if isinstance(answer, Reverted) else "node"
-                self.runtime.metrics.refused.labels(reason).inc()
-                log.info("refused", what=draft.key, why=reason)
+                self._refused(order, draft.key, answer)
                 continue
             flight = await self.runtime.sender.send(draft)
             self.runtime.acknowledged(seen, flight)
             self.flights.append((flight, order.id))
             log.info("sent", what=draft.key, tx=flight.versions[0].hash)
+
+    def _refused(self, order: Order, what: str, answer: Exception) -> None:
+        """Say why an order is not filled; a pause is no fault, and ends by itself."""
+        reason = answer.reason if isinstance(answer, Reverted) else "node"
+        market = self.mirror.markets[order.market]
+        paused = self.mirror.now < market.opening_until and reason == NOT_TRUSTED
+        self.runtime.metrics.refused.labels("paused" if paused else reason).inc()
+        if paused:
+            log.info("opening is paused", what=what, until=when(market.opening_until))
+        else:
+            log.info("refused", what=what, why=reason)
 
     def _learn(self) -> None:
         """Back off from orders that another executor was faster with."""

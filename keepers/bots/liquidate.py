@@ -22,7 +22,8 @@ from keepers.chain.unwinding import Unwinder
 from keepers.domain.backoff import Backoff
 from keepers.domain.caution import Caution
 from keepers.domain.liquidation import Action, Limits, Take, decide, within_capacity
-from keepers.domain.margin import Snapshot
+from keepers.domain.margin import STATUS_GRACE, Snapshot
+from keepers.domain.pauses import when
 from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
 from keepers.domain.words import account_id
@@ -67,6 +68,7 @@ class Liquidate(Bot):
         self.dashes: set[int] = set()  # accounts with a transaction sent on the mirror's word
         self.block = Block()
         self.reload = False
+        self.waiting = 0  # until when, as said last
         self.new_price = False
         self.flights: list[tuple[Flight, int]] = []
         self._liquidator = runtime.deployment.address("Liquidator").lower()
@@ -194,6 +196,7 @@ class Liquidate(Bot):
         found = self.mirror.book.scan(at)
         self.runtime.metrics.scan_ms.observe((time.perf_counter() - started) * 1_000)
         self.runtime.metrics.unhealthy.set(len(found))
+        self._say_waiting(found)
         number = self._number
         in_flight = {account for flight, account in self.flights if flight.included is None}
         usable = [
@@ -205,6 +208,14 @@ class Liquidate(Bot):
             and self.backoff.allows(each.account.id, number)
         ]
         return usable[: self.settings.batch]
+
+    def _say_waiting(self, found: list[Candidate]) -> None:
+        """Say once until when liquidations wait, after an outage or in a pause."""
+        shut = [each.health for each in found if each.health.status & STATUS_GRACE]
+        until = max((each.resume for each in shut), default=0)
+        if until > self.waiting:
+            log.info("liquidations wait", accounts=len(shut), until=when(until))
+        self.waiting = until
 
     async def _passing(self, actions: list[Action]) -> list[Action]:
         """Return the actions that a simulation lets pass."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from keepers.chain import (
     account_plans,
+    guardian_plans,
     money_plans,
     operator_plans,
     order_plans,
@@ -17,6 +18,7 @@ from keepers.chain import (
     takeover_plans,
 )
 from keepers.chain.desk import INDEX_BITS, Desk, View
+from keepers.chain.guardian_plans import Watch
 from keepers.chain.plans import Plan
 from keepers.chain.pool_plans import Holding
 from keepers.domain import amounts, grants
@@ -266,6 +268,30 @@ class Actions:
     async def lp_status(self) -> Holding:
         """Return the wallet's shares, what they are worth, and its open requests."""
         return await pool_plans.status(self.desk)
+
+    # ---- the guardian
+
+    async def pause(self, action: int, markets: Iterable[str], duration: int) -> Plan:
+        """Plan to pause an action, of these markets or of all, for seconds; 0 ends it."""
+        ids = [self.desk.deployment.market(each) for each in markets]
+        return await guardian_plans.pause(self.desk, action, ids, duration)
+
+    async def tighten(self, market: str, cap: int) -> Plan:
+        """Plan to lower a market's cap of open interest [USD WAD]."""
+        id_ = self.desk.deployment.market(market)
+        return await guardian_plans.tighten(self.desk, id_, cap)
+
+    async def cap(self, token: str, hard: int, soft: int) -> Plan:
+        """Plan to lower the caps of a collateral [whole tokens]."""
+        return await guardian_plans.cap(self.desk, token, hard, soft)
+
+    async def watch(self) -> Watch:
+        """Return who stands guard, and the last pause of every scope."""
+        return await guardian_plans.status(self.desk)
+
+    def said(self, found: Watch) -> list[str]:
+        """Return what is paused, a sentence each."""
+        return [guardian_plans.sentence(self.desk.deployment, each) for each in found.running()]
 
     # ---- keepers by hand
 

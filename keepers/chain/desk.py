@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keepers.chain.abi import interface
@@ -32,6 +32,7 @@ class View:
     at: Snapshot
     accounts: Mapping[int, Account]
     pot: int  # WAD
+    opening: Mapping[int, int] = field(default_factory=dict)  # paused until, by market
 
     def health(self, id_: int) -> Health:
         """Return the health of an account that was read."""
@@ -94,15 +95,18 @@ class Desk:
         """Return prices and these accounts at the latest block."""
         head = await self.rpc.head()
         at, reader = head.number, self.reader
+        markets = await reader.markets(at)
         prices = snapshot(
             head.time,
-            await reader.markets(at),
+            markets,
             await reader.collaterals(at),
             await reader.terms(at),
         )
         found = await reader.accounts(ids, at)
         (pot,) = await reader.one("Clearinghouse", "pot", block=at)
-        return View(head, prices, {each.id: each for each in found}, int(pot))
+        # a flag whose time is over goes with the next price, and so with the fill
+        paused = {m.id: m.opening_until for m in markets if head.time < m.opening_until}
+        return View(head, prices, {each.id: each for each in found}, int(pot), paused)
 
     async def struct(self, contract: str, name: str, *arguments: Any, block: int) -> Any:
         """Return a view's struct by field name."""

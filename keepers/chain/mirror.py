@@ -75,6 +75,10 @@ class Mirror:
         if event.name == "PricesAccepted":
             words = accepted(event.decode(log.topics, log.data))
             return any([self._price(market, word) for market, word in words])
+        if event.name == "Paused":
+            market = int(log.topics[2], 16)
+            self.changed |= {market} if market else set(self.markets)
+            return False
         if event.indexed and event.indexed[0][0] == "market":
             self.changed.add(int(log.topics[1], 16))
         return False

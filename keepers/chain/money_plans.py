@@ -11,6 +11,7 @@ from keepers.chain.transactions import Draft
 from keepers.domain import effects
 from keepers.domain.amounts import written, written_wad
 from keepers.domain.margin import Snapshot
+from keepers.domain.pauses import POOL_DEPOSITS, when
 from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput, KeeperError, Reverted
 from keepers.reasons import meaning
@@ -105,9 +106,28 @@ async def drawn(
     desk: Desk, token: Token, spender: str, amount: int, *, minting: bool
 ) -> list[Draft]:
     """Return what comes before a contract draws atoms: the faucet if wanted, the approvals."""
+    if token.id == 0:
+        await _require_taken(desk, token, spender)
     minted = [await _minting(desk, token, amount)] if minting else []
     coming = amount if minting else 0
     return [*minted, *await desk.approvals(token, spender, amount, coming)]
+
+
+async def _require_taken(desk: Desk, token: Token, spender: str) -> None:
+    """Refuse what the guardian has paused: deposits of the settlement token, or into the pool."""
+    head = await desk.rpc.head()
+    info = await desk.struct("Clearinghouse", "token_info", token.address, block=head.number)
+    asked = (POOL_DEPOSITS, 0)
+    _, pool_until, _ = await desk.reader.one(
+        "RiskConfigurator", "pause_of", *asked, block=head.number
+    )
+    # where collaterals have their soft cap
+    ends = [(f"deposits of {token.symbol}", int(info["soft_cap"]))]
+    if spender == "LiquidityPool":
+        ends.append(("deposits into the pool", int(pool_until)))
+    for what, until in ends:
+        if head.time < until:
+            raise KeeperError(f"{what} are paused until {when(until)}", "try again then")
 
 
 def _withdrawal(desk: Desk, what: str, asked: tuple[int, str, int], to: str) -> Draft:

@@ -13,6 +13,7 @@ from keepers.domain import effects, tickets
 from keepers.domain.amounts import share, written_lots, written_ticks, written_wad
 from keepers.domain.effects import Fill
 from keepers.domain.orders import Order
+from keepers.domain.pauses import when
 from keepers.domain.tickets import State
 from keepers.domain.units import LOT, TICK
 from keepers.domain.words import Account, account_id
@@ -150,6 +151,13 @@ async def _expected(
     asked = (account, instrument, size * LOT)
     preview = await desk.struct("Lens", "preview_order", *asked, block=view.head.number)
     code = preview["code"]
+    paused = view.opening.get(instrument >> 56, 0)
+    if paused and not tickets.shrinks(effects.size_of(start, instrument), size):
+        raise KeeperError(
+            f"{_size(size)} {naming(desk, instrument)} would not fill: opening is paused until "
+            f"{when(paused)}",
+            "trade again then; what only reduces is filled meanwhile",
+        )
     if reduce_only and not tickets.shrinks(effects.size_of(start, instrument), size):
         raise Reverted("trading: reduce only")
     if code == tickets.MARGIN and start != view.accounts[account]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.rpc import Block, Rpc
 from keepers.domain.margin import Collateral, Market
+from keepers.domain.pauses import DEPOSITS, OF_MARKETS, OPENING, POOL_DEPOSITS, Pause
 from keepers.domain.reports import SEATS
 from keepers.domain.terms import Terms
-from keepers.domain.words import Account, decode_account, decode_price, decode_state
+from keepers.domain.words import (
+    OPENING_PAUSED,
+    Account,
+    decode_account,
+    decode_price,
+    decode_state,
+)
 from keepers.errors import BadInput, ChainError
 
 
@@ -123,7 +130,7 @@ class Reader:
         for id_ in wanted:
             calls += [("Markets", "market_words", (id_,)), ("Markets", "pending", (id_,))]
         answers = await self.many(calls, block)
-        return [
+        made = [
             Market(
                 id=id_,
                 price=decode_price(words[0]),
@@ -132,6 +139,29 @@ class Reader:
                 grace_until=pending[2],
             )
             for id_, words, pending in zip(wanted, answers[::2], answers[1::2], strict=True)
+        ]
+        return await self._with_pauses(made, block)
+
+    async def _with_pauses(self, markets: list[Market], block: Block) -> list[Market]:
+        """Add how long opening is paused where it is; elsewhere nothing is asked for."""
+        held = [each.id for each in markets if each.price.flags & OPENING_PAUSED]
+        if not held:
+            return markets
+        calls = [("RiskConfigurator", "pause_of", (OPENING, id_)) for id_ in held]
+        answers = await self.many(calls, block)
+        until = {id_: int(answer[1]) for id_, answer in zip(held, answers, strict=True)}
+        return [replace(each, opening_until=until.get(each.id, 0)) for each in markets]
+
+    async def pauses(self, block: Block = "latest") -> list[Pause]:
+        """Return the last pause of every scope."""
+        (count,) = await self.one("Markets", "market_count", block=block)
+        scopes = [(kind, id_) for kind in OF_MARKETS for id_ in range(1, int(count) + 1)]
+        scopes += [(POOL_DEPOSITS, 0), (DEPOSITS, 0)]
+        calls = [("RiskConfigurator", "pause_of", scope) for scope in scopes]
+        answers = await self.many(calls, block)
+        return [
+            Pause(*scope, *(int(each) for each in answer))
+            for scope, answer in zip(scopes, answers, strict=True)
         ]
 
     async def collaterals(self, block: Block = "latest") -> list[Collateral]:

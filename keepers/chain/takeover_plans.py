@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from keepers.chain.desk import Desk
+from keepers.chain.desk import Desk, View
 from keepers.chain.plans import Plan
 from keepers.domain import effects, liquidation
 from keepers.domain.amounts import written_lots, written_ticks, written_wad
@@ -18,6 +18,8 @@ from keepers.domain.liquidation import (
     plan_of,
     take_profit,
 )
+from keepers.domain.margin import STATUS_GRACE, Health
+from keepers.domain.pauses import when
 from keepers.domain.units import WAD, ceil_div
 from keepers.domain.words import account_id
 from keepers.errors import KeeperError, Reverted
@@ -43,7 +45,7 @@ async def take(desk: Desk, account: int, buyer: int, fraction: int | None = None
         fraction: WAD; the least that is due where none is given.
     """
     view = await desk.look(account, buyer)
-    plan = await _take_plan(desk, view.head.number, account)
+    plan = await _take_plan(desk, view, account)
     if fraction is not None:
         plan = _other_fraction(plan, view.health(account).equity, fraction)
     exact = view.health(account)
@@ -83,7 +85,7 @@ async def reduce(desk: Desk, account: int, instrument: int, keeper: int) -> Plan
     asked = (account, instrument)
     said = await desk.struct("Lens", "preview_reduce", *asked, block=view.head.number)
     plan: ReducePlan = plan_of(ReducePlan, said)
-    _require(plan.status, "liquidator: no such leg")
+    _require(plan.status, "liquidator: no such leg", view.health(account))
     held = effects.size_of(view.accounts[account], instrument)
     size = -plan.size if held > 0 else plan.size
     costs = said["fee"] + said["liquidation_fee"] + plan.pay
@@ -120,14 +122,19 @@ async def flag(desk: Desk, account: int) -> Plan:
     return desk.plan("flag", what, view, [step], changes=changes)
 
 
-async def _take_plan(desk: Desk, block: int, account: int) -> TakePlan:
-    said: Any = await desk.struct("Lens", "preview_take", account, block=block)
+async def _take_plan(desk: Desk, view: View, account: int) -> TakePlan:
+    said: Any = await desk.struct("Lens", "preview_take", account, block=view.head.number)
     plan: TakePlan = plan_of(TakePlan, said)
-    _require(plan.status, "liquidator: nothing to take")
+    _require(plan.status, "liquidator: nothing to take", view.health(account))
     return plan
 
 
-def _require(status: int, nothing: str) -> None:
+def _require(status: int, nothing: str, found: Health) -> None:
+    if status == liquidation.CLOSED and found.status & STATUS_GRACE:
+        raise KeeperError(
+            f"liquidations wait until {when(found.resume)}, after an outage or in a pause",
+            "try again then",
+        )
     if status != OK:
         raise Reverted(REASONS.get(status, nothing))
 

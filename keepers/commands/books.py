@@ -10,6 +10,7 @@ from rich.table import Table
 
 from keepers.bots.runtime import connect
 from keepers.chain.deployment import Deployment
+from keepers.chain.guardian_plans import sentence
 from keepers.chain.proving import prove as prove_books
 from keepers.chain.proving import require
 from keepers.chain.reading import Reader
@@ -27,8 +28,8 @@ app = typer.Typer()
 
 async def read_all(
     settings: Settings, ids: list[int] | None, block: Block
-) -> tuple[Deployment, Snapshot, list[tuple[Account, Health]]]:
-    """Return prices and the health of these accounts, or of all, at one block."""
+) -> tuple[Deployment, Snapshot, list[tuple[Account, Health]], list[str]]:
+    """Return prices, the health of these accounts, or of all, and what is paused, at one block."""
     rpc, deployed = await connect(settings)
     async with rpc:
         reader = Reader(rpc, deployed)
@@ -42,7 +43,10 @@ async def read_all(
             await reader.collaterals(at),
             await reader.terms(at),
         )
-    return deployed, prices, [(account, health(account, prices)) for account in accounts]
+        held = await reader.pauses(at)
+    rows = [(account, health(account, prices)) for account in accounts]
+    paused = [sentence(deployed, each) for each in held if each.runs(head.time)]
+    return deployed, prices, rows, paused
 
 
 def room(row: tuple[Account, Health]) -> tuple[bool, float]:
@@ -91,11 +95,13 @@ def accounts(
 ) -> None:
     """Show every account's health, the nearest to maintenance first."""
     settings = make(Settings, rpc=rpc, deployment=deployment)
-    _, _, rows = shared.run(read_all(settings, None, read_block(block)))
+    _, _, rows, paused = shared.run(read_all(settings, None, read_block(block)))
     kept = sorted((row for row in rows if not unhealthy or row[1].under_mm), key=room)
     console = Console()
     console.print(show.accounts_table(kept[:limit]))
     console.print(f"{len(rows)} accounts, {sum(row[1].under_mm for row in rows)} under MM")
+    for line in paused:
+        console.print(line, highlight=False)
 
 
 @app.command()
@@ -110,7 +116,9 @@ def account(
 ) -> None:
     """Show one account: sums, margin bar, positions, liquidation prices, collateral."""
     settings = make(Settings, rpc=rpc, deployment=deployment)
-    deployed, at, rows = shared.run(read_all(settings, [read_account(id_)], read_block(block)))
+    deployed, at, rows, paused = shared.run(
+        read_all(settings, [read_account(id_)], read_block(block))
+    )
     found, exact = rows[0]
     if not found.flags and not found.cash and not found.legs and not found.holdings:
         raise BadInput(f"there is no account {id_}", "look at `plimsoll accounts`")
@@ -120,6 +128,8 @@ def account(
         console.print(show.legs_table(found, at, deployed))
     if found.holdings:
         console.print(show.holdings_table(found, at, deployed))
+    for line in paused:
+        console.print(line, highlight=False)
 
 
 @app.command()

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from keepers.chain.deployment import Deployment
-from keepers.domain.margin import FRESH, Health, Snapshot, value_of
+from keepers.domain.margin import FRESH, STATUS_GRACE, Health, Snapshot, value_of
+from keepers.domain.pauses import when
 from keepers.domain.thresholds import Thresholds, surplus_im, thresholds
 from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from keepers.domain.words import Account
@@ -44,7 +45,10 @@ def state(health: Health, account: Account) -> Text:
     if health.equity < 0:
         return Text("insolvent", style="bold red")
     if health.equity < health.mm:
-        return Text("under MM", style="red")
+        found = Text("under MM", style="red")
+        if health.status & STATUS_GRACE:
+            found.append(f", not liquidated before {when(health.resume)}", style="yellow")
+        return found
     if account.in_auction:
         return Text("in auction", style="yellow")
     if health.equity < health.im:

@@ -41,7 +41,8 @@ class Market:
     price: PriceWord
     state: StateWord
     pending_publish: int = 0
-    grace_until: int = 0
+    grace_until: int = 0  # after an outage, or a pause of liquidations
+    opening_until: int = 0  # a pause; a price accepted after it takes the flag away
 
 
 @dataclass(frozen=True, slots=True)

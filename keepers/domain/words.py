@@ -16,6 +16,7 @@ PENDING = 1
 GRACE = 2
 UNTRUSTED = 4
 ACTIVE = 8
+OPENING_PAUSED = 16
 
 
 def _field(word: int, offset: int, bits: int) -> int:

@@ -1,0 +1,116 @@
+"""`plimsoll guardian` against a real node, and what users and keepers are told meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.keepers.anvil_world import DEPLOYER, TRADER, Node, key
+from tests.keepers.test_user_commands import prepare, sent_so_far
+from tests.keepers.user_runs import Terminal, keepers_at_work
+
+pytestmark = pytest.mark.anvil
+
+# the local parameters let the deployer guard
+GUARDIAN = ("--key", f"test:{DEPLOYER}")
+
+
+@pytest.fixture
+def terminal(
+    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
+    return Terminal(node, capsys, monkeypatch)
+
+
+def test_guardian__pauses_opening__users_are_told_and_may_reduce(
+    node: Node, terminal: Terminal
+) -> None:
+    prepare(node, units=2)
+    before = sent_so_far(node)
+    said = terminal.run(
+        "guardian", "pause", "opening", "ETH", "--hours", "2", *GUARDIAN, "--dry-run"
+    )
+    assert said.code == 0, said.err
+    assert "pause 7200 s of opening in ETH" in said.out
+    assert sent_so_far(node) == before
+
+    said = terminal.run("guardian", "pause", "opening", "ETH", "--hours", "2", *GUARDIAN, "--json")
+    assert said.code == 0, said.err
+    assert len(said.json["transactions"]) == 1
+    said = terminal.run("guardian", "status")
+    assert "opening in ETH is paused until" in said.out
+    assert "opening in ETH is paused until" in terminal.run("accounts").out
+
+    said = terminal.run("trade", "buy", "1", "ETH-PERP")
+    assert said.code == 1
+    assert "would not fill: opening is paused until" in said.err
+    with keepers_at_work(node):
+        said = terminal.run("trade", "sell", "1", "ETH-PERP", "--json")
+        assert said.code == 0, said.err
+        assert said.json["accounts"][0]["after"]["positions"] == {"ETH-PERP": "1"}
+
+    assert terminal.run("guardian", "lift", "opening", *GUARDIAN).code == 0
+    assert "paused" not in terminal.run("guardian", "status").out
+    with keepers_at_work(node):
+        assert terminal.run("trade", "buy", "1", "ETH-PERP").code == 0
+
+
+def test_guardian__pauses_liquidations__accounts_and_status_tell(
+    node: Node, terminal: Terminal
+) -> None:
+    prepare(node, units=2)
+    assert terminal.run("guardian", "pause", "liquidation", *GUARDIAN).code == 0
+    said = terminal.run("guardian", "status", "--json")
+    paused = [each for each in said.json["scopes"] if each["paused"]]
+    assert {each["market"] for each in paused} == {"ETH", "BTC", "LINK", "WSTETH"}
+    said = terminal.run("account", f"{key(TRADER).address}:0")
+    assert "liquidations of what holds ETH are paused until" in said.out
+    said = terminal.run("take", f"{key(TRADER).address}:0", "--key", f"test:{DEPLOYER}")
+    assert said.code == 1
+
+
+def test_guardian__pauses_deposits__is_said_before_anything_is_sent(
+    node: Node, terminal: Terminal
+) -> None:
+    prepare(node, units=0)
+    assert terminal.run("guardian", "pause", "deposits", "--hours", "1", *GUARDIAN).code == 0
+    said = terminal.run("deposit", "10", "USDC", "--mint")
+    assert said.code == 1
+    assert "deposits of USDC are paused until" in said.err
+    assert terminal.run("withdraw", "10", "USDC").code == 0
+    said = terminal.run("guardian", "pause", "pool-deposits", "--hours", "1", *GUARDIAN)
+    assert said.code == 0, said.err
+    assert "paused until" in terminal.run("lp", "deposit", "10", "--mint").err
+
+
+def test_guardian__lowers_caps__and_raises_none(node: Node, terminal: Terminal) -> None:
+    said = terminal.run("guardian", "tighten", "ETH", "0", *GUARDIAN, "--json")
+    assert said.code == 0, said.err
+    assert said.json["facts"] == {"cap_before_usd": "30000000", "cap_usd": "0"}
+    said = terminal.run("guardian", "tighten", "ETH", "1000000", *GUARDIAN)
+    assert (said.code, "only the owner raises it" in said.err) == (2, True)
+    said = terminal.run("guardian", "cap", "LINK", "--soft", "10", "--hard", "20", *GUARDIAN)
+    assert said.code == 0, said.err
+    assert terminal.run("guardian", "cap", "LINK", *GUARDIAN).code == 0
+    said = terminal.run("guardian", "cap", "LINK", "--soft", "1", *GUARDIAN)
+    assert (said.code, "only the owner" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("pause", "trading", *GUARDIAN), "trading is nothing to pause"),
+        (("pause", "opening", "DOGE", *GUARDIAN), "there is no market DOGE"),
+        (("pause", "opening", "--hours", "0", *GUARDIAN), "no pause"),
+        (("pause", "opening", "--hours", "169", *GUARDIAN), "a pause lasts 7 days at most"),
+        (("pause", "deposits", "ETH", *GUARDIAN), "name no market"),
+        (("lift", "opening", *GUARDIAN), "it is not paused"),
+        (("cap", "USDC", *GUARDIAN), "not capped but paused"),
+        (("pause", "opening"), "neither the guardian nor the owner"),
+    ],
+)
+def test_guardian__bad_input__is_one_sentence(
+    node: Node, terminal: Terminal, words: tuple[str, ...], part: str
+) -> None:
+    said = terminal.run("guardian", *words)
+    assert (said.code, said.out) == (2, "")
+    assert part in said.err
