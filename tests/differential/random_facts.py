@@ -13,7 +13,16 @@ from tests.reference.facts import (
     MarginParams,
     Market,
 )
-from tests.reference.units import ACTIVE, GRACE, HOUSE, PENDING, TICKS_PER_USD, UNTRUSTED, WAD
+from tests.reference.units import (
+    ACTIVE,
+    GRACE,
+    HOUSE,
+    OPENING,
+    PENDING,
+    TICKS_PER_USD,
+    UNTRUSTED,
+    WAD,
+)
 from tests.reference.words import instrument_of
 from tests.stateful.evm import GENESIS_TIME
 
@@ -79,7 +88,7 @@ def market(rng: Random, now: int = NOW) -> Market:
     publish = now - age(rng)
     v = rng.randint(10_000, 45_000)
     flags = ACTIVE
-    for flag in (PENDING, GRACE, UNTRUSTED):
+    for flag in (PENDING, GRACE, UNTRUSTED, OPENING):
         flags |= flag if rng.random() < 0.2 else 0
     sampled = publish - rng.choice([0, 299, 300, rng.randint(0, 5_000)])
     return Market(
@@ -107,6 +116,7 @@ def market(rng: Random, now: int = NOW) -> Market:
         pending_price=rng.choice([near(rng, mark), mark // 2, min(2**63 - 1, mark * 2)]),
         pending_publish=publish + rng.choice([0, rng.randint(0, 70), 60, 61]),
         grace_until=now + rng.choice([0, 1, -300, -301, rng.randint(-700, 700)]),
+        opening_until=rng.choice([0, now + rng.choice([0, 1, -1, rng.randint(-700, 604_800)])]),
     )
 
 

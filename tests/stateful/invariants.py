@@ -65,11 +65,9 @@ def custody(step: Step) -> None:
     """What is tracked is what accounts hold; the contract has that and what was sent to it."""
     world = step.after
     for key, token in world.tokens.items():
-        given = world.wallets.get((step.core, key), 0)
-        assert step.balances[key] == token.tracked + given
+        assert step.balances[key] == token.tracked + world.wallets.get((step.core, key), 0)
         if key != SETTLEMENT:
-            held = sum(account.amount(key) for account in world.accounts.values())
-            assert token.tracked == held
+            assert token.tracked == sum(each.amount(key) for each in world.accounts.values())
 
 
 @invariant("A2")
@@ -684,15 +682,13 @@ def powers(step: Step) -> None:
     old, new, fund = step.start, step.after, step.after.setup.insurance_account
     assert set(step.touched) <= {fund}
     assert (new.deficit, new.shares, new.supply) == (old.deficit, old.shares, old.supply)
-    surplus = 0
-    if step.op.name == "withdraw_surplus":
-        surplus = step.op.args[0]
+    surplus = step.op.args[0] if step.op.name == "withdraw_surplus" else 0
+    if surplus:
         assert _worth(step, fund) == -surplus * new.setup.scale
     else:
         assert not step.touched and new.pot == old.pot
     for key, token in new.tokens.items():
-        taken = old.tokens[key].tracked - token.tracked
-        assert taken == (surplus if key == SETTLEMENT else 0)
+        assert old.tokens[key].tracked - token.tracked == (surplus if key == SETTLEMENT else 0)
 
 
 def check_all(step: Step) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.reference import insurance, ledger, liquidation, orders, shares
 from tests.reference.orders import Order
 from tests.reference.state import World
-from tests.stateful import pausing, powers
+from tests.stateful import guarding, powers
 from tests.stateful.house import House
 from tests.stateful.ops_accounts import ACCOUNT_ACTIONS
 
@@ -143,8 +143,8 @@ def _of_owner(name: str) -> Action:
 
 def _of_guardian(name: str) -> Action:
     return Action(
-        lambda world, op: pausing.model(world, name, op.caller, op.args),
-        lambda house, op: pausing.send(house, name, op.caller, op.args),
+        lambda world, op: guarding.model(world, name, op.caller, op.args),
+        lambda house, op: guarding.send(house, name, op.caller, op.args),
     )
 
 
@@ -195,6 +195,6 @@ ACTIONS = {
     "fund": Action(_funded, _fund),
     "share": Action(_shared, lambda house, op: _silent(_pool("transfer")(house, op))),
     **{name: _of_owner(name) for name in powers.MODELS},
-    **{name: _of_guardian(name) for name in pausing.GUARDIAN_OPS},
+    **{name: _of_guardian(name) for name in guarding.GUARDIAN_OPS},
     **{name: Action(*pair) for name, pair in ACCOUNT_ACTIONS.items()},
 }

@@ -1,75 +1,21 @@
-"""The guardian in the machine: its ops on both sides, its choices, and what F2 and F3 demand."""
+"""F2 and F3: what pauses may stop and for how long, and that the guardian only tightens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from random import Random
 from typing import Any
 
-from tests.reference import ledger, pauses
+from tests.reference import ledger
 from tests.reference.ledger import Trade
-from tests.reference.pauses import (
-    ACTIONS,
-    MAX_PAUSE,
-    REST,
-    STOP_DEPOSITS,
-    STOP_LIQUIDATION,
-    STOP_OPENING,
-)
+from tests.reference.pauses import MAX_PAUSE, REST, STOP_DEPOSITS, STOP_LIQUIDATION
 from tests.reference.refused import Refused
 from tests.reference.state import SETTLEMENT, World, owner_of
-from tests.reference.units import GRACE, GRACE_MAX, MAX_PRICE, OPENING, WAD
+from tests.reference.units import GRACE, GRACE_MAX, MAX_PRICE, OPENING
 from tests.reference.words import market_of
-from tests.stateful.house import GUARDIAN, OWNER, House
+from tests.stateful.guarding import GUARDIAN_OPS
+from tests.stateful.house import OWNER
 from tests.stateful.step import Step
-
-GUARDIAN_OPS = ("pause", "lower_cap", "lower_token_caps")
-
-
-# ---- both sides ----------------------------------------------------------------------------------
-
-
-def model(world: World, name: str, caller: int, args: tuple[Any, ...]) -> None:
-    """Do what the guardian asks for in the reference."""
-    getattr(pauses, name)(world, caller, *args)
-
-
-def send(house: House, name: str, caller: int, args: tuple[Any, ...]) -> None:
-    """Send what the guardian asks for."""
-    if name == "lower_token_caps":
-        args = (house.tokens[args[0]].address, *args[1:])
-    house.configurator.send(caller, name, *args)
-
-
-# ---- choice --------------------------------------------------------------------------------------
-
-
-def choose(rng: Random, world: World) -> tuple[str, int, tuple[Any, ...]]:
-    """Return a call of the guardian or the owner: mostly short, now and then too long or early."""
-    caller = rng.choice((GUARDIAN, GUARDIAN, GUARDIAN, OWNER))
-    name = rng.choice(("pause",) * 8 + ("lower_cap", "lower_token_caps"))
-    if name == "lower_cap":
-        market = rng.choice(list(world.pool_params))
-        cap = world.markets[market].margin.oi_cap
-        # a whole number of its first digit, or one step too many
-        step = 10 ** max(0, len(str(cap // WAD)) - 1) * WAD
-        return name, caller, (market, max(0, cap - rng.choice((0, 1, 1, -1)) * step))
-    if name == "lower_token_caps":
-        token = rng.choice(list(world.collaterals))
-        facts = world.tokens[token]
-        soft = max(0, facts.soft_cap - rng.choice((0, 1, 2, -1)))
-        return name, caller, (token, facts.hard_cap, soft)
-    running = [scope for scope, (_, until) in world.pauses.items() if world.now < until]
-    if running and rng.random() < 0.7:
-        action, market = rng.choice(sorted(running))
-        return name, caller, (action, 1 << market, rng.choice((0, 0, 0, 5, 60)))
-    action = rng.choice((STOP_OPENING, STOP_OPENING, *ACTIONS))
-    chosen = rng.choice([(1 << key) for key in world.markets] + [2**256 - 1])
-    longest = MAX_PAUSE if action == STOP_OPENING else 5
-    duration = rng.choice((5, 20, 60, 60, longest, MAX_PAUSE + 1))
-    return name, caller, (action, chosen, duration)
-
 
 # ---- F2 ------------------------------------------------------------------------------------------
 

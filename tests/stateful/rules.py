@@ -24,7 +24,7 @@ from tests.reference.units import (
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
-from tests.stateful import pausing, powers
+from tests.stateful import guarding, powers
 from tests.stateful.coalition import Coalition
 from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS, TRADERS
 from tests.stateful.ops import Op
@@ -60,7 +60,7 @@ RULES = {
     "fund": 1,
     "share": 1,
     "owner": 2,
-    "guard": 0.7,
+    "guard": 1.5,
     "replay": 2,
     "closed": 0.8,
     "sink": 0.7,
@@ -641,7 +641,7 @@ class Actors(AccountRules, Refusals):
 
     def guard(self) -> Op:
         """Pause something, end a pause, or lower a cap."""
-        name, caller, args = pausing.choose(self.rng, self.world)
+        name, caller, args = guarding.choose(self.rng, self.world)
         return self._op(name, caller, *args)
 
     def sink(self) -> Op:

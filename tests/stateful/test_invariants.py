@@ -10,11 +10,13 @@ import pytest
 
 from tests.reference import pool
 from tests.reference.facts import Account, Health, Leg
+from tests.reference.pauses import STOP_DEPOSITS
 from tests.reference.state import SETTLEMENT, World
-from tests.reference.units import IN_AUCTION, WAD
+from tests.reference.units import DAY, IN_AUCTION, WAD
 from tests.reference.words import instrument_of, market_of
 from tests.stateful import machine
 from tests.stateful.closed import Window
+from tests.stateful.guarding import GUARDIAN_OPS
 from tests.stateful.house import BUYERS, TRADERS
 from tests.stateful.invariants import INVARIANTS
 from tests.stateful.invariants_accounts import in_sequence
@@ -302,6 +304,39 @@ def e3(steps: list[Step]) -> Tampered:
         yield fresh(step, answer=step.answer - step.answer // 900_000)
 
 
+def f2(steps: list[Step]) -> Tampered:
+    for step in of(steps, "flag", "reduce", "take"):
+        if step.answer != 0 or step.op.name != "flag":
+            # somebody was touched while he could not bring anything in, or right after
+            for since in (10, 500):
+                yield with_pause(step, STOP_DEPOSITS, step.after.now - since)
+    for step in of(steps, "pause"):
+        # longer than a week
+        yield with_pause(step, step.op.args[0], step.after.now + 8 * DAY)
+
+
+def with_pause(step: Step, action: int, until: int) -> Step:
+    """Pretend that an action was paused until a time, or is: both before the step and after."""
+    market = 0 if action == STOP_DEPOSITS else 1
+    kept = step
+    for when in ("before", "after"):
+        if when == "before" and step.op.name == "pause":
+            continue
+
+        def change(world: World) -> None:
+            world.pauses[action, market] = (until - 60, until)
+
+        kept = with_world(kept, when, change)
+    return kept
+
+
+def f3(steps: list[Step]) -> Tampered:
+    for step in of(steps, *GUARDIAN_OPS):
+        margin = step.after.markets[1].margin
+        yield with_market(step, "after", 1, margin=replace(margin, oi_cap=margin.oi_cap * 2))
+        yield richer(step, "after", TRADERS[1] << 96, 1)
+
+
 def f4(steps: list[Step]) -> Tampered:
     for step in of(steps, "set_feed", "set_caps", "set_limits"):
         yield richer(step, "after", TRADERS[1] << 96, 1)
@@ -337,6 +372,8 @@ BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "E1": e1,
     "E2": e2,
     "E3": e3,
+    "F2": f2,
+    "F3": f3,
     "F4": f4,
 }
 
