@@ -146,6 +146,7 @@ HOLDINGS_MASK: constant(uint256) = 2**64 - 2**53
 OWNER_AT: constant(uint256) = 2**96
 MARKET_AT: constant(uint256) = 2**56
 TRACKED_AT: constant(uint256) = 2**144
+SOFT_CAP_AT: constant(uint256) = 2**16
 TOKEN_ID_AT: constant(uint256) = 2**8
 TOKEN_ID_MASK: constant(uint256) = 2**16 - 2**8
 

@@ -205,8 +205,8 @@ def _take_in(account: uint256, token: address, amount: uint256, payer: address):
     if listing & packing.TOKEN_ID_MASK == 0:
         if full:
             full = self._exceeds_lack(account, amount)
-        # where others have their soft cap
-        if block.timestamp < ledger_packing._soft_cap(listing):
+        # where others have their soft cap; no divisor is 0
+        if block.timestamp < unsafe_div(listing, packing.SOFT_CAP_AT) & packing.MASK_64:
             full = True
     if full:
         errors._fail("custody: hard cap")
@@ -222,7 +222,8 @@ def _take_in(account: uint256, token: address, amount: uint256, payer: address):
 def _exceeds_lack(account: uint256, amount: uint256) -> bool:
     """
     @notice Above its hard cap the settlement token still comes in where an account lacks it, as
-            much as takes it to IM: nobody is to be liquidated because he may not cure.
+            much as takes it to IM: nobody is to be liquidated because he may not cure. It is held
+            to the cap of no account, and so to 112 bits only as far as the token has no more atoms.
     """
     health: IMarkets.Health = ledger._health(account, accounts.words[account])
     # Markets answers with less than 200 bits; amounts are below 2^112, the scale below 2^41

@@ -160,6 +160,7 @@ def test_check__market_out_of_range__says_where(local, change, sentence):
         ({"prices": {}}, "prices.ETH: is missing"),
         ({"owner": ""}, "owner: is missing; give an address"),
         ({"owner": "0x12"}, "owner: 0x12 is not an address"),
+        ({"guardian": ""}, "guardian: is missing; give an address"),
         ({"treasury": "0x14dC79964da2C08b23698B3D3cc7Ca32193d9956"}, "treasury: .* typing error"),
         ({"signers": ("0x12",)}, r"signers.addresses\[0\]: 0x12 is not an address"),
         ({"tokens": {"USDC": "usdc.eth"}}, "tokens.USDC: usdc.eth is not an address"),
