@@ -148,7 +148,7 @@ def pause_of(action: IRiskConfigurator.Action, market: uint256) -> (uint256, uin
     start: uint256 = 0
     until: uint256 = 0
     start, until = ledger_packing._pause_fields(self._pauses[action][market])
-    return start, until, self._rested(start, until)
+    return start, until, self._rested(action, start, until)
 
 
 # ---- internal -----------------------------------------------------------------------------------
@@ -169,9 +169,18 @@ def _until(action: IRiskConfigurator.Action, market: uint256) -> uint256:
 
 
 @internal
-@pure
-def _rested(start: uint256, until: uint256) -> uint256:
-    return until + REST * (until - start)
+@view
+def _rested(action: IRiskConfigurator.Action, start: uint256, until: uint256) -> uint256:
+    """
+    @notice From when on the guardian may pause a scope again; a grace that follows counts as pause,
+            or short pauses would keep liquidations in it for ever.
+    """
+    if until == 0:
+        return 0
+    end: uint256 = until
+    if action in (IRiskConfigurator.Action.LIQUIDATION | IRiskConfigurator.Action.DEPOSITS):
+        end += (staticcall MARKETS.timing()).grace_max
+    return end + REST * (end - start)
 
 
 @internal
@@ -187,7 +196,7 @@ def _note(action: IRiskConfigurator.Action, market: uint256, duration: uint256) 
     if block.timestamp >= until:
         if duration == 0:
             return False
-        if guarded and block.timestamp < self._rested(start, until):
+        if guarded and block.timestamp < self._rested(action, start, until):
             errors._fail("guardian: rests")
         start = block.timestamp
     until = block.timestamp + duration

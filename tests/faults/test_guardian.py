@@ -111,6 +111,18 @@ def test_fault_069_pause__again_and_again__a_quarter_of_the_time_at_most(world: 
     assert paused * (1 + REST) <= days
 
 
+def test_fault_069_pause__short_ones__keep_no_grace_for_ever(world: World) -> None:
+    guarded(world)
+    off, seconds = 0, 12 * 600
+    for _ in range(seconds // 60):
+        # a second of pause is followed by ten minutes of grace
+        pause(world, STOP_LIQUIDATION, 1)
+        off += world.markets.pending(ETH)[2] > world.now
+        world.next_price(60)
+    # a quarter, and the one that began last
+    assert off * 60 <= seconds // (1 + REST) + 11 * 60
+
+
 def test_fault_069_pause__is_over_and_nobody_calls__opening_goes_on(world: World) -> None:
     guarded(world)
     account = world.open_account("trader", USDC=20_000 * USDC)

@@ -15,6 +15,7 @@ from keepers.domain.pauses import (
     Pause,
 )
 from tests.reference import pauses as model
+from tests.reference.facts import Token
 from tests.reference.refused import Refused
 from tests.reference.state import Setup, World
 
@@ -31,20 +32,24 @@ def test_actions__by_name__are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("owner", [True, False])
-@pytest.mark.parametrize("elapsed", [0, 1, 59, 60, 239, 240, MAX_PAUSE_S, 5 * MAX_PAUSE_S])
+@pytest.mark.parametrize("action", [POOL_DEPOSITS, DEPOSITS])
+@pytest.mark.parametrize(
+    "elapsed", [0, 1, 59, 60, 239, 240, 2_639, 2_640, MAX_PAUSE_S, 5 * MAX_PAUSE_S]
+)
 @pytest.mark.parametrize("lasted", [60, MAX_PAUSE_S])
 @pytest.mark.parametrize("duration", [1, 60, MAX_PAUSE_S - 1, MAX_PAUSE_S, MAX_PAUSE_S + 1])
 def test_doubt__any_pause__is_what_the_reference_refuses(
-    owner: bool, elapsed: int, lasted: int, duration: int
+    owner: bool, action: int, elapsed: int, lasted: int, duration: int
 ) -> None:
     world = World(Setup(1, 2, 3, 4), now=NOW + elapsed, owner=OWNER, guardian=GUARDIAN)
-    world.pauses[POOL_DEPOSITS, 0] = (NOW, NOW + lasted)
-    found = Pause(POOL_DEPOSITS, 0, *model.pause_of(world, POOL_DEPOSITS, 0))
+    world.tokens[0] = Token(0, 6, 0, 10**6, 0)
+    world.pauses[action, 0] = (NOW, NOW + lasted)
+    found = Pause(action, 0, *model.pause_of(world, action, 0))
     doubt = pauses.doubt(found, duration, world.now, owner=owner)
     caller = OWNER if owner else GUARDIAN
     refused = False
     try:
-        model.pause(world, caller, POOL_DEPOSITS, 0, duration)
+        model.pause(world, caller, action, 0, duration)
     except Refused:
         refused = True
     assert (doubt is not None) == refused

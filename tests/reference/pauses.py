@@ -13,6 +13,7 @@ from tests.reference.units import DAY, GRACE, GRACE_MAX, OPENING
 STOP_OPENING, STOP_LIQUIDATION, STOP_POOL_DEPOSITS, STOP_DEPOSITS = 1, 2, 4, 8
 MARKET_ACTIONS = (STOP_OPENING, STOP_LIQUIDATION)
 ACTIONS = (*MARKET_ACTIONS, STOP_POOL_DEPOSITS, STOP_DEPOSITS)
+GRACED = (STOP_LIQUIDATION, STOP_DEPOSITS)
 MAX_PAUSE = 7 * DAY
 REST = 3
 
@@ -20,7 +21,9 @@ REST = 3
 def pause_of(world: World, action: int, market: int) -> tuple[int, int, int]:
     """Return begin and end of a scope's last pause, and when the guardian may begin another."""
     start, until = world.pauses.get((action, market), (0, 0))
-    return start, until, until + REST * (until - start)
+    # the grace that follows a pause of liquidations is part of it
+    end = until + GRACE_MAX if action in GRACED and until else until
+    return start, until, end + REST * (end - start)
 
 
 def marked(world: World, markets: int) -> Iterable[int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.reference import ledger
 from tests.reference.ledger import Trade
-from tests.reference.pauses import MAX_PAUSE, REST, STOP_DEPOSITS, STOP_LIQUIDATION
+from tests.reference.pauses import MAX_PAUSE, STOP_DEPOSITS, STOP_LIQUIDATION, pause_of
 from tests.reference.refused import Refused
 from tests.reference.state import SETTLEMENT, World, owner_of
 from tests.reference.units import GRACE, GRACE_MAX, MAX_PRICE, OPENING
@@ -73,15 +73,14 @@ def _require_lengths(step: Step) -> None:
     """Require that pauses end in time, and rest in between unless the owner says so."""
     before, world = step.before, step.after
     for scope, (start, until) in world.pauses.items():
-        old_start, old_until = before.pauses.get(scope, (0, 0))
+        old_start, old_until, rested = pause_of(before, *scope)
         if (start, until) == (old_start, old_until):
             continue
         assert step.op.name == "pause" and scope[0] == step.op.args[0]
         assert world.now <= until <= world.now + MAX_PAUSE
         if step.op.caller != OWNER:
             assert until <= start + MAX_PAUSE
-            rested = world.now >= old_until + REST * (old_until - old_start)
-            assert rested or (world.now < old_until and start == old_start)
+            assert world.now >= rested or (world.now < old_until and start == old_start)
     for key, market in world.markets.items():
         # the first price after a pause ends it
         if market.publish != before.markets[key].publish and world.now >= market.opening_until:

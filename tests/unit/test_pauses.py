@@ -8,6 +8,7 @@ import boa
 import pytest
 
 from tests.reference.pauses import (
+    GRACED,
     MAX_PAUSE,
     REST,
     STOP_DEPOSITS,
@@ -113,7 +114,8 @@ def test_pause__seven_days__last_second_is_taken_next_is_refused(
     event = next(e for e in logs if type(e).__name__ == "Paused")
     start, until, rested = guarded.risk_configurator.pause_of(action, market)
     assert (start, until) == (guarded.now, guarded.now + MAX_PAUSE)
-    assert rested == until + REST * MAX_PAUSE
+    grace = GRACE_MAX if action in GRACED else 0
+    assert rested == until + grace + REST * (MAX_PAUSE + grace)
     assert (event.action, event.market, event.start, event.until) == (action, market, start, until)
 
 
@@ -122,7 +124,8 @@ def test_pause__same_scope_again__rests_three_times_as_long(
     guarded: World, action: int, market: int
 ) -> None:
     pause(guarded, action, market, HOUR)
-    guarded.wait(HOUR + REST * HOUR - 1)
+    off = HOUR + (GRACE_MAX if action in GRACED else 0)
+    guarded.wait(off + REST * off - 1)
     with boa.reverts("guardian: rests"):
         pause(guarded, action, market, HOUR)
     guarded.wait(1)
