@@ -21,6 +21,8 @@ from tests.reference.state import Setup, World
 
 OWNER, GUARDIAN = 1, 2
 NOW = 1_700_000_000
+# of a pause of a minute: its end, its rest without a grace of 600 s and with it
+EDGES = (0, 1, 59, 60, 239, 240, 2_639, 2_640)
 
 
 def test_actions__by_name__are_those_of_the_contract() -> None:
@@ -33,9 +35,7 @@ def test_actions__by_name__are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("owner", [True, False])
 @pytest.mark.parametrize("action", [POOL_DEPOSITS, DEPOSITS])
-@pytest.mark.parametrize(
-    "elapsed", [0, 1, 59, 60, 239, 240, 2_639, 2_640, MAX_PAUSE_S, 5 * MAX_PAUSE_S]
-)
+@pytest.mark.parametrize("elapsed", [*EDGES, MAX_PAUSE_S, 5 * MAX_PAUSE_S])
 @pytest.mark.parametrize("lasted", [60, MAX_PAUSE_S])
 @pytest.mark.parametrize("duration", [1, 60, MAX_PAUSE_S - 1, MAX_PAUSE_S, MAX_PAUSE_S + 1])
 def test_doubt__any_pause__is_what_the_reference_refuses(
