@@ -12,7 +12,7 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import absent, accounts, books, bots, guardian, lp, user
+from keepers.commands import absent, accounts, books, bots, guardian, keys, lp, user
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
@@ -37,6 +37,7 @@ def build() -> typer.Typer:
     app.add_typer(accounts.operator_app, name="operator")
     app.add_typer(lp.app, name="lp")
     app.add_typer(guardian.app, name="guardian")
+    app.add_typer(keys.app, name="key")
     here = importlib.util.find_spec("keepers.lab") is not None
     app.add_typer(importlib.import_module(LAB).app if here else absent.app)
     return app

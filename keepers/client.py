@@ -240,6 +240,7 @@ class SyncClient:
     transfer = _sync(Client.transfer)
     settle = _sync(Client.settle)
     mint = _sync(Client.mint)
+    faucet = _sync(Client.faucet)
     batch = _sync(Client.batch)
     isolate = _sync(Client.isolate)
     fold = _sync(Client.fold)

@@ -5,14 +5,17 @@ A repeated run goes on where the deployment file ends and changes nothing that i
 
 import click
 
-from scripts._command import script
+from scripts._command import Mode, script
 from scripts.deployment.command import carry_out, rehearse
 from scripts.deployment.plan import full_plan
 from scripts.deployment.runner import Site
 
 
 @script(sends=True)
-def cli(site: Site, dry_run: bool) -> None:
+def cli(site: Site, mode: Mode) -> None:
     """Deploy every contract and bring it to the parameters."""
-    act = rehearse if dry_run else carry_out
-    act(site, full_plan(site.parameters), click.echo)
+    plan = full_plan(site.parameters)
+    if mode.dry_run:
+        rehearse(site, plan, click.echo)
+    else:
+        carry_out(site, plan, click.echo, mode.agree)

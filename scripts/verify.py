@@ -2,7 +2,7 @@
 
 import click
 
-from scripts._command import script
+from scripts._command import Mode, script
 from scripts.deployment.command import show_constants
 from scripts.deployment.configuration import ownership
 from scripts.deployment.errors import DeploymentError
@@ -12,7 +12,7 @@ from scripts.deployment.verification import verify
 
 
 @script(sends=False)
-def cli(site: Site, _dry_run: bool) -> None:
+def cli(site: Site, _mode: Mode) -> None:
     """Check that the code is the sources' and that every parameter is the file's."""
     check_chain(site)
     findings = verify(site)

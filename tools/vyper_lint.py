@@ -30,7 +30,7 @@ MAX_REASON_BYTES = 31
 LISTING = "docs/errors.md"
 REASON = re.compile(r"[a-z][a-z0-9_ ]*: \S.*")
 
-DEPLOYABLE_ROOMS = ("", "feeds")
+DEPLOYABLE_ROOMS = ("", "feeds", "testnet")
 UNIT_FILES = ("units.vy",)
 SHIFT_FILES = (
     "packing.vy",

@@ -116,6 +116,10 @@ class Actions:
         """Plan new test tokens for the wallet, where the token has a faucet."""
         return await money_plans.mint(self.desk, self.desk.deployment.token(token), amount)
 
+    async def faucet(self, token: str, amount: int | None = None) -> Plan:
+        """Plan test tokens out of a token's faucet; None is all that it gives the owner now."""
+        return await money_plans.faucet(self.desk, self.desk.deployment.token(token), amount)
+
     # ---- several accounts
 
     async def batch(self, actions: Sequence[Action], given: Sequence[Grant] = ()) -> Plan:

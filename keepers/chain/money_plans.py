@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from eth_abi.exceptions import DecodingError
+
+from keepers.chain.abi import interface
 from keepers.chain.deployment import Token
 from keepers.chain.desk import INDEX_BITS, Desk, View
 from keepers.chain.plans import Plan
@@ -16,7 +19,7 @@ from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput, KeeperError, Reverted
 from keepers.reasons import meaning
 
-MINT: Final = bytes.fromhex("40c10f19")  # mint(address,uint256) of a test token
+UNLIMITED: Final = 2**256 - 1  # what a faucet says to its deployer
 MOST_LOSERS: Final = 16
 
 
@@ -102,6 +105,28 @@ async def mint(desk: Desk, token: Token, amount: int) -> Plan:
     return desk.plan("mint", f"{step.key} for {desk.owner}", await desk.look(), [step])
 
 
+async def faucet(desk: Desk, token: Token, amount: int | None) -> Plan:
+    """Plan a visit to a test token's faucet, for all that is left where no amount is given."""
+    left = await _left(desk, token)
+    if amount is None and left is None:
+        raise BadInput(f"{token.symbol} has no limit", "say how much you want")
+    if amount is None and left == 0:
+        at = await _asked(desk, token, "refills_at")
+        raise KeeperError(
+            f"the faucet of {token.symbol} gives {desk.owner} nothing more now",
+            f"it refills at {at} (unix seconds)",
+        )
+    step = await _minting(desk, token, left or 0 if amount is None else amount)
+    held = await desk.balance(token.address)
+    facts = {
+        "in_the_wallet": written(held, token.decimals),
+        "left": "no limit" if left is None else written(left, token.decimals),
+    }
+    return desk.plan(
+        "faucet", f"{step.key} for {desk.owner}", await desk.look(), [step], facts=facts
+    )
+
+
 async def drawn(
     desk: Desk, token: Token, spender: str, amount: int, *, minting: bool
 ) -> list[Draft]:
@@ -150,17 +175,36 @@ async def _require_passes(desk: Desk, step: Draft, hint: str) -> None:
 
 
 async def _minting(desk: Desk, token: Token, amount: int) -> Draft:
-    receiver = int(desk.owner, 16).to_bytes(32, "big")
     what = f"mint {written(amount, token.decimals)} {token.symbol}"
-    step = Draft(what, token.address, MINT + receiver + amount.to_bytes(32, "big"), gas=0)
+    data = interface("ERC20").encode("mint", desk.owner, amount)
+    step = Draft(what, token.address, data, gas=0)
     try:
         await desk.rpc.call(step.to, step.data, sender=desk.owner)
     except Reverted as error:
+        left = await _left(desk, token)
+        if left is not None and left < amount:
+            hint = f"{written(left, token.decimals)} {token.symbol} are left"
+            raise KeeperError(f"{what}: {error.what}", f"{error.do} ({hint})") from error
         raise BadInput(
             f"{token.symbol} has no faucet for everybody",
-            "buy it, or deploy test tokens on a local chain",
+            "buy it, or deploy test tokens (`ape run deploy --mocks`)",
         ) from error
     return step
+
+
+async def _left(desk: Desk, token: Token) -> int | None:
+    """Return what the faucet gives the owner now [atoms], nothing where it has no limit."""
+    try:
+        left = await _asked(desk, token, "left")
+    except (Reverted, DecodingError):
+        return None  # a test token of a local chain, or no test token
+    return None if left == UNLIMITED else left
+
+
+async def _asked(desk: Desk, token: Token, name: str) -> int:
+    function = interface("ERC20").function(name, 1)
+    data = await desk.rpc.call(token.address, function.encode(desk.owner))
+    return int(function.decode(data)[0])
 
 
 # ---- on paper

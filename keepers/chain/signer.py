@@ -72,7 +72,12 @@ def test_secret(number: int) -> bytes:
 
 
 def load_signer(source: str, chain_id: int, password_file: Path | None = None) -> Signer:
-    """Return the signer named by a keystore path or `test:N`.
+    """Return the signer named by a keystore path or `test:N`, as `load_secret` says."""
+    return Signer(load_secret(source, chain_id, password_file))
+
+
+def load_secret(source: str, chain_id: int, password_file: Path | None = None) -> bytes:
+    """Return the key named by a keystore path or `test:N`.
 
     Args:
         source: path of an encrypted JSON keystore, or `test:N` on the local chain.
@@ -90,10 +95,38 @@ def load_signer(source: str, chain_id: int, password_file: Path | None = None) -
         number = source.removeprefix(TEST_PREFIX)
         if not number.isdigit():
             raise BadInput(f"{source} is no test key", "write test:0, test:1 and so on")
-        return Signer(test_secret(int(number)))
-    signer = Signer(_decrypt(Path(source), _password(password_file)))
-    _refuse_known(signer, chain_id)
-    return signer
+        return test_secret(int(number))
+    password, path = _password(password_file), Path(source)
+    _require(path)
+    secret = _decrypt(path, password)
+    _refuse_known(Signer(secret), chain_id)
+    return secret
+
+
+def address_in(path: Path) -> str:
+    """Return the address that a keystore says it is of; no password is needed."""
+    _require(path)
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))["address"]
+        return to_checksum_address("0x" + str(said).removeprefix("0x"))
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(
+            f"the keystore {path.name} names no address", "make it anew with `plimsoll key new`"
+        ) from error
+
+
+def make_keystore(path: Path, password_file: Path | None = None) -> str:
+    """Write a new key to an encrypted keystore that only its owner may read; return its address."""
+    if path.exists():
+        raise BadInput(f"there is a file {path} already", "name another; no key is written over")
+    password = _password(password_file)
+    if not password:
+        raise BadInput("the password is empty", f"set {PASSWORD_VARIABLE} to a longer one")
+    made = Account.create()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(Account.encrypt(made.key, password), file)
+    return str(made.address)
 
 
 def _password(password_file: Path | None) -> str:
@@ -109,9 +142,14 @@ def _password(password_file: Path | None) -> str:
     return password
 
 
-def _decrypt(path: Path, password: str) -> bytes:
+def _require(path: Path) -> None:
     if not path.is_file():
-        raise BadInput(f"there is no keystore {path}", "check --key")
+        raise BadInput(
+            f"there is no keystore {path}", "check --key, or make it with `plimsoll key new`"
+        )
+
+
+def _decrypt(path: Path, password: str) -> bytes:
     try:
         return bytes(Account.decrypt(json.loads(path.read_text(encoding="utf-8")), password))
     except (ValueError, TypeError, KeyError) as error:

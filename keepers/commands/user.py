@@ -1,4 +1,4 @@
-"""`plimsoll deposit`, `withdraw`, `transfer`, `settle`, `trade`, `close`, `cancel` and `take`."""
+"""`plimsoll faucet`, `deposit`, `withdraw`, `transfer`, `settle`, `trade`, `close` and so on."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ Slippage = Annotated[
         "--slippage-percent", help="How far the limit is from the price now.", show_default="0.5"
     ),
 ]
+
+
+@command(app)
+async def faucet(
+    on: Session,
+    token: TokenName,
+    amount: Annotated[
+        str | None,
+        typer.Argument(metavar="AMOUNT", help="Such as 12.5.", show_default="all that is left"),
+    ] = None,
+) -> None:
+    """Get test tokens into your wallet, as many as the token gives you a day."""
+    atoms = None if amount is None else on.client.atoms(token, amount)
+    await on.carry_out(await on.client.faucet(token, atoms))
 
 
 @command(app)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ape.exceptions import ContractLogicError
+from eth_tester.exceptions import TransactionFailed
 from eth_utils.address import to_checksum_address
+from web3.exceptions import ContractLogicError as Web3ContractLogicError
 
 from scripts.deployment.errors import SendError
 from scripts.deployment.executor import Receipt
@@ -38,7 +40,24 @@ class ApeExecutor:
 
     def nonce(self) -> int:
         """Return the sender's next nonce."""
-        return int(self._account.nonce)
+        return int(self._provider.get_nonce(self._account.address, block_id="pending"))
+
+    def in_flight(self) -> int:
+        """Return how many of the sender's transactions wait to be mined."""
+        return self.nonce() - int(self._account.nonce)
+
+    def fee(self) -> int:
+        """Return the base fee and the tip that the node proposes [wei]."""
+        return int(self._provider.base_fee) + int(self._provider.priority_fee)
+
+    def estimate(self, to: str | None, data: bytes, value: int = 0) -> int:
+        """Ask the node for the gas of a transaction."""
+        # not Ape's own estimate, which is the block's limit where a network is set to "max"
+        request = {"from": self._account.address, "data": data, "value": value}
+        try:
+            return int(self._provider.web3.eth.estimate_gas(request | ({"to": to} if to else {})))
+        except (Web3ContractLogicError, TransactionFailed) as error:
+            raise SendError(str(error)) from error
 
     def code(self, address: str) -> bytes:
         """Return the code at an address."""

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 COMPILERS = 2
 # A change in what is stored below makes the kept artifacts worthless.
 FORMAT = "4"
+# rooms of contracts that are no part of the protocol
+FOR_TESTS = ("mocks", "testnet")
 
 _IMPORT = re.compile(r"^(?:from\s+([\w.]+)\s+import\s+(\w+)|import\s+([\w.]+)\s+as\s+\w+)", re.M)
 
@@ -56,13 +58,14 @@ class Artifact:
 
 
 def load(*names: str, root: Path = ROOT) -> dict[str, Artifact]:
-    """Return the named deployables (without names all but the mocks), compiled.
+    """Return the named deployables (without names those of the protocol), compiled.
 
     Raises:
         DeploymentError: a contract is unknown or does not compile.
     """
     sources = _sources(root)
-    wanted = names or tuple(name for name, path in sources.items() if path.parent.name != "mocks")
+    ours = (name for name, path in sources.items() if path.parent.name not in FOR_TESTS)
+    wanted = names or tuple(ours)
     unknown = [name for name in wanted if name not in sources]
     if unknown:
         raise DeploymentError(f"there is no contract {unknown[0]} below contracts/")
@@ -138,7 +141,7 @@ def _reason(error: Exception) -> str:
 
 def _sources(root: Path) -> dict[str, Path]:
     contracts = root / "contracts"
-    folders = (contracts, contracts / "feeds", contracts / "mocks")
+    folders = (contracts, contracts / "feeds", *(contracts / name for name in FOR_TESTS))
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.vy"))}
 
 

@@ -14,6 +14,7 @@ from scripts.deployment.executor import Receipt
 CHAIN_ID = 31337
 TX_GAS = 21_000
 CREATE_GAS = 32_000
+FEE = 10**9
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 
 
@@ -47,6 +48,21 @@ class BoaExecutor:
         """Return the sender's next nonce."""
         address = boa.util.abi.Address(self._sender)
         return int(self.env.evm.vm.state.get_nonce(address.canonical_address))
+
+    def in_flight(self) -> int:
+        """Return nothing: every transaction is a block of its own."""
+        return 0
+
+    def fee(self) -> int:
+        """Return a gwei."""
+        return FEE
+
+    def estimate(self, to: str | None, data: bytes, value: int = 0) -> int:
+        """Run it and take it back."""
+        with self.env.anchor():
+            if to is None:
+                return BoaExecutor.create(self, data).gas_used
+            return BoaExecutor.send(self, to, data, value).gas_used
 
     def code(self, address: str) -> bytes:
         """Return the code at an address."""

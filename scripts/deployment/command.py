@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from scripts.deployment import artifacts, constants, preflight
@@ -12,15 +11,21 @@ from scripts.deployment.configuration import NOBODY, OWNED, owners
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Executor
 from scripts.deployment.models import Parameters
-from scripts.deployment.plan import contract_names, deploy_plan
+from scripts.deployment.plan import FAUCET, contract_names
+from scripts.deployment.pricing import price
 from scripts.deployment.record import Record
 from scripts.deployment.runner import Outcome, Site, Step, resume, run
 
 Tell = Callable[[str], None]
+Agree = Callable[[str], bool]
 
 
 def open_site(
-    executor: Executor, parameters: Parameters, path: Path | None, fresh: bool = False
+    executor: Executor,
+    parameters: Parameters,
+    path: Path | None,
+    fresh: bool = False,
+    mocks: bool = False,
 ) -> Site:
     """Return a site that goes on where the deployment file ends; `fresh` begins a new one."""
     record = resume(executor, None if fresh else path)
@@ -28,12 +33,42 @@ def open_site(
     record.commit = records.commit()
     record.compiler = next(iter(made.values())).compiler
     record.describe(parameters)
-    return Site(executor, parameters, made, record, path)
+    return Site(executor, parameters, made, record, path, mocks or _has_faucets(record))
 
 
-def carry_out(site: Site, steps: Sequence[Step], tell: Tell) -> list[Outcome]:
-    """Check, then run what is left of the steps."""
+def _has_faucets(record: Record) -> bool:
+    """Return whether an earlier run was told to deploy tokens with a faucet."""
+    names = (*record.contracts, str(record.begun.get("name", "")))
+    return any(name.startswith(FAUCET) for name in names)
+
+
+def at_once(_question: str) -> bool:
+    """Agree to everything."""
+    return True
+
+
+def carry_out(
+    site: Site, steps: Sequence[Step], tell: Tell, agree: Agree = at_once
+) -> list[Outcome]:
+    """Check, say what is left and what it costs, then run it.
+
+    Args:
+        site: where.
+        steps: the plan.
+        tell: takes each line.
+        agree: is asked before the first transaction.
+
+    Raises:
+        DeploymentError: something is wrong, the sender cannot pay, or nobody agreed.
+    """
     preflight.check(site)
+    cost = price(site, steps)
+    if cost.unfinished:
+        for line in cost.lines():
+            tell(line)
+        cost.require_enough()
+        if not agree(f"send {len(cost.left)} transactions to chain {site.record.chain_id}?"):
+            raise DeploymentError("nothing was sent; run this again and agree, or say --yes")
     outcomes = run(site, steps, lambda outcome: tell(_line(outcome)))
     total = sum(outcome.gas_used for outcome in outcomes)
     done = sum(not outcome.already for outcome in outcomes)
@@ -46,19 +81,13 @@ def carry_out(site: Site, steps: Sequence[Step], tell: Tell) -> list[Outcome]:
 
 
 def rehearse(site: Site, steps: Sequence[Step], tell: Tell) -> None:
-    """Check, then say what would be run and at what gas; send nothing.
-
-    The gas is that of the same steps on an empty chain inside this process, with mock tokens.
-    """
+    """Check, then say what would be run and at what cost; send nothing."""
     preflight.check(site)
-    gas = _rehearsed_gas(site, steps)
-    left = 0
-    for step in steps:
-        already, cost = _is_done(step, site), gas.get(step.name, 0)
-        left += 0 if already else cost
-        tell(_line(Outcome(step.name, already or cost == 0, cost)))
+    cost = price(site, steps)
+    for line in cost.lines():
+        tell(line)
     show_constants(tell)
-    tell(f"dry run: nothing was sent; about {left:,} gas are left to spend")
+    tell("dry run: nothing was sent")
 
 
 def show_constants(tell: Tell) -> None:
@@ -66,34 +95,6 @@ def show_constants(tell: Tell) -> None:
     tell("constants of the contracts:")
     for line in constants.shown():
         tell(f"  {line}")
-
-
-def _is_done(step: Step, site: Site) -> bool:
-    # A step that looks at a contract of an earlier step cannot be done before that one.
-    try:
-        return step.done(site)
-    except DeploymentError:
-        return False
-
-
-def _rehearsed_gas(site: Site, steps: Sequence[Step]) -> dict[str, int]:
-    # titanoboa takes two seconds to import, and only a dry run needs it
-    import boa
-
-    from scripts.deployment.boa_executor import BoaExecutor
-
-    parameters = replace(site.parameters, tokens={})
-    made = artifacts.load(*contract_names(parameters))
-    with boa.swap_env(boa.Env()):
-        executor = BoaExecutor(site.executor.sender, parameters.chain_id)
-        record = Record(executor.chain_id(), executor.sender)
-        scratch = Site(executor, parameters, made, record)
-        wanted = {step.name for step in steps}
-        before = [step for step in deploy_plan(parameters) if step.name not in wanted]
-        outcomes = run(scratch, (*before, *steps))
-    gas = {outcome.step: outcome.gas_used for outcome in outcomes}
-    # the tokens of a real chain stand already
-    return gas | {f"token {symbol}": 0 for symbol in site.parameters.tokens}
 
 
 def _line(outcome: Outcome) -> str:

@@ -46,6 +46,15 @@ class Executor(Protocol):
     def nonce(self) -> int:
         """Return the sender's next nonce."""
 
+    def in_flight(self) -> int:
+        """Return how many of the sender's transactions wait to be mined."""
+
+    def fee(self) -> int:
+        """Return the wei per gas that a transaction costs now, tip included."""
+
+    def estimate(self, to: str | None, data: bytes, value: int = 0) -> int:
+        """Return the gas of a transaction, of a creation where `to` is None; send nothing."""
+
     def code(self, address: str) -> bytes:
         """Return the code at an address."""
 

@@ -129,7 +129,9 @@ class Parameters:
     markets: Mapping[str, MarketParams]
     settlement: TokenParams
     collaterals: Mapping[str, TokenParams]
-    tokens: Mapping[str, str] = field(default_factory=dict)  # symbol -> address; empty: mocks
+    tokens: Mapping[str, str] = field(
+        default_factory=dict
+    )  # symbol -> address; others: test tokens
     prices: Mapping[str, int] = field(default_factory=dict)  # symbol -> ticks at listing
 
     def with_prices(self, prices: Mapping[str, int]) -> Parameters:

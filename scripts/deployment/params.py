@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from keepers.chain.signer import address_in
+from keepers.errors import BadInput
 from scripts.deployment import quantities as q
 from scripts.deployment.errors import ParameterError
 from scripts.deployment.models import (
@@ -26,6 +28,7 @@ from scripts.deployment.ranges import TEST_CHAINS, check
 
 FOLDER = Path(__file__).resolve().parent.parent / "params"
 MOCK = "mock"
+KEYSTORE = ".json"  # of its public address alone; read from where the command is run
 KAPPAS = ("kappa_flat", "kappa_leg", "kappa_collateral")
 # every entry that is read, by section; what is called otherwise is refused, not ignored
 SECTIONS: Mapping[str, Sequence[str]] = {
@@ -107,11 +110,11 @@ def build(network: str, node: Node) -> Parameters:
     return Parameters(
         network=network,
         chain_id=chain_id,
-        owner=str(node.get("owner", who)),
-        guardian=str(node.get("guardian", who)),
-        treasury=str(node.get("treasury", who)),
+        owner=_address(node.get("owner", who), "owner"),
+        guardian=_address(node.get("guardian", who), "guardian"),
+        treasury=_address(node.get("treasury", who), "treasury"),
         quorum=q.whole(_section(node, "signers").get("quorum"), "signers.quorum"),
-        signers=tuple(map(str, _section(node, "signers").get("addresses") or ())),
+        signers=_signers(_section(node, "signers").get("addresses") or ()),
         timing=_timing(_section(node, "timings")),
         charges=_charges(_section(node, "charges"), _section(node, "funding")),
         order_delay=q.seconds(orders.get("delay"), "orders.delay"),
@@ -134,6 +137,23 @@ def build(network: str, node: Node) -> Parameters:
             for symbol, price in (node.get("prices") or {}).items()
         },
     )
+
+
+def _signers(entries: Sequence[object]) -> tuple[str, ...]:
+    return tuple(
+        _address(entry, f"signers.addresses[{index}]") for index, entry in enumerate(entries)
+    )
+
+
+def _address(entry: object, where: str) -> str:
+    """Return an address as it is written, or out of the keystore that is named instead of it."""
+    text = str(entry)
+    if not text.endswith(KEYSTORE):
+        return text
+    try:
+        return address_in(Path(text))
+    except BadInput as error:
+        raise ParameterError(f"{where}: {str(error).rstrip('.')}") from error
 
 
 def _known(node: Node, names: Iterable[str], where: str) -> None:

@@ -7,19 +7,22 @@ transaction later; the constructors and these steps assert it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from scripts.deployment.artifacts import Artifact
 from scripts.deployment.configuration import configure_plan, small_markets
 from scripts.deployment.errors import DeploymentError
-from scripts.deployment.executor import Receipt, created_address
 from scripts.deployment.models import Parameters, TokenParams
+from scripts.deployment.ranges import TEST_CHAINS
 from scripts.deployment.runner import Site, Step
 
 SHARE_NAME = "Plimsoll Pool"
 SHARE_SYMBOL = "PLP"
 MOCK = "TestToken"
+FAUCET = "FaucetToken"
+# of a token's hard cap: what its faucet gives one caller in a day
+FAUCET_PART = 1_000
 # Created in consecutive transactions, since each knows the address of another.
 CIRCLE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
 CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
@@ -27,7 +30,8 @@ CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Len
 
 def contract_names(parameters: Parameters) -> tuple[str, ...]:
     """Return the contracts whose artifacts a deployment needs."""
-    return CONTRACTS if parameters.tokens else (*CONTRACTS, MOCK)
+    named = all(token.symbol in parameters.tokens for token in parameters.all_tokens)
+    return CONTRACTS if named else (*CONTRACTS, MOCK, FAUCET)
 
 
 def full_plan(parameters: Parameters) -> tuple[Step, ...]:
@@ -44,22 +48,18 @@ def deploy_plan(parameters: Parameters) -> tuple[Step, ...]:
         Step(f"token {token.symbol}", partial(_has_token, token), partial(_add_token, token))
         for token in parameters.all_tokens
     ]
-    return (
-        *tokens,
-        _create("RiskConfigurator", _create_configurator),
-        _create("Markets", _create_markets),
-        _create("Clearinghouse", _create_clearinghouse),
-        _create("InsuranceFund", _create_fund),
-        _create("LiquidityPool", _create_pool),
-        _create("Orders", _create_orders),
-        _create("Operators", _create_operators),
-        _create("Liquidator", _create_liquidator),
-        _create("Lens", _create_lens),
-    )
+    return (*tokens, *(_create(name) for name in CONTRACTS))
 
 
-def _create(name: str, create: Callable[[Site], None]) -> Step:
-    return Step(f"deploy {name}", lambda site: site.deployed(name), create)
+def _create(name: str) -> Step:
+    def run(site: Site) -> None:
+        if name == CIRCLE[0]:
+            predict_circle(site)
+        site.deploy(name, *ARGUMENTS[name](site))
+        if name in CIRCLE:
+            _assert_predicted(site, name)
+
+    return Step(f"deploy {name}", lambda site: site.deployed(name), run)
 
 
 def _has_token(token: TokenParams, site: Site) -> bool:
@@ -68,11 +68,7 @@ def _has_token(token: TokenParams, site: Site) -> bool:
 
 
 def _add_token(token: TokenParams, site: Site) -> None:
-    address = site.parameters.tokens.get(token.symbol)
-    if address is None:
-        address = site.deploy(
-            _mock_name(token), f"Test {token.symbol}", token.symbol, token.decimals, artifact=MOCK
-        )
+    address = site.parameters.tokens.get(token.symbol) or _add_test_token(token, site)
     site.record.tokens[token.symbol] = {
         "address": address,
         "decimals": token.decimals,
@@ -80,75 +76,105 @@ def _add_token(token: TokenParams, site: Site) -> None:
     }
 
 
-def _mock_name(token: TokenParams) -> str:
-    return f"{MOCK} {token.symbol}"
+def _add_test_token(token: TokenParams, site: Site) -> str:
+    kind = token_kind(site)
+    name = token_name(site, token)
+    if site.deployed(name):  # created by a run that ended before it noted the token
+        return site.record.address(name)
+    return site.deploy(name, *token_arguments(site, token), artifact=kind)
 
 
-def _create_configurator(site: Site) -> None:
-    predict_circle(site)
-    site.deploy("RiskConfigurator", site.record.predicted["Markets"])
+def token_kind(site: Site) -> str:
+    """Return which test token is deployed: one that is free for all, or one with a limit."""
+    local = site.record.chain_id in TEST_CHAINS and not site.mocks
+    return MOCK if local else FAUCET
 
 
-def _create_markets(site: Site) -> None:
+def token_name(site: Site, token: TokenParams) -> str:
+    """Return the name under which a test token is noted."""
+    return f"{token_kind(site)} {token.symbol}"
+
+
+def token_arguments(site: Site, token: TokenParams) -> tuple[object, ...]:
+    """Return what the constructor of a test token takes."""
+    said = (f"Test {token.symbol}", token.symbol, token.decimals)
+    limit = max(1, token.hard_cap // FAUCET_PART)
+    return said if token_kind(site) == MOCK else (*said, limit)
+
+
+# ---- what each constructor takes -----------------------------------------------------------------
+
+
+def _configurator(site: Site) -> tuple[object, ...]:
+    return (site.record.predicted["Markets"],)
+
+
+def _markets(site: Site) -> tuple[object, ...]:
     parameters = site.parameters
-    site.deploy(
-        "Markets",
+    neighbours = (
         site.record.address("RiskConfigurator"),
         site.record.predicted["Clearinghouse"],
-        parameters.timing,
-        parameters.charges,
-        parameters.quorum,
     )
-    _assert_predicted(site, "Markets")
+    return (*neighbours, parameters.timing, parameters.charges, parameters.quorum)
 
 
-def _create_clearinghouse(site: Site) -> None:
+def _clearinghouse(site: Site) -> tuple[object, ...]:
     token = site.parameters.settlement
-    site.deploy(
-        "Clearinghouse",
+    return (
         site.record.token(token.symbol),
         token.hard_cap,
         site.record.address("Markets"),
         site.record.predicted["InsuranceFund"],
         site.resolve(site.parameters.treasury),
     )
-    _assert_predicted(site, "Clearinghouse")
 
 
-def _create_fund(site: Site) -> None:
-    site.deploy("InsuranceFund", site.record.address("Clearinghouse"))
-    _assert_predicted(site, "InsuranceFund")
+def _fund(site: Site) -> tuple[object, ...]:
+    return (site.record.address("Clearinghouse"),)
 
 
-def _create_pool(site: Site) -> None:
+def _pool(site: Site) -> tuple[object, ...]:
+    delays = (site.parameters.pool_delay, site.parameters.pool_cooldown)
+    return (site.record.address("Clearinghouse"), SHARE_NAME, SHARE_SYMBOL, *delays)
+
+
+def _orders(site: Site) -> tuple[object, ...]:
     parameters = site.parameters
-    clearinghouse = site.record.address("Clearinghouse")
-    delays = (parameters.pool_delay, parameters.pool_cooldown)
-    site.deploy("LiquidityPool", clearinghouse, SHARE_NAME, SHARE_SYMBOL, *delays)
+    return (
+        site.record.address("Clearinghouse"),
+        parameters.order_delay,
+        parameters.min_reserve,
+    )
 
 
-def _create_orders(site: Site) -> None:
-    parameters = site.parameters
-    clearinghouse = site.record.address("Clearinghouse")
-    site.deploy("Orders", clearinghouse, parameters.order_delay, parameters.min_reserve)
+def _operators(site: Site) -> tuple[object, ...]:
+    return (site.record.address("Clearinghouse"), site.record.address("Orders"))
 
 
-def _create_operators(site: Site) -> None:
-    address = site.record.address
-    site.deploy("Operators", address("Clearinghouse"), address("Orders"))
-
-
-def _create_liquidator(site: Site) -> None:
+def _liquidator(site: Site) -> tuple[object, ...]:
     address, parameters = site.record.address, site.parameters
     curve = [number for point in parameters.liquidation_curve for number in point]
     neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("InsuranceFund"))
-    site.deploy("Liquidator", *neighbours, curve, parameters.liquidation_dust)
+    return (*neighbours, curve, parameters.liquidation_dust)
 
 
-def _create_lens(site: Site) -> None:
+def _lens(site: Site) -> tuple[object, ...]:
     address = site.record.address
     neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("Liquidator"))
-    site.deploy("Lens", *neighbours, small_markets(site.parameters))
+    return (*neighbours, small_markets(site.parameters))
+
+
+ARGUMENTS: Mapping[str, Callable[[Site], tuple[object, ...]]] = {
+    "RiskConfigurator": _configurator,
+    "Markets": _markets,
+    "Clearinghouse": _clearinghouse,
+    "InsuranceFund": _fund,
+    "LiquidityPool": _pool,
+    "Orders": _orders,
+    "Operators": _operators,
+    "Liquidator": _liquidator,
+    "Lens": _lens,
+}
 
 
 # ---- the circle --------------------------------------------------------------------------------
@@ -156,9 +182,8 @@ def _create_lens(site: Site) -> None:
 
 def predict_circle(site: Site) -> None:
     """Note the addresses that the circle's contracts will get, from the sender's nonce."""
-    nonce = site.executor.nonce()
     for offset, name in enumerate(CIRCLE):
-        site.record.predicted[name] = created_address(site.executor.sender, nonce + offset)
+        site.record.predicted[name] = site.next_address(offset)
     site.save()
 
 
@@ -169,27 +194,15 @@ def check_circle(site: Site) -> None:
         DeploymentError: the sender's nonce moved on since the circle was begun.
     """
     missing = [name for name in CIRCLE if not site.deployed(name)]
-    if len(missing) < len(CIRCLE):
-        missing = [name for name in missing if not _adopt(site, name)]
     if not missing or len(missing) == len(CIRCLE):
         return
-    nonce = site.executor.nonce()
     for offset, name in enumerate(missing):
-        if created_address(site.executor.sender, nonce + offset) != site.record.predicted.get(name):
+        if site.next_address(offset) != site.record.predicted.get(name):
             begun = ", ".join(name for name in CIRCLE if name not in missing)
             raise DeploymentError(
                 f"{name} would not get the address that {begun} was made for, since the deployer "
                 f"sent other transactions in between; take {begun} out of the deployment file"
             )
-
-
-def _adopt(site: Site, name: str) -> bool:
-    """Note a contract that a run created just before it was interrupted: its next, by its nonce."""
-    address = site.record.predicted.get(name, "")
-    if not address or not same_code(site.executor.code(address), site.artifacts[name]):
-        return False
-    site.record.add(name, Receipt("", site.executor.block(), 0, address))
-    return True
 
 
 def same_code(deployed: bytes, artifact: Artifact) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from scripts.deployment import ranges
+from scripts.deployment.chains import MAIN_NETS
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Contract
+from scripts.deployment.models import TokenParams
 from scripts.deployment.plan import CONTRACTS, check_circle
+from scripts.deployment.recovery import recover
 from scripts.deployment.runner import Site
 
-# a whole deployment uses about 35M gas; at 10 gwei and with reserve this is what it may cost
-LEAST_WEI = 10**18
 DECIMALS_ABI = [
     {
         "type": "function",
@@ -28,8 +29,9 @@ def check(site: Site) -> None:
     """
     check_chain(site)
     ranges.check(site.parameters)
+    check_mocks(site)
+    recover(site)
     _check_tokens(site)
-    _check_balance(site)
     _check_sender(site)
     check_circle(site)
 
@@ -49,24 +51,22 @@ def _check_sender(site: Site) -> None:
         raise DeploymentError(f"the deployment was begun by {begun}; go on with that account")
 
 
-def _check_balance(site: Site) -> None:
-    balance = site.executor.balance()
-    if balance < LEAST_WEI:
+def check_mocks(site: Site) -> None:
+    """Refuse test tokens where tokens are worth something."""
+    name = MAIN_NETS.get(site.parameters.chain_id)
+    if site.mocks and name is not None:
         raise DeploymentError(
-            f"the deployer {site.executor.sender} holds {balance / 10**18:.4f} of the native coin; "
-            f"it needs {LEAST_WEI / 10**18:.1f}"
+            f"chain {site.parameters.chain_id} is {name}, where --mocks has no place; name the "
+            "tokens' addresses in the parameters"
         )
 
 
 def _check_tokens(site: Site) -> None:
-    if not site.parameters.tokens:
-        if site.parameters.chain_id not in ranges.TEST_CHAINS:
-            raise DeploymentError("tokens: mock tokens are for test chains; give their addresses")
-        return
     for token in site.parameters.all_tokens:
         address = site.parameters.tokens.get(token.symbol)
         if address is None:
-            raise DeploymentError(f"tokens.{token.symbol}: the address is missing")
+            _check_test_token(site, token)
+            continue
         if not site.executor.code(address):
             raise DeploymentError(f"tokens.{token.symbol}: there is no contract at {address}")
         found = Contract(site.executor, address, DECIMALS_ABI).read("decimals")
@@ -74,3 +74,12 @@ def _check_tokens(site: Site) -> None:
             raise DeploymentError(
                 f"tokens.{token.symbol}: the token has {found} decimals, not {token.decimals}"
             )
+
+
+def _check_test_token(site: Site, token: TokenParams) -> None:
+    free = site.parameters.chain_id in ranges.TEST_CHAINS and not site.parameters.tokens
+    if not (free or site.mocks or token.symbol in site.record.tokens):
+        raise DeploymentError(
+            f"tokens.{token.symbol}: the address is missing; on a test chain --mocks deploys a "
+            "token with a faucet"
+        )

@@ -25,8 +25,9 @@ from scripts.deployment.quantities import WAD
 BP = WAD // 10_000
 PERCENT = WAD // 100
 PPM = WAD // 10**6
-# where quorum 1 is allowed (price_reports.vy), and where mock tokens are
+# where quorum 1 is allowed (price_reports.vy)
 TEST_CHAIN = 31337
+# chains inside one machine: their tokens are free for all, their keys known, nothing is asked twice
 TEST_CHAINS = (TEST_CHAIN, 1337)
 MAX_MARKETS = 255
 MAX_COLLATERALS = 63  # ids have six bits, and 0 is the settlement token

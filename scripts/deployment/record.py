@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from scripts.deployment.artifacts import ROOT
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Receipt
 from scripts.deployment.models import Parameters
 
 FOLDER = ROOT / "deployments"
+FOLDER_VARIABLE = "PLIMSOLL_DEPLOYMENTS"
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Record:
     markets: dict[str, dict[str, Any]] = field(default_factory=dict)
     signers: list[str] = field(default_factory=list)
     predicted: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, Any] = field(default_factory=dict)  # the contract under way, if any
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def address(self, name: str) -> str:
@@ -74,9 +78,9 @@ class Record:
         self.parameters = asdict(parameters)
 
 
-def path_of(chain_id: int, folder: Path = FOLDER) -> Path:
-    """Return the deployment file of a chain."""
-    return folder / f"{chain_id}.json"
+def path_of(chain_id: int) -> Path:
+    """Return the deployment file of a chain, where keepers look for it as well."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER) / f"{chain_id}.json"
 
 
 def load(path: Path) -> Record:
@@ -90,9 +94,15 @@ def load(path: Path) -> Record:
             f"there is no deployment file {path.name}; run `ape run deploy` first"
         )
     try:
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DeploymentError(f"{path.name} is not a deployment file: {error}") from error
+        record = Record(**json.loads(path.read_text(encoding="utf-8")))
+        for entry in (*record.contracts.values(), *record.tokens.values()):
+            to_checksum_address(entry["address"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DeploymentError(
+            f"{path.name} is not a whole deployment file ({error!s:.60}); put back a copy of "
+            "it, or move it away and deploy anew"
+        ) from error
+    return record
 
 
 def save(record: Record, path: Path) -> None:

@@ -13,7 +13,13 @@ from eth_utils.crypto import keccak
 from scripts.deployment import record as records
 from scripts.deployment.artifacts import Artifact
 from scripts.deployment.errors import DeploymentError, SendError
-from scripts.deployment.executor import Contract, Executor, Receipt, initcode
+from scripts.deployment.executor import (
+    Contract,
+    Executor,
+    Receipt,
+    created_address,
+    initcode,
+)
 from scripts.deployment.models import DEPLOYER, Parameters
 from scripts.deployment.record import Record
 
@@ -30,6 +36,7 @@ class Site:
     artifacts: Mapping[str, Artifact]
     record: Record
     path: Path | None = None  # of the record; None keeps it in memory
+    mocks: bool = False  # tokens with a faucet where the parameters name none
     gas_used: int = 0
 
     def contract(self, name: str, artifact: str | None = None) -> Contract:
@@ -42,12 +49,25 @@ class Site:
         return Contract(self.executor, address, self.artifacts[artifact].abi)
 
     def deploy(self, name: str, *args: object, artifact: str | None = None) -> str:
-        """Create a contract and note it."""
+        """Create a contract and note it; where it will stand is noted before it is sent."""
         made = self.artifacts[artifact or name]
-        receipt = self.executor.create(initcode(made.abi, made.initcode, args))
+        code = initcode(made.abi, made.initcode, args)
+        self.record.begun = {
+            "name": name,
+            "artifact": artifact or name,
+            "address": self.next_address(),
+            "block": self.executor.block(),
+        }
+        self.save()
+        receipt = self.executor.create(code)
         self.spend(receipt)
         self.record.add(name, receipt)
+        self.record.begun = {}
         return self.record.address(name)
+
+    def next_address(self, offset: int = 0) -> str:
+        """Return where the sender's next contract will stand, or the one `offset` later."""
+        return created_address(self.executor.sender, self.executor.nonce() + offset)
 
     def send(self, contract: Contract, function: str, *args: object) -> None:
         """Send a transaction and count its gas."""

@@ -52,6 +52,21 @@ class Web3Executor:
         """Return the sender's next nonce."""
         return self.web3.eth.get_transaction_count(self._sender, "pending")
 
+    def in_flight(self) -> int:
+        """Return how many of the sender's transactions wait to be mined."""
+        return self.nonce() - self.web3.eth.get_transaction_count(self._sender, "latest")
+
+    def fee(self) -> int:
+        """Return the base fee of the latest block and the tip that the node proposes [wei]."""
+        base = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
+        return base + self.web3.eth.max_priority_fee
+
+    def estimate(self, to: str | None, data: bytes, value: int = 0) -> int:
+        """Ask the node for the gas of a transaction."""
+        request = _request(to, data, value)
+        request["from"] = self._sender
+        return self._estimate(request)
+
     def code(self, address: str) -> bytes:
         """Return the code at an address."""
         return bytes(self.web3.eth.get_code(to_checksum_address(address)))
@@ -64,25 +79,16 @@ class Web3Executor:
 
     def create(self, initcode: bytes) -> Receipt:
         """Create a contract."""
-        return self._transact({"data": HexStr("0x" + initcode.hex())})
+        return self._transact(_request(None, initcode))
 
     def send(self, to: str, data: bytes, value: int = 0) -> Receipt:
         """Send a transaction."""
-        return self._transact(
-            {
-                "to": to_checksum_address(to),
-                "data": HexStr("0x" + data.hex()),
-                "value": Wei(value),
-            }
-        )
+        return self._transact(_request(to, data, value))
 
     def call(self, to: str, data: bytes) -> bytes:
         """Read."""
-        request: TxParams = {
-            "from": self._sender,
-            "to": to_checksum_address(to),
-            "data": HexStr("0x" + data.hex()),
-        }
+        request = _request(to, data)
+        request["from"] = self._sender
         try:
             return bytes(self.web3.eth.call(request))
         except ContractLogicError as error:
@@ -90,10 +96,7 @@ class Web3Executor:
 
     def _transact(self, request: TxParams) -> Receipt:
         request["from"] = self._sender
-        try:
-            gas = self.web3.eth.estimate_gas(request)
-        except ContractLogicError as error:
-            raise SendError(_text(error)) from error
+        gas = self._estimate(request)
         request["gas"] = gas + gas * GAS_MARGIN_PERCENT // 100
         return _receipt(
             self.web3.eth.wait_for_transaction_receipt(
@@ -101,18 +104,30 @@ class Web3Executor:
             )
         )
 
+    def _estimate(self, request: TxParams) -> int:
+        try:
+            return self.web3.eth.estimate_gas(request)
+        except ContractLogicError as error:
+            raise SendError(_text(error)) from error
+
     def _submit(self, request: TxParams) -> HexBytes:
         if isinstance(self._signer, str):
             return self.web3.eth.send_transaction(request)
-        fee = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
         tip = self.web3.eth.max_priority_fee
+        base = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
         request["nonce"] = Nonce(self.nonce())
         request["chainId"] = self.chain_id()
-        request.setdefault("value", Wei(0))
         request["maxPriorityFeePerGas"] = tip
-        request["maxFeePerGas"] = Wei(2 * fee + tip)
+        request["maxFeePerGas"] = Wei(2 * base + tip)
         signed = self._signer.sign_transaction(cast("dict[str, Any]", request))
         return self.web3.eth.send_raw_transaction(signed.raw_transaction)
+
+
+def _request(to: str | None, data: bytes, value: int = 0) -> TxParams:
+    request: TxParams = {"data": HexStr("0x" + data.hex()), "value": Wei(value)}
+    if to is not None:
+        request["to"] = to_checksum_address(to)
+    return request
 
 
 def _receipt(receipt: TxReceipt) -> Receipt:

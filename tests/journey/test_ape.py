@@ -120,8 +120,8 @@ def test_scripts__something_wrong__one_sentence_and_nothing_sent(tmp_path):
         assert "give one with --account" in refused("deploy", *node)
         assert "give one with --account" not in refused("verify", *node)
         rpc(chain.web3, "anvil_setChainId", 31_337)
-        rpc(chain.web3, "anvil_setBalance", FIRST_TEST_ACCOUNT, hex(10**17))
-        assert "holds 0.1000 of the native coin" in refused("deploy")
+        rpc(chain.web3, "anvil_setBalance", FIRST_TEST_ACCOUNT, hex(10**16))
+        assert "holds 0.010000 of the native coin and the 35 steps" in refused("deploy")
         assert chain.web3.eth.block_number == 0
 
 
@@ -129,7 +129,7 @@ def test_script__node_goes_away_in_the_middle__one_sentence(tmp_path):
     from scripts._command import script
 
     @script(sends=True)
-    def cli(_site, _dry_run):
+    def cli(_site, _mode):
         raise ConnectionError
 
     where = ["--network", "ethereum:local:test", "--params", "test"]

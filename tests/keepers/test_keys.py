@@ -10,7 +10,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepers.chain.signer import PASSWORD_VARIABLE, Signer, load_signer
+from keepers.chain.signer import PASSWORD_VARIABLE, Signer, address_in, load_signer, make_keystore
 from keepers.chain.signer import test_secret as known_secret
 from keepers.chain.transactions import Draft, Fees, bumped, fees_for, sign
 from keepers.errors import BadInput
@@ -136,3 +136,50 @@ def test_bumped__any_fees__are_at_least_ten_percent_up(fee: int, tip: int, base:
     assert new.max_fee * 10 >= old.max_fee * 11
     assert new.tip * 10 >= old.tip * 11
     assert new.max_fee >= new.tip
+
+
+# ---- new keystores
+
+
+def test_make_keystore__fresh__opens_by_its_password_and_tells_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
+    path = tmp_path / "keystore" / "signer.json"
+    address = make_keystore(path)
+    assert address_in(path) == address == load_signer(str(path), 763_373).address
+    assert path.stat().st_mode & 0o077 == 0
+    assert "secret" not in path.read_text()
+
+
+def test_make_keystore__file_stands_already__is_left_alone(
+    keystore: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
+    kept = keystore.read_text()
+    with pytest.raises(BadInput, match="no key is written over"):
+        make_keystore(keystore)
+    assert keystore.read_text() == kept
+
+
+@pytest.mark.parametrize("password", [None, ""])
+def test_make_keystore__no_password__writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str | None
+) -> None:
+    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    if password is not None:
+        monkeypatch.setenv(PASSWORD_VARIABLE, password)
+    with pytest.raises(BadInput, match=PASSWORD_VARIABLE):
+        make_keystore(tmp_path / "key.json")
+    assert not (tmp_path / "key.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [(None, "there is no keystore"), ("{}", "no address"), ("[", "no address")]
+)
+def test_address_in__unusable_file__says_why(tmp_path: Path, text: str | None, what: str) -> None:
+    path = tmp_path / "key.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BadInput, match=what):
+        address_in(path)

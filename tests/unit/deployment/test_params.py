@@ -1,5 +1,6 @@
 """The parameter files, their exact conversion, and the ranges that refuse them."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -245,6 +246,25 @@ def test_load__owner_not_named__deployer_on_test_chains_only(tmp_path):
     assert params.load("here", tmp_path).owner == "deployer"
     with pytest.raises(ParameterError, match="owner: is missing"):
         params.load("there", tmp_path)
+
+
+def test_load__keystores__give_their_addresses_without_a_password(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=r"^signers\.addresses\[0\]: there is no keystore key"):
+        params.load("testchain")
+    (tmp_path / "keystore").mkdir()
+    for number in range(1, 5):
+        said = json.dumps({"address": f"{number:040x}"})
+        (tmp_path / "keystore" / f"signer{number}.json").write_text(said)
+
+    testchain = params.load("testchain")
+
+    assert testchain.signers == tuple(f"0x{number:040x}" for number in range(1, 5))
+    assert testchain.chain_id not in ranges.TEST_CHAINS
+    assert (testchain.quorum, testchain.tokens) == (3, {})
+    (tmp_path / "keystore" / "signer2.json").write_text("{}")
+    with pytest.raises(ParameterError, match=r"^signers\.addresses\[1\]: the keystore .+ names no"):
+        params.load("testchain")
 
 
 def test_read__not_yaml__is_refused(tmp_path):

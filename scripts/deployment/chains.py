@@ -1,0 +1,48 @@
+"""Chains that are known by their ids, where test tokens have no place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+MAIN_NETS: Mapping[int, str] = {
+    1: "Ethereum",
+    10: "OP Mainnet",
+    25: "Cronos",
+    30: "Rootstock",
+    56: "BNB Smart Chain",
+    100: "Gnosis",
+    130: "Unichain",
+    137: "Polygon",
+    146: "Sonic",
+    169: "Manta Pacific",
+    196: "X Layer",
+    204: "opBNB",
+    250: "Fantom",
+    252: "Fraxtal",
+    288: "Boba",
+    324: "ZKsync Era",
+    480: "World Chain",
+    1088: "Metis",
+    1101: "Polygon zkEVM",
+    1135: "Lisk",
+    1284: "Moonbeam",
+    1329: "Sei",
+    2222: "Kava",
+    5000: "Mantle",
+    7777777: "Zora",
+    8217: "Kaia",
+    8453: "Base",
+    34443: "Mode",
+    42161: "Arbitrum One",
+    42170: "Arbitrum Nova",
+    42220: "Celo",
+    43114: "Avalanche",
+    48900: "Zircuit",
+    57073: "Ink",
+    59144: "Linea",
+    80094: "Berachain",
+    81457: "Blast",
+    167000: "Taiko",
+    534352: "Scroll",
+    1313161554: "Aurora",
+}
