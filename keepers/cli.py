@@ -17,11 +17,12 @@ from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
 LAB = "keepers.lab.cli"
+CHECKS = "scripts.deployment.checks"
 RUN = {"publish", "execute", "liquidate", "demo", "replay"}  # commands that are watched: they log
 
 
 def build() -> typer.Typer:
-    """Put the groups of commands together; demo and replay work where the lab is: a checkout."""
+    """Put the groups of commands together; some work in a checkout alone."""
     app = typer.Typer(
         name="plimsoll",
         help="On-chain cross margin: publish prices, execute orders, liquidate, read the books.",
@@ -39,7 +40,10 @@ def build() -> typer.Typer:
     app.add_typer(guardian.app, name="guardian")
     app.add_typer(keys.app, name="key")
     here = importlib.util.find_spec("keepers.lab") is not None
-    app.add_typer(importlib.import_module(LAB).app if here else absent.app)
+    for name in (LAB, CHECKS) if here else ():
+        app.add_typer(importlib.import_module(name).app)
+    if not here:
+        app.add_typer(absent.app)
     return app
 
 

@@ -13,12 +13,12 @@ from scripts.deployment.verification import verify
 
 @script(sends=False)
 def cli(site: Site, _mode: Mode) -> None:
-    """Check that the code is the sources' and that every parameter is the file's."""
+    """Check that the code is the sources', to the byte, and that every parameter is the file's."""
     check_chain(site)
     findings = verify(site)
     wrong = [finding for finding in findings if not finding.ok]
     for finding in wrong:
-        click.echo(f"{finding.what}: {finding.detail}")
+        click.echo(finding.detail)
     if wrong:
         raise DeploymentError(f"{len(wrong)} of {len(findings)} comparisons failed")
     show_constants(click.echo)

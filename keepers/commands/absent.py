@@ -1,4 +1,4 @@
-"""`plimsoll demo` and `replay` in an installed package: what they need is not in it."""
+"""`plimsoll demo`, `replay` and `diff` in an installed package: what they need is not in it."""
 
 from __future__ import annotations
 
@@ -19,4 +19,13 @@ def refuse(context: typer.Context) -> None:
     raise BadInput(
         f"{name} deploys the contracts, whose sources are not part of this package",
         f"run `make {name}` in a checkout of the repository",
+    )
+
+
+@app.command("diff", context_settings=ANYTHING, help="Parameters against chain: in a checkout.")
+def refuse_diff() -> None:
+    """Say what is missing."""
+    raise BadInput(
+        "diff needs the parameter files, which are not part of this package",
+        "run it in a checkout of the repository",
     )

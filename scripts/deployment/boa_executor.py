@@ -78,6 +78,13 @@ class BoaExecutor:
         used = _checked(computation).get_gas_used() + CREATE_GAS + _intrinsic(initcode)
         return Receipt("", self.block(), used, to_checksum_address(address))
 
+    def create_at(self, address: str, initcode: bytes) -> None:
+        """Create a contract at an address of one's choice."""
+        _, computation = self.env.deploy(
+            sender=self._sender, bytecode=initcode, override_address=address
+        )
+        _checked(computation)
+
     def send(self, to: str, data: bytes, value: int = 0) -> Receipt:
         """Send a transaction."""
         computation = self.env.execute_code(

@@ -21,6 +21,8 @@ ROLE_ACT = 4
 ROLE_GUARD = 8
 # docs/spec/words.md: account flags of an account word
 HOUSE_BIT = 4 << 48
+# how the steps begin whose subject is no parameter, but which contract may do what
+ROLES = ("venue ", "hand ", "pool of ", "Liquidator of ")
 OWNED = ("RiskConfigurator", "Clearinghouse", "InsuranceFund", "LiquidityPool")
 NOBODY = "0x" + "00" * 20
 

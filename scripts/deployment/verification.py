@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from scripts.deployment.configuration import configure_plan, small_markets
+from scripts.deployment.configuration import ROLES, configure_plan
+from scripts.deployment.difference import compare
 from scripts.deployment.errors import DeploymentError
-from scripts.deployment.plan import CONTRACTS, same_code
+from scripts.deployment.plan import CONTRACTS
+from scripts.deployment.rebuild import difference, rebuild
 from scripts.deployment.runner import Site
-
-CURVE = ("RISE_TIME", "RISE_SHARE", "SLOW_TIME", "SLOW_SHARE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,98 +23,39 @@ class Finding:
 
 
 def verify(site: Site) -> list[Finding]:
-    """Compare code and parameters; changes nothing.
+    """Compare code, parameters and who may do what; changes nothing.
 
     Raises:
         DeploymentError: nothing is deployed.
     """
-    if not site.record.contracts:
-        raise DeploymentError(
-            f"nothing is deployed on chain {site.record.chain_id}; run `ape run deploy` first"
-        )
-    code = [_code(site, name) for name in CONTRACTS]
-    fixed = [_compare(site, *each, "was fixed otherwise when it was deployed") for each in FIXED]
-    steps = configure_plan(site.parameters)
-    set_ = [_compare(site, step.name, step.done, "differs from the parameters") for step in steps]
-    return [*code, *fixed, *set_]
+    entries = [Finding(each.entry, each.same, each.line()) for each in compare(site)]
+    return [*_code(site), *entries, *_roles(site)]
 
 
-def _code(site: Site, name: str) -> Finding:
-    def same(site: Site) -> bool:
-        return same_code(site.executor.code(site.record.address(name)), site.artifacts[name])
+def _code(site: Site) -> list[Finding]:
+    """Hold the code of every contract against its source, immutables too."""
+    wanted = rebuild(site)
+    missing = [
+        Finding(f"code of {name}", False, f"code of {name}: it is not deployed")
+        for name in CONTRACTS
+        if name not in wanted
+    ]
+    found = []
+    for name, made in wanted.items():
+        deployed = site.executor.code(site.record.address(name))
+        told = difference(deployed, made)
+        found.append(Finding(f"code of {name}", not told, f"code of {name}: {told}"))
+    return [*found, *missing]
 
-    return _compare(site, f"code of {name}", same, "differs from the source")
+
+def _roles(site: Site) -> list[Finding]:
+    """Ask whether contracts that act for others are known to them as such."""
+    steps = (step for step in configure_plan(site.parameters) if step.name.startswith(ROLES))
+    return [_compare(site, step.name, step.done) for step in steps]
 
 
-def _compare(site: Site, what: str, holds: Callable[[Site], bool], otherwise: str) -> Finding:
+def _compare(site: Site, what: str, holds: Callable[[Site], bool]) -> Finding:
     try:
-        return Finding(what, holds(site), otherwise)
+        return Finding(what, holds(site), f"{what}: is not set as the deployment sets it")
     except DeploymentError as error:
-        return Finding(what, False, str(error))
-
-
-# ---- what the constructors took and nobody can change --------------------------------------------
-
-
-def _read(site: Site, name: str, *functions: str) -> Iterator[object]:
-    return (site.contract(name).read(function) for function in functions)
-
-
-def _timings(site: Site) -> bool:
-    found = site.contract("Markets").read("timing")
-    return tuple(found) == astuple(site.parameters.timing)
-
-
-def _charges(site: Site) -> bool:
-    found = site.contract("Markets").read("charges")
-    return tuple(found) == astuple(site.parameters.charges)
-
-
-def _quorum(site: Site) -> bool:
-    return list(_read(site, "Markets", "quorum")) == [site.parameters.quorum]
-
-
-def _orders(site: Site) -> bool:
-    wanted = [site.parameters.order_delay, site.parameters.min_reserve]
-    return list(_read(site, "Orders", "commit_delay", "MIN_RESERVE")) == wanted
-
-
-def _pool(site: Site) -> bool:
-    wanted = [site.parameters.pool_delay, site.parameters.pool_cooldown]
-    return list(_read(site, "LiquidityPool", "DELAY", "COOLDOWN")) == wanted
-
-
-def _liquidation(site: Site) -> bool:
-    found = [site.immutable("Liquidator", "auction_clock", name) for name in CURVE]
-    found.append(site.immutable("Liquidator", "desk", "DUST"))
-    first, second = site.parameters.liquidation_curve
-    return found == [*first, *second, site.parameters.liquidation_dust]
-
-
-def _min_legs(site: Site) -> bool:
-    return site.immutable("Lens", "lens_orders", "SMALL_MARKETS") == small_markets(site.parameters)
-
-
-def _operators(site: Site) -> bool:
-    found = [site.immutable("Operators", "moves", name) for name in ("CLEARINGHOUSE", "MARKETS")]
-    found.append(site.immutable("Operators", "ORDERS"))
-    wanted = (site.record.address(name) for name in ("Clearinghouse", "Markets", "Orders"))
-    return found == [int(address, 16) for address in wanted]
-
-
-def _treasury(site: Site) -> bool:
-    treasury = int(site.resolve(site.parameters.treasury), 16)
-    return list(_read(site, "Clearinghouse", "fee_account")) == [treasury << 96]
-
-
-FIXED: tuple[tuple[str, Callable[[Site], bool]], ...] = (
-    ("timings", _timings),
-    ("charges and funding", _charges),
-    ("signers.quorum", _quorum),
-    ("orders", _orders),
-    ("delays of the pool", _pool),
-    ("liquidation", _liquidation),
-    ("smallest legs in the Lens", _min_legs),
-    ("neighbours of Operators", _operators),
-    ("treasury", _treasury),
-)
+        return Finding(what, False, f"{what}: {error}")
