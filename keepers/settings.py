@@ -90,7 +90,10 @@ class LiquidateSettings(Settings):
     max_inventory_usd: int = Field(default=1_000_000, ge=0)  # gross value held after it
     min_profit_usd: float = 0.0
     dash: bool = True  # the first try after a price goes out on the mirror's word
+    headroom_percent: Decimal = Field(default=Decimal(0), ge=0, le=1_000)  # of IM, kept above it
     unwind: bool = True  # commit reduce-only orders for what was taken
+    max_slippage_percent: Decimal = Field(default=Decimal(2), gt=0, le=50)  # of those orders
+    withdraw: bool = False  # send collateral that was taken to the key's address
     audit_s: float = Field(default=30.0, gt=0)  # hold the mirror against the lens so often
     batch: int = Field(default=32, ge=1)  # accounts looked at per price
     gas_reduce: int = Field(default=1_500_000, ge=100_000)
@@ -111,6 +114,11 @@ class ClientSettings(Settings):
 def usd(amount: float) -> int:
     """Return whole or fractional dollars as WAD."""
     return round(amount * 1_000_000) * (WAD // 1_000_000)
+
+
+def share(percent: Decimal) -> int:
+    """Return a percentage as WAD."""
+    return int(percent * WAD / 100)
 
 
 S = TypeVar("S", bound="Settings")

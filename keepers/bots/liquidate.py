@@ -13,6 +13,7 @@ import structlog
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
+from keepers.chain.earnings import Earnings
 from keepers.chain.liquidations import Planner
 from keepers.chain.mirror import CONTRACTS, Mirror
 from keepers.chain.rpc import Head, Log
@@ -28,7 +29,7 @@ from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
 from keepers.domain.words import account_id
 from keepers.errors import BadInput
-from keepers.settings import LiquidateSettings, usd
+from keepers.settings import LiquidateSettings, share, usd
 from keepers.store.ledger import FAILED, INCLUDED
 
 log = structlog.get_logger()
@@ -51,17 +52,21 @@ class Liquidate(Bot):
 
     def __init__(self, runtime: Runtime, settings: LiquidateSettings) -> None:
         """Work for one account of the key's owner."""
-        super().__init__(runtime, *CONTRACTS, "Liquidator", "LiquidityPool")
+        super().__init__(runtime, *CONTRACTS, "Liquidator", "LiquidityPool", "Orders")
         self.settings = settings
         self.account = account_id(runtime.signer.address, settings.account)
         self.mirror = Mirror(runtime.reader, runtime.deployment)
         self.planner = Planner(runtime.reader, runtime.deployment, self.account, settings)
-        self.unwinder = Unwinder(runtime.reader, runtime.deployment)
+        self.unwinder = Unwinder(runtime.reader, runtime.deployment, settings)
+        self.earnings = Earnings(
+            runtime.reader, runtime.deployment, self.account, runtime.store, runtime.metrics
+        )
         self.limits = Limits(
             take=settings.take,
             max_take=usd(settings.max_take_usd),
             max_inventory=usd(settings.max_inventory_usd),
             min_profit=usd(settings.min_profit_usd),
+            headroom=share(settings.headroom_percent),
         )
         self.backoff = Backoff(settings.backoff_blocks)
         self.caution = Caution()
@@ -80,6 +85,7 @@ class Liquidate(Bot):
         await self.mirror.load(head)
         await self.planner.load(sorted(self.mirror.markets))
         await self.unwinder.load()
+        await self.earnings.load(head, self.mirror.snapshot(), self._native_ticks())
         self.runtime.metrics.accounts.set(len(self.mirror.book))
         self.reload = False
 
@@ -107,8 +113,12 @@ class Liquidate(Bot):
         """Keep the mirror; wake for prices at once, for everything else with the head."""
         if isinstance(message, Rewound):
             self.runtime.store.rewind(message.block)
+            self.earnings.fold()
             self.reload = True
-        elif isinstance(message, Head):
+            return
+        if isinstance(message, Log):
+            self.earnings.on_log(message, self.mirror.snapshot, self._native_ticks())
+        if isinstance(message, Head):
             self.mirror.on_head(message)
             self.seen_at = self.seen_at if self.wake.is_set() else time.perf_counter()
             self.wake.set()
@@ -132,6 +142,7 @@ class Liquidate(Bot):
         self.runtime.metrics.accounts.set(len(self.mirror.book))
         await self._act_on_all()
         await self._unwind()
+        self.earnings.write(self.mirror.snapshot())
 
     async def _dash(self) -> None:
         """Send at once what the mirror alone can answer for: the first try after a price.
@@ -164,11 +175,15 @@ class Liquidate(Bot):
                 return
 
     async def _unwind(self) -> None:
-        """Offer the pool what was taken over."""
+        """Offer the pool the legs that were taken over; collateral leaves when they are closed."""
         own = self.mirror.book.accounts.get(self.account)
-        if not self.settings.unwind or own is None or not own.legs:
+        if not self.settings.unwind or own is None:
             return
-        for draft in self.unwinder.drafts(own, self.mirror.snapshot()):
+        at, owner = self.mirror.snapshot(), self.runtime.signer.address
+        drafts = self.unwinder.drafts(own, at, self.planner.pool(self.mirror.book))
+        if self.settings.withdraw and not own.legs:
+            drafts += self.unwinder.withdrawals(own, self.earnings.journal.taken, at, owner)
+        for draft in drafts:
             await self.runtime.sender.send(draft)
             log.info("unwinding", what=draft.key)
 

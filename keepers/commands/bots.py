@@ -245,7 +245,24 @@ def liquidate(
         float | None,
         typer.Option("--min-profit-usd", help="Least profit after gas.", show_default="0"),
     ] = None,
+    headroom_percent: Annotated[
+        str | None,
+        typer.Option("--headroom-percent", help="Of IM, kept above it.", show_default="0"),
+    ] = None,
     unwind: Annotated[bool, typer.Option(help="Close what was taken over, by orders.")] = True,
+    max_slippage_percent: Annotated[
+        str | None,
+        typer.Option("--max-slippage-percent", help="Of those orders.", show_default="2"),
+    ] = None,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Send taken collateral to the key's address.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Print what --store says of past liquidations; end.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The report as JSON, exact integers.")
+    ] = False,
     rpc: shared.Rpc = None,
     rpc_fallback: shared.Fallback = None,
     ws: shared.Ws = None,
@@ -261,6 +278,11 @@ def liquidate(
     watchdog_s: shared.Watchdog = None,
 ) -> None:
     """Reduce and take accounts under maintenance, within the limits of one's own capital."""
+    if report:
+        from keepers.commands import earned
+
+        earned.report(make(Settings, store=store).store, as_json=as_json)
+        return
     settings = make(
         LiquidateSettings,
         account=account,
@@ -268,7 +290,10 @@ def liquidate(
         max_take_usd=max_take_usd,
         max_inventory_usd=max_inventory_usd,
         min_profit_usd=min_profit_usd,
+        headroom_percent=headroom_percent,
         unwind=unwind,
+        max_slippage_percent=max_slippage_percent,
+        withdraw=withdraw or None,
         rpc=rpc,
         rpc_fallback=rpc_fallback,
         ws=ws,

@@ -63,6 +63,7 @@ class Limits:
     max_take: int
     max_inventory: int
     min_profit: int
+    headroom: int = 0  # of IM, WAD: what the keeper's own equity keeps above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def best_take(
     moved = gross(target.account, at) * plan.fraction // WAD
     if moved > limits.max_take or gross(after, at) > limits.max_inventory:
         return None
-    if exact.equity < exact.im:
+    if exact.equity * WAD < exact.im * (WAD + limits.headroom):
         return None
     # Until the plan is too old the reward only rises: payment and insurance get worse by funding
     # alone, and so does what moves. Beyond that, what is earned above the least may go.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
-from keepers.chain.rpc import Head, Log, number, parse_head, parse_log
+from keepers.chain.rpc import Head, Log, parse_head, parse_log
 from keepers.domain.margin import (
     Collateral,
     Health,
@@ -47,18 +46,10 @@ from keepers.lab.records import (
     Record,
     Spent,
 )
+from keepers.lab.seen import Seen, cost_of
+from keepers.reasons import reason_of
 
 PARTIES: Final = ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One block as the yardstick needs it."""
-
-    head: Head
-    logs: tuple[Log, ...]
-    senders: Mapping[str, str]  # tx -> sender, lower case
-    costs: tuple[tuple[str, int, int, bool], ...]  # sender, gas, wei, whether it succeeded
 
 
 class Watch:
@@ -76,6 +67,7 @@ class Watch:
         self.keepers: dict[str, Spent] = {}
         self.measuring = False
         self.head: Head | None = None
+        self._reverted: list[tuple[Spent, str]] = []  # who, tx
         self._moves: list[tuple[int, int, float]] = []  # block, market, step between two prices
         self._collaterals: list[Collateral] = []
         self._terms = Terms()
@@ -137,6 +129,8 @@ class Watch:
         found = await self._read(range(self.head.number + 1, last + 1))
         for seen in found:
             await self._take(seen, wall_ms)
+        if self._reverted:
+            await self._explain()
         return found
 
     async def _take(self, seen: Seen, wall_ms: float) -> None:
@@ -176,7 +170,7 @@ class Watch:
                 head=parse_head(head),
                 logs=tuple(parse_log(each) for receipt in receipts for each in receipt["logs"]),
                 senders={str(r["transactionHash"]): str(r["from"]).lower() for r in receipts},
-                costs=tuple(_cost(receipt) for receipt in receipts),
+                costs=tuple(cost_of(receipt) for receipt in receipts),
             )
             for head, receipts in zip(answers[::2], answers[1::2], strict=True)
         ]
@@ -210,13 +204,25 @@ class Watch:
         return found
 
     def _note_costs(self, seen: Seen) -> None:
-        for sender, gas, wei, good in seen.costs:
-            spent = self.keepers.get(sender)
+        for cost in seen.costs:
+            spent = self.keepers.get(cost.sender)
             if spent is not None:
                 spent.transactions += 1
-                spent.reverted += not good
-                spent.gas += gas
-                spent.wei += wei
+                spent.reverted += not cost.good
+                spent.gas += cost.gas
+                spent.wei += cost.wei
+                if not cost.good:
+                    self._reverted.append((spent, cost.tx))
+
+    async def _explain(self) -> None:
+        """Ask the node why keepers' transactions reverted; soon, since it forgets old blocks."""
+        tracer = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
+        asked = [("debug_traceTransaction", (tx, tracer)) for _, tx in self._reverted]
+        answers = await self.reader.rpc.batch(asked)
+        for (spent, _), answer in zip(self._reverted, answers, strict=True):
+            output = answer.get("output") if isinstance(answer, dict) else None
+            spent.reasons[reason_of(output, "unknown")] += 1
+        self._reverted.clear()
 
     def _note_moves(self, before: Mapping[int, int], head: Head) -> None:
         for id_, old in before.items():
@@ -483,9 +489,3 @@ def mm_rates(account: Account, at: Snapshot, symbols: Mapping[int, str]) -> dict
         symbol = symbols[leg.market]
         found[symbol] = min(rate, found.get(symbol, rate))
     return found
-
-
-def _cost(receipt: Mapping[str, Any]) -> tuple[str, int, int, bool]:
-    gas = number(receipt["gasUsed"])
-    price = number(receipt.get("effectiveGasPrice"))
-    return str(receipt["from"]).lower(), gas, gas * price, number(receipt.get("status")) == 1

@@ -28,11 +28,12 @@ from keepers.errors import ChainError, KeeperError
 from keepers.lab import chain, economy, world
 from keepers.lab.chain import Node, free_port
 from keepers.lab.clock import Clock, Desk
-from keepers.lab.measure import Seen, Watch
+from keepers.lab.measure import Watch
 from keepers.lab.opening import Opening
 from keepers.lab.processes import Child, Crew
 from keepers.lab.records import Books, Person, Record, Spent
 from keepers.lab.replay import CALM, HEARTBEAT, PricePath, Step
+from keepers.lab.seen import Seen
 from keepers.lab.world import World
 
 BEFORE_S: Final = 600  # chain time between the first block and the first price of the path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -122,6 +123,7 @@ class Spent:
     reverted: int = 0
     gas: int = 0
     wei: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)  # why transactions reverted
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,8 @@ def _keepers(found: Summary) -> Rows:
             f"{cost.transactions:,} transactions, {cost.reverted:,} reverted, {cost.gas:,} gas, "
             f"{cost.native:.4f} ETH",
         )
+        if cost.reasons:
+            yield "", "reverts: " + ", ".join(f"{count} x {name}" for name, count in cost.reasons)
     if found.killed:
         names = ", ".join(f"{name} at {clock(time)[-5:]}" for time, name in found.killed)
         yield "killed on purpose", names

@@ -44,6 +44,7 @@ class Cost:
     reverted: int
     gas: int
     native: float
+    reasons: tuple[tuple[str, int], ...]  # why they reverted, the most frequent first
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,7 @@ def _costs(record: Record) -> Iterable[Cost]:
             sum(each.reverted for each in members),
             sum(each.gas for each in members),
             sum(each.wei for each in members) / WAD,
+            tuple(sum((each.reasons for each in members), Counter()).most_common()),
         )
 
 

@@ -1,17 +1,22 @@
 """The keeper's own book in SQLite: what it sent, what it earned, what it burned.
 
-Every row can be derived from the chain again, so the file may be deleted at any time.
+Every row can be derived from the chain again, so the file may be deleted at any time; what stands
+open then counts as brought in by the owner.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import Engine, Integer, String, create_engine, event, func, select, update
+from sqlalchemy import Engine, Integer, String, create_engine, delete, event, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from keepers.domain.profits import Entry
 from keepers.errors import BadInput
 
 PENDING, INCLUDED, FAILED, DROPPED = "pending", "included", "failed", "dropped"
@@ -48,6 +53,74 @@ class Earned(Base):
     profit: Mapped[str] = mapped_column(String)
 
 
+class Happened(Base):
+    """One event of the keeper's account, as the journal folds it."""
+
+    __tablename__ = "happened"
+
+    account: Mapped[str] = mapped_column(String, primary_key=True)
+    tx: Mapped[str] = mapped_column(String, primary_key=True)
+    log: Mapped[int] = mapped_column(Integer, primary_key=True)
+    block: Mapped[int] = mapped_column(Integer, index=True)
+    name: Mapped[str] = mapped_column(String)
+    said: Mapped[str] = mapped_column(String)  # JSON
+    mark: Mapped[str] = mapped_column(String)
+    native: Mapped[str] = mapped_column(String)
+
+
+class Deal(Base):
+    """What one liquidation earned; amounts are decimal strings, USD WAD unless named wei.
+
+    The row of kind `own` holds what is no liquidation, and the gas that none of them is due.
+    """
+
+    __tablename__ = "deals"
+
+    account: Mapped[str] = mapped_column(String, primary_key=True)  # the keeper's own
+    tx: Mapped[str] = mapped_column(String, primary_key=True)
+    log: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String)
+    target: Mapped[str] = mapped_column(String)  # who was liquidated
+    block: Mapped[int] = mapped_column(Integer)
+    native: Mapped[str] = mapped_column(String)  # price of the native coin then [ticks]
+    pay: Mapped[str] = mapped_column(String)
+    reward: Mapped[str] = mapped_column(String)
+    fee: Mapped[str] = mapped_column(String)
+    slippage: Mapped[str] = mapped_column(String)
+    drift: Mapped[str] = mapped_column(String)
+    held: Mapped[str] = mapped_column(String)  # worth of what is still held
+    profit: Mapped[str] = mapped_column(String)  # gas and reserves apart
+    gas_wei: Mapped[str] = mapped_column(String)
+    reserve_wei: Mapped[str] = mapped_column(String)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the report: `deals` in numbers."""
+
+    account: int
+    tx: str
+    log: int
+    kind: str
+    target: int
+    block: int
+    native: int
+    pay: int
+    reward: int
+    fee: int
+    slippage: int
+    drift: int
+    held: int
+    profit: int
+    gas_wei: int
+    reserve_wei: int
+
+    @property
+    def spent_wei(self) -> int:
+        """Return the native coin that it took."""
+        return self.gas_wei + self.reserve_wei
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The keeper's result so far."""
@@ -71,6 +144,12 @@ class Store:
                 raise BadInput(f"the store {path} cannot be opened", "check --store") from None
             path.replace(path.with_suffix(".damaged"))
             self._engine = _open(path)
+        self.gas = self._gas()  # what every transaction burned [wei]
+
+    def _gas(self) -> dict[str, int]:
+        with Session(self._engine) as session:
+            rows = session.execute(select(Sent.hash, Sent.gas_wei)).tuples()
+            return {hash_: int(wei) for hash_, wei in rows}
 
     def close(self) -> None:
         """Close the file."""
@@ -86,6 +165,7 @@ class Store:
         values = {"state": state, "block": block, "gas_used": gas_used, "gas_wei": str(gas_wei)}
         with Session(self._engine) as session, session.begin():
             session.execute(update(Sent).where(Sent.hash == hash_).values(**values))
+        self.gas[hash_] = gas_wei
 
     def pending(self) -> list[tuple[str, str, int]]:
         """Return (hash, key, nonce) of what was in flight when the keeper stopped."""
@@ -104,8 +184,68 @@ class Store:
     def rewind(self, block: int) -> None:
         """Forget what was earned above a block that is no longer on the chain."""
         with Session(self._engine) as session, session.begin():
-            for row in session.scalars(select(Earned).where(Earned.block > block)):
-                session.delete(row)
+            for table in (Earned, Happened, Deal):
+                session.execute(delete(table).where(table.block > block))
+
+    # ---- the journal
+
+    def happened(self, account: int, entry: Entry) -> None:
+        """Keep an event; once, however often it is seen."""
+        row = Happened(
+            account=hex(account),
+            tx=entry.tx,
+            log=entry.index,
+            block=entry.block,
+            name=entry.name,
+            said=json.dumps(entry.said),
+            mark=str(entry.mark),
+            native=str(entry.native),
+        )
+        with Session(self._engine) as session, session.begin():
+            session.merge(row)
+
+    def entries(self, account: int) -> list[Entry]:
+        """Return the events of an account in order."""
+        wanted = select(Happened).where(Happened.account == hex(account))
+        with Session(self._engine) as session:
+            rows = session.scalars(wanted.order_by(Happened.block, Happened.log))
+            return [
+                Entry(
+                    block=row.block,
+                    index=row.log,
+                    tx=row.tx,
+                    name=row.name,
+                    said=json.loads(row.said),
+                    mark=int(row.mark),
+                    native=int(row.native),
+                )
+                for row in rows
+            ]
+
+    def write_lines(self, lines: Iterable[Line]) -> None:
+        """Keep what deals have come to."""
+        with Session(self._engine) as session, session.begin():
+            for line in lines:
+                values = {name: str(getattr(line, name)) for name in _AMOUNTS}
+                names = {"account": hex(line.account), "target": hex(line.target)}
+                places = {"tx": line.tx, "log": line.log, "kind": line.kind, "block": line.block}
+                session.merge(Deal(**values, **names, **places))
+
+    def lines(self) -> list[Line]:
+        """Return what every deal has come to, in the order in which they were made."""
+        with Session(self._engine) as session:
+            return [
+                Line(
+                    account=int(row.account, 16),
+                    target=int(row.target, 16),
+                    tx=row.tx,
+                    log=row.log,
+                    kind=row.kind,
+                    block=row.block,
+                    **{name: int(getattr(row, name)) for name in _AMOUNTS},
+                )
+                for row in session.scalars(select(Deal).order_by(Deal.block, Deal.log))
+            ]
 
     def totals(self) -> Totals:
         """Add everything up."""
@@ -120,6 +260,12 @@ class Store:
         return Totals(
             states.get(INCLUDED, 0), states.get(FAILED, 0), gas, sum(profits), len(profits)
         )
+
+
+_AMOUNTS: Final = (
+    *("native", "pay", "reward", "fee", "slippage", "drift", "held", "profit"),
+    *("gas_wei", "reserve_wei"),
+)
 
 
 def _open(path: Path | None) -> Engine:

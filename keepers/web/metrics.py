@@ -27,6 +27,9 @@ class Metrics:
         self.reconnects = self._counter("reconnects", "WebSocket reconnections")
         self.failures = self._counter("failures", "Failures that were survived", "where")
         self.reports = self._counter("reports", "Price reports", "source")
+        self.deals = self._gauge("deals", "Liquidations in the journal")
+        self.spent_wei = self._gauge("spent_wei", "Gas and reserves paid, all in all [wei]")
+        self.earnings_usd = self._gauge("earnings_usd", "What liquidations came to [USD]", "part")
         self.accounts = self._gauge("accounts", "Accounts in the mirror")
         self.unhealthy = self._gauge("unhealthy", "Accounts under MM at the last scan")
         self.head_number = self._gauge("head", "Latest block")
@@ -36,8 +39,8 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"plimsoll_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"plimsoll_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"plimsoll_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(f"plimsoll_{name}", text, buckets=MILLISECONDS, registry=self.registry)

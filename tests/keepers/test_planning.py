@@ -15,11 +15,12 @@ from keepers.domain.economics import GasMarket
 from keepers.domain.margin import Snapshot, health
 from keepers.domain.planning import Pool, Terms, closed, fewest, fill_price, quick_reduce
 from keepers.domain.units import LOT, LOTS_PER_UNIT, TICK, TICKS_PER_USD, WAD
-from keepers.domain.unwind import LIFETIME_S, closings
-from keepers.domain.words import HOUSE, Account, Leg, perp
+from keepers.domain.unwind import LIFETIME_S, closings, spare, within
+from keepers.domain.words import HOUSE, Account, Holding, Leg, perp
 from tests.keepers.facts import ETH, NOW, at, market, trader
 
 FREE = GasMarket(0, 0)
+SLIP = 2 * WAD // 100
 TERMS = Terms(
     scale=2_000 * 10**6 * WAD,
     spread_min=4 * WAD // 10_000,
@@ -143,18 +144,56 @@ def test_caution__three_failures_in_a_row__asks_first_for_a_while() -> None:
 
 def test_closings__inventory__offers_each_leg_once_until_it_expires() -> None:
     account = trader(cash=100, units=3)
-    (order,) = closings(account, at(), {})
+    (order,) = closings(account, at(), {}, SLIP)
     assert (order.size, order.deadline) == (-3 * 10**18, NOW + LIFETIME_S)
     assert order.limit_price == 1_960 * TICKS_PER_USD * TICK
     assert order.size % LOT == 0
-    assert closings(account, at(), {order.instrument: order.deadline}) == []
-    assert closings(account, at(market(publish=NOW + 150), now=NOW + 150), {order.instrument: NOW})
+    assert closings(account, at(), {order.instrument: order.deadline}, SLIP) == []
+    later = at(market(publish=NOW + 150), now=NOW + 150)
+    assert closings(account, later, {order.instrument: NOW}, SLIP)
 
 
 def test_closings__short_leg__bids_above_the_price() -> None:
     account = replace(trader(), legs=(Leg(perp(ETH), -LOTS_PER_UNIT),))
-    (order,) = closings(account, at(), {})
+    (order,) = closings(account, at(), {}, SLIP)
     assert (order.size, order.limit_price) == (10**18, 2_040 * TICKS_PER_USD * TICK)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("skew", [0, 3_000, -3_000])
+def test_within__little_slippage__is_the_most_that_the_quote_allows(side: int, skew: int) -> None:
+    mark, slip = 2_000 * TICKS_PER_USD, 2 * WAD // 1_000
+    pool = replace(
+        POOL, account=replace(POOL.account, legs=(Leg(perp(ETH), -skew * LOTS_PER_UNIT),))
+    )
+    leg = Leg(perp(ETH), side * 10_000 * LOTS_PER_UNIT)
+    lots = within(leg, mark, pool, slip)
+
+    def away(size: int) -> int:
+        price = fill_price(mark, skew * LOTS_PER_UNIT, -side * size, TERMS)
+        return side * (mark - price) * WAD // mark
+
+    if lots < abs(leg.size):
+        assert away(lots + LOTS_PER_UNIT) > slip
+    # 0.2 % less 4 bp of half spread: 0.16 % of 2,000M is 1,600 units of skew, twice that on average
+    assert lots == max(0, min(10_000, 2 * (1_600 + side * skew))) * LOTS_PER_UNIT
+    assert not lots or away(lots) <= slip + WAD // mark
+
+
+def test_closings__a_leg_beyond_the_slippage__is_offered_in_parts() -> None:
+    account = trader(cash=10**6, units=10_000)
+    (order,) = closings(account, at(), {}, 2 * WAD // 1_000, POOL)
+    assert order.size == -3_200 * 10**18
+    assert closings(account, at(), {}, 4 * WAD // 10_000, POOL) == []  # the spread alone is as much
+
+
+def test_spare__collateral_behind_a_leg__stays_within_the_headroom() -> None:
+    held = Holding(1, 10**18)
+    account = replace(trader(cash=2_000, units=10), holdings=(held,))
+    alone = health(replace(account, holdings=()), at())
+    room = (alone.equity - alone.im) * WAD // alone.im
+    assert spare(account, 1, 10**18, at(), room)
+    assert not spare(account, 1, 10**18, at(), room + 2)
 
 
 @given(st.integers(0, 2**256 - 1), st.binary(max_size=70_000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from keepers.domain.profits import Entry
 from keepers.domain.units import WAD
 from keepers.store.ledger import FAILED, INCLUDED, Store, Totals
 
@@ -42,3 +43,24 @@ def test_store__damaged_file__starts_again_and_sets_it_aside(tmp_path: Path) -> 
     path.write_bytes(b"not a database, not at all" * 400)
     assert Store(path).totals().included == 0
     assert path.with_suffix(".damaged").is_file()
+
+
+def test_store__events_of_the_journal__come_back_in_order_and_rewind() -> None:
+    store = Store()
+    late = Entry(12, 0, "0x3", "Taken", {"equity_before": -(10**30)}, 10**25, 7)
+    early = Entry(11, 5, "0x2", "Filled", {"size": -3}, 0, 7)
+    for entry in (late, early, late):
+        store.happened(9 << 96, entry)
+    assert store.entries(9 << 96) == [early, late]
+    assert store.entries(8 << 96) == []
+    store.rewind(11)
+    assert store.entries(9 << 96) == [early]
+
+
+def test_store__gas__is_known_by_transaction(tmp_path: Path) -> None:
+    store = Store(tmp_path / "book.db")
+    store.sent("0x1", "take a", 0)
+    store.resolved("0x1", INCLUDED, 10, 100, 10**30)
+    assert store.gas == {"0x1": 10**30}
+    store.close()
+    assert Store(tmp_path / "book.db").gas == {"0x1": 10**30}

@@ -1,0 +1,214 @@
+"""What a keeper's liquidations earn: events into the journal, deals into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+
+from keepers.chain.abi import interface
+from keepers.chain.deployment import Deployment
+from keepers.chain.reading import Reader
+from keepers.chain.rpc import Head, Log
+from keepers.domain.margin import Snapshot, value_of
+from keepers.domain.profits import Entry, Journal, gas_of
+from keepers.domain.units import WAD
+from keepers.domain.words import Account
+from keepers.store.ledger import Line, Store
+from keepers.web.metrics import Metrics
+
+log = structlog.get_logger()
+
+CONTRACTS: Final = ("Clearinghouse", "Liquidator", "Orders")
+# Which fields of which events name an account that they concern.
+PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Deposited": ("account",),
+    "Withdrawn": ("account",),
+    "Transferred": ("sender", "receiver"),
+    "SettlerPaid": ("account", "settler"),
+    "Filled": ("account",),
+    "Posting": ("account", "counterparty", "keeper"),
+    "LegMoved": ("account", "counterparty"),
+    "CollateralMoved": ("account", "counterparty"),
+    "Taken": ("buyer",),
+    "Committed": ("account",),
+    "Executed": ("account",),
+    "Closed": ("account",),
+}
+RANGE: Final = 2_000  # blocks asked for at once after a rest
+PARTS: Final = ("pay", "reward", "fee", "slippage", "drift", "held", "profit")
+
+
+class Earnings:
+    """The journal of one account, kept in the store and told to the metrics."""
+
+    def __init__(
+        self, reader: Reader, deployment: Deployment, account: int, store: Store, metrics: Metrics
+    ) -> None:
+        """Keep the books of this account."""
+        self._reader = reader
+        self._account = account
+        self._store = store
+        self._metrics = metrics
+        self._deployed = deployment
+        self._names = {deployment.address(name).lower(): name for name in CONTRACTS}
+        self._tokens = {each.address.lower(): each.id for each in deployment.tokens.values()}
+        self._scale = 0
+        self._topic = f"0x{account:064x}"
+        self._word = account.to_bytes(32, "big")
+        self._since = -1  # the block at whose end the journal was opened
+        self._burned = 0
+        self._stale = True
+        self._seen: set[tuple[str, int]] = set()
+        self._written: dict[tuple[str, int], Line] = {}
+        self.journal = self._fresh()
+
+    def _fresh(self) -> Journal:
+        return Journal(self._account, self._tokens, self._scale)
+
+    async def load(self, head: Head, at: Snapshot, native: int) -> None:
+        """Fold what the store knows; fetch what has happened since, or begin here."""
+        if not self._scale:
+            self._scale = (await self._reader.totals()).scale
+            known = self._store.entries(self._account)
+            if known:
+                self._since = known[0].block
+                await self._catch_up(known[-1].block, head, at, native)
+        self.fold()
+        if not self._seen:
+            (account,) = await self._reader.accounts([self._account], head.number)
+            self._take(_opening(account, head.number, native))
+
+    async def _catch_up(self, first: int, head: Head, at: Snapshot, native: int) -> None:
+        addresses = list(self._names)
+        for start in range(first, head.number + 1, RANGE):
+            last = min(head.number, start + RANGE - 1)
+            for found in await self._reader.rpc.logs(addresses, start, last):
+                entry = self._entry(found, lambda: at, native)
+                if entry is not None:
+                    self._store.happened(self._account, entry)
+
+    def fold(self) -> None:
+        """Start again from what the store holds: after a restart or a reorganisation."""
+        self.journal, self._seen, self._since = self._fresh(), set(), -1
+        self._written = {}
+        for entry in self._store.entries(self._account):
+            self._apply(entry)
+
+    def on_log(self, found: Log, at: Callable[[], Snapshot], native: int) -> None:
+        """Take an event if it concerns the account."""
+        entry = self._entry(found, at, native)
+        if entry is not None:
+            self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        if (entry.tx, entry.index) in self._seen:
+            return
+        self._store.happened(self._account, entry)
+        self._apply(entry)
+
+    def _apply(self, entry: Entry) -> None:
+        self._since = entry.block if entry.name == "Opened" else self._since
+        self._stale = True
+        self._seen.add((entry.tx, entry.index))
+        self.journal.apply(entry)
+
+    def _entry(self, found: Log, at: Callable[[], Snapshot], native: int) -> Entry | None:
+        if self._topic not in found.topics and self._word not in found.data:
+            return None
+        contract = self._names.get(found.address)
+        event = interface(contract).topics.get(found.topics[0]) if contract else None
+        if event is None or event.name not in PARTIES or found.block <= self._since:
+            return None
+        said = dict(event.decode(found.topics, found.data))
+        if all(said[each] != self._account for each in PARTIES[event.name]):
+            return None
+        if "order_id" in said:
+            said["order_id"] = bytes(said["order_id"]).hex()
+        mark = self._mark(event.name, said, at)
+        return Entry(found.block, found.index, found.tx, event.name, said, mark, native)
+
+    def _mark(self, name: str, said: Mapping[str, Any], at: Callable[[], Snapshot]) -> int:
+        """Return what the event leaves out: P - F of a moved leg, the worth of what leaves."""
+        if name == "LegMoved":
+            feed = at().feeds[said["instrument"] >> 56]
+            return feed.price - feed.funding
+        gone = self._tokens.get(str(said.get("token", "")).lower(), 0)
+        if name == "CollateralMoved":
+            gone = said["collateral"]
+        if not gone:
+            return 0
+        now = at()
+        collateral = now.collaterals[gone]
+        return value_of(collateral, said["amount"], now.feeds[collateral.feed].price)
+
+    # ---- results
+
+    def lines(self, at: Snapshot) -> list[Line]:
+        """Return every deal at these prices; profits sum to the equity, gas to all that was burned.
+
+        The last line is the account's own: what is no liquidation, and gas that none is due.
+        """
+        gas = self._store.gas
+        made: list[Line] = []
+        for result in self.journal.results(at):
+            deal = result.deal
+            own = deal is self.journal.own
+            burned = sum(gas.values()) - sum(line.gas_wei for line in made)
+            made.append(
+                Line(
+                    account=self._account,
+                    tx=deal.tx,
+                    log=deal.index,
+                    kind=deal.kind,
+                    target=deal.account,
+                    block=deal.block,
+                    native=deal.native,
+                    pay=deal.pay,
+                    reward=deal.reward,
+                    fee=deal.fee,
+                    slippage=deal.slippage,
+                    drift=result.drift,
+                    held=result.open,
+                    profit=result.profit,
+                    gas_wei=burned if own else gas_of(deal, gas),
+                    reserve_wei=deal.reserve,
+                )
+            )
+        return made
+
+    def write(self, at: Snapshot) -> None:
+        """Bring store and metrics up to date; rows that did not change are left alone."""
+        burned = sum(self._store.gas.values())
+        if not self._stale and burned == self._burned and not self.journal.holding:
+            return
+        self._stale, self._burned = False, burned
+        lines = self.lines(at)
+        fresh = [line for line in lines if self._written.get((line.tx, line.log)) != line]
+        if not fresh:
+            return
+        self._store.write_lines(fresh)
+        self._written |= {(line.tx, line.log): line for line in fresh}
+        deals = lines[:-1]
+        for name in PARTS:
+            total = sum(getattr(line, name) for line in deals)
+            self._metrics.earnings_usd.labels(name).set(total / WAD)
+        spent = sum(line.spent_wei for line in lines)
+        self._metrics.spent_wei.set(spent)
+        self._metrics.deals.set(len(deals))
+
+    def differs(self, account: Account) -> bool:
+        """Return whether the journal is not what the ledger says of the account."""
+        money = account.cash + account.quote
+        return self.journal.money != money or not self.journal.holds(account)
+
+
+def _opening(account: Account, block: int, native: int) -> Entry:
+    said = {
+        "cash": account.cash,
+        "quote": account.quote,
+        "legs": [[leg.instrument, leg.size] for leg in account.legs],
+        "holdings": [[held.collateral, held.amount] for held in account.holdings],
+    }
+    return Entry(block, -1, "", "Opened", said, 0, native)
