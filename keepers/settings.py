@@ -77,6 +77,7 @@ class ExecuteSettings(Settings):
 
     peers: tuple[str, ...] = ()
     min_profit_usd: float = 0.0
+    stagger_s: float = Field(default=0.15, ge=0)  # between the places in line
     gas_execute: int = Field(default=1_200_000, ge=100_000)
     refund: bool = True
 
@@ -99,6 +100,7 @@ class LiquidateSettings(Settings):
     gas_reduce: int = Field(default=1_500_000, ge=100_000)
     gas_take: int = Field(default=3_000_000, ge=100_000)
     backoff_blocks: int = Field(default=2, ge=1)
+    stagger_s: float = Field(default=0.15, ge=0)  # between the places in line
 
 
 class ClientSettings(Settings):

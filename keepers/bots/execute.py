@@ -20,6 +20,7 @@ from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE
 from keepers.domain.orders import Fate, Order, fate, led, ranked
 from keepers.domain.pauses import when
 from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
+from keepers.domain.turns import FIRST, Turns
 from keepers.errors import Reverted
 from keepers.settings import ExecuteSettings, usd
 from keepers.store.ledger import FAILED
@@ -48,6 +49,7 @@ class Execute(Bot):
         self.delay = 0
         self.reload = False
         self.backoff = Backoff(1)
+        self.turns = Turns(runtime.signer.address)
         self.flights: list[tuple[Any, bytes]] = []
         deployed = runtime.deployment
         self.address = deployed.address("Orders")
@@ -103,6 +105,8 @@ class Execute(Bot):
             return
         closed = self.orders.pop(bytes(said["order_id"]), None)
         self.calldata.pop(bytes(said["order_id"]), None)
+        if event.name == "Executed":
+            self.turns.acted(said["executor"], message.block)
         mine = event.name == "Executed" and said["executor"].lower() == self._own
         if closed is not None and mine:
             paid = self.runtime.gas_market(self._native()).value(closed.reserve)
@@ -130,11 +134,18 @@ class Execute(Bot):
         number = self.head.number if self.head else 0
         made = []
         for order in ranked(self.orders.values()):
-            subject = int.from_bytes(order.id, "big")
-            draft = self._draft(order) if self.backoff.allows(subject, number) else None
+            draft = self._draft(order) if self.backoff.allows(subject_of(order), number) else None
             if draft is not None and not self.runtime.sender.busy(draft.key):
                 made.append((order, draft))
-        return made
+        now = time.perf_counter()
+        wanted = [subject_of(order) for order, _ in made]
+        ready, later = self.turns.ready(wanted, now, self.settings.stagger_s, FIRST)
+        self.wake_in(later, now)
+        return self.turns.begun(
+            [each for each in made if subject_of(each[0]) in ready],
+            lambda each: subject_of(each[0]),
+            number,
+        )
 
     def _draft(self, order: Order) -> Draft | None:
         market = self.mirror.markets.get(order.market)
@@ -172,13 +183,16 @@ class Execute(Bot):
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:
         """Simulate all, send what passes."""
         seen = self.seen_at
+        # Where others execute too, what they have sent already counts.
+        block = "latest" if self.turns.alone else "pending"
         answers = await self.runtime.rpc.calls(
-            [(draft.to, draft.data) for _, draft in drafts], sender=self.runtime.signer.address
+            [(draft.to, draft.data) for _, draft in drafts], block, self.runtime.signer.address
         )
         for (order, draft), answer in zip(drafts, answers, strict=True):
             if isinstance(answer, Exception):
                 self._refused(order, draft.key, answer)
                 continue
+            self.turns.passed(subject_of(order))
             flight = await self.runtime.sender.send(draft)
             self.runtime.acknowledged(seen, flight)
             self.flights.append((flight, order.id))
@@ -206,3 +220,8 @@ class Execute(Bot):
     def _native(self) -> int:
         market = self.mirror.markets.get(self.runtime.native_market or 0)
         return market.price.price if market else 0
+
+
+def subject_of(order: Order) -> int:
+    """Return an order's id as a number."""
+    return int.from_bytes(order.id, "big")

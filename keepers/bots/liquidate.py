@@ -22,11 +22,12 @@ from keepers.chain.stream import Rewound
 from keepers.chain.unwinding import Unwinder
 from keepers.domain.backoff import Backoff
 from keepers.domain.caution import Caution
-from keepers.domain.liquidation import Action, Limits, Take, decide, within_capacity
+from keepers.domain.liquidation import Action, Flag, Limits, Take, decide, within_capacity
 from keepers.domain.margin import STATUS_GRACE, Snapshot
 from keepers.domain.pauses import when
 from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
+from keepers.domain.turns import Turns
 from keepers.domain.words import account_id
 from keepers.errors import BadInput
 from keepers.settings import LiquidateSettings, share, usd
@@ -70,6 +71,7 @@ class Liquidate(Bot):
         )
         self.backoff = Backoff(settings.backoff_blocks)
         self.caution = Caution()
+        self.turns = Turns(runtime.signer.address)
         self.dashes: set[int] = set()  # accounts with a transaction sent on the mirror's word
         self.block = Block()
         self.reload = False
@@ -161,7 +163,7 @@ class Liquidate(Bot):
         planned = [
             quick_reduce(each.account, each.health, at, pool, gas)
             for each in self._candidates(at)
-            if each.account.id not in self.mirror.dirty
+            if each.account.id not in self.mirror.dirty and not self.turns.place(each.account.id)
         ]
         worth = [each for each in planned if each and each.profit >= self.limits.min_profit]
         for action in within_capacity(worth, self.planner.capacity, self._this_block()):
@@ -198,7 +200,7 @@ class Liquidate(Bot):
         buyer = await self.planner.buyer() if any(case.take for case in cases) else None
         gas = self.runtime.gas_market(self._native_ticks())
         decided = [decide(case, buyer, at, self.limits, gas) for case in cases]
-        actions = [action for action in decided if action is not None]
+        actions = self._in_turn([action for action in decided if action is not None])
         actions = within_capacity(actions, self.planner.capacity, self._this_block())
         passing = await self._passing(actions)
         for action in passing:
@@ -232,14 +234,26 @@ class Liquidate(Bot):
             log.info("liquidations wait", accounts=len(shut), until=when(until))
         self.waiting = until
 
+    def _in_turn(self, actions: list[Action]) -> list[Action]:
+        """Return what is ours to do now; wake when the next one is."""
+        now = time.perf_counter()
+        wanted = [action.account for action in actions]
+        ready, later = self.turns.ready(wanted, now, self.settings.stagger_s)
+        self.wake_in(later, now)
+        return [action for action in actions if action.account in ready]
+
     async def _passing(self, actions: list[Action]) -> list[Action]:
         """Return the actions that a simulation lets pass."""
         sender = self.runtime.signer.address
-        answers = await self.planner.simulate(actions, self.mirror.now, sender)
+        # Where others act too, what they have sent already counts.
+        block = "latest" if self.turns.alone else "pending"
+        answers = await self.planner.simulate(actions, self.mirror.now, sender, block)
         passing = []
         for action, refusal in zip(actions, answers, strict=True):
             if refusal is None:
                 passing.append(action)
+                if not isinstance(action, Flag):  # a second flag passes too
+                    self.turns.passed(action.account)
                 continue
             self.runtime.metrics.refused.labels(refusal).inc()
             log.info(
@@ -296,7 +310,11 @@ class Liquidate(Bot):
         event = self._events.get(message.topics[0])
         if event is None:
             return
-        earned = self.planner.income(event.name, event.decode(message.topics, message.data))
+        said = event.decode(message.topics, message.data)
+        actor = self.planner.actor(event.name, said)
+        if actor is not None:
+            self.turns.acted(actor, message.block)
+        earned = self.planner.income(event.name, said)
         if earned is None:
             return
         account, profit = earned

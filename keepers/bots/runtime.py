@@ -162,6 +162,11 @@ class Bot(ABC):
                 self._tend.set()
             self.take(message)
 
+    def wake_in(self, later: float | None, now: float) -> None:
+        """Wake at a time on the clock that `now` was read from."""
+        if later is not None:
+            asyncio.get_running_loop().call_later(max(0.0, later - now), self.wake.set)
+
     async def _work(self) -> None:
         while True:
             await self.wake.wait()

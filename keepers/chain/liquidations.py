@@ -8,6 +8,7 @@ from typing import Any, Final
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
+from keepers.chain.rpc import Block
 from keepers.chain.transactions import Draft
 from keepers.domain.liquidation import (
     OK,
@@ -129,12 +130,14 @@ class Planner:
         made: TakePlan = plan_of(TakePlan, self._plan_take.decode_named(answer))
         return made
 
-    async def simulate(self, actions: Iterable[Action], now: int, sender: str) -> list[str | None]:
+    async def simulate(
+        self, actions: Iterable[Action], now: int, sender: str, block: Block = "latest"
+    ) -> list[str | None]:
         """Return, per action, None if it would do something, else the reason why not."""
         chosen = list(actions)
         drafts = [self.draft(action, now) for action in chosen]
         calls = [(draft.to, draft.data) for draft in drafts]
-        answers = await self.reader.rpc.calls(calls, sender=sender) if calls else []
+        answers = await self.reader.rpc.calls(calls, block, sender) if calls else []
         return [
             self._refusal(action, answer) for action, answer in zip(chosen, answers, strict=True)
         ]
@@ -170,12 +173,18 @@ class Planner:
     def _draft(self, key: str, gas: int, name: str, *arguments: Any) -> Draft:
         return Draft(key, self.address, self._abi.encode(name, *arguments), gas)
 
+    def actor(self, name: str, said: Mapping[str, Any]) -> str | None:
+        """Return the address that an event names as the one that liquidated."""
+        if name == "Reduced":
+            return str(said["keeper"])
+        return f"0x{said['buyer'] >> 96:040x}" if name == "Taken" else None
+
     def income(self, name: str, said: Mapping[str, Any]) -> tuple[int, int] | None:
         """Return (account, USD WAD) when an event paid this keeper, None otherwise."""
         if name == "Reduced" and int(said["keeper"], 16) == self.account >> 96:
             return said["account"], said["pay"]
         if name == "Taken" and said["buyer"] == self.account:
-            worth = said["equity_before"] * said["fraction"] // WAD
+            worth = said["equity_before"] * said["fraction"] // WAD + said["deficit"]
             return said["account"], worth - said["payment"] + said["insurance"]
         return None
 

@@ -168,12 +168,19 @@ def after_take(
     """Return the buyer's account after a take as planned."""
     part = slice_of(account, exact, at, plan.fraction)
     joined = merged(buyer, part)
-    return replace(joined, cash=joined.cash - plan.payment + plan.insurance)
+    left = uncovered(exact, plan.insurance)
+    return replace(joined, cash=joined.cash - plan.payment + plan.insurance + left)
+
+
+def uncovered(exact: Health, insurance: int) -> int:
+    """Return what of a deficit the fund does not pay: it stays behind, not with the buyer."""
+    return max(0, -exact.equity - insurance)
 
 
 def take_profit(exact: Health, plan: TakePlan) -> int:
     """Return what a take brings at the marks: the slice's worth, less its price [USD WAD]."""
-    return exact.equity * plan.fraction // WAD - plan.payment + plan.insurance
+    worth = exact.equity * plan.fraction // WAD + uncovered(exact, plan.insurance)
+    return worth - plan.payment + plan.insurance
 
 
 def decide(

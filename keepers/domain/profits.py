@@ -210,7 +210,8 @@ class Journal:
         if made is None:
             return
         worth = said["equity_before"] * said["fraction"] // WAD
-        made.reward = worth - said["payment"] + said["insurance"]
+        # a deficit that nobody pays stays behind, not with the buyer
+        made.reward = worth + said["deficit"] - said["payment"] + said["insurance"]
         self.deals.append(made)
 
     def _committed(self, entry: Entry, said: Said) -> None:

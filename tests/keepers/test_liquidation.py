@@ -26,6 +26,7 @@ from keepers.domain.liquidation import (
     WriteOff,
     after_take,
     decide,
+    take_profit,
     within_capacity,
 )
 from keepers.domain.margin import health
@@ -217,6 +218,19 @@ def test_after_take__half__buyer_holds_the_slice_for_its_price() -> None:
     found = health(after, at())
     assert [leg.size for leg in after.legs] == [5 * LOTS_PER_UNIT]
     assert found.equity == 100_000 * WAD + exact.equity // 2 - 150 * WAD
+
+
+@pytest.mark.parametrize(("insurance", "profit"), [(0, 0), (60, 0), (100, 0), (130, 30)])
+def test_after_take__insolvent__what_the_fund_leaves_open_is_not_the_buyers(
+    insurance: int, profit: int
+) -> None:
+    gone = trader(cash=-100, units=10)
+    exact = health(gone, at())
+    assert exact.equity == -100 * WAD
+    plan = replace(take_plan(), fraction=WAD, payment=0, insurance=insurance * WAD)
+    assert take_profit(exact, plan) == profit * WAD
+    after = health(after_take(BUYER, gone, exact, plan, at()), at())
+    assert after.equity == health(BUYER, at()).equity + profit * WAD
 
 
 def test_within_capacity__two_in_one_market__postpones_what_does_not_fit() -> None:

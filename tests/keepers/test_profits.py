@@ -53,7 +53,7 @@ class Told:
             self.tell("CollateralMoved", tx, 0, **parties, collateral=1, amount=amount)
         money = {"cash": 0, "quote": quote, "fee": 0, "liquidation_fee": 0, "pay": 0}
         self.tell("Posting", tx, **parties, keeper=0, **money, insurance=7)
-        said = {"equity_before": 90, "fraction": WAD, "payment": 80, "insurance": 7}
+        said = {"equity_before": 90, "fraction": WAD, "payment": 80, "insurance": 7, "deficit": 0}
         self.tell("Taken", tx, buyer=ME, **said)
         self.pay(quote + 7)
         self.move(size)
