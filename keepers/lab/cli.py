@@ -24,6 +24,7 @@ from rich.progress import (
 
 from keepers.errors import BadInput, KeeperError
 from keepers.lab import replay as paths
+from keepers.lab.beyond import GAP, Act
 from keepers.lab.records import Record
 from keepers.lab.replay import PricePath
 from keepers.lab.summary import Summary, summarise
@@ -66,6 +67,13 @@ def demo(
     heartbeat: Annotated[
         int, typer.Option("--heartbeat", help="Seconds between reports of --crash, 10 to 60.")
     ] = paths.HEARTBEAT,
+    beyond: Annotated[
+        bool,
+        typer.Option("--beyond", help="A second act: a gap larger than any margin, who pays it."),
+    ] = False,
+    gap: Annotated[
+        int, typer.Option("--gap", help="Percent by which every price falls in it.", min=1, max=95)
+    ] = GAP,
     seed: Seed = SEED,
     accounts: Accounts = ACCOUNTS,
     out: Out = OUT,
@@ -83,8 +91,9 @@ def demo(
         if sources
         else _built_in(heartbeat, start, end, everything)
     )
-    found = play(path, seed, accounts, out, keep=keep, as_json=as_json)
-    if not found.passed:
+    fall = gap if beyond else 0
+    found, act = play_acts(path, seed, accounts, out, keep=keep, as_json=as_json, gap=fall)
+    if not found.passed or (act is not None and act.failures):
         raise typer.Exit(1)
 
 
@@ -151,6 +160,14 @@ def _tell_many(results: list[tuple[str, Summary]], as_json: bool) -> None:
 
 
 def play(
+    path: PricePath, seed: int, accounts: int, out: Path, *, keep: bool, as_json: bool, quiet: bool
+) -> Summary:
+    """Run one replay, write its files, print its table."""
+    options = {"keep": keep, "as_json": as_json, "quiet": quiet}
+    return play_acts(path, seed, accounts, out, **options)[0]
+
+
+def play_acts(
     path: PricePath,
     seed: int,
     accounts: int,
@@ -159,8 +176,9 @@ def play(
     keep: bool,
     as_json: bool,
     quiet: bool = False,
-) -> Summary:
-    """Run one replay, write its files, print its table."""
+    gap: int = 0,
+) -> tuple[Summary, Act | None]:
+    """Run one replay, and a gap after it unless that is 0; write files, print tables."""
     from keepers.lab import orchestrate
     from keepers.lab.report import end_table
 
@@ -177,18 +195,40 @@ def play(
             counts = f"{len(record.liquidations)} liquidations"
             bar.update(task, completed=done, total=total, description=counts)
 
-        options = orchestrate.Options(path, seed, accounts, out / "logs", keep)
-        record = asyncio.run(
+        options = orchestrate.Options(path, seed, accounts, out / "logs", keep, gap=gap)
+        record, act = asyncio.run(
             orchestrate.run(options, lambda text: bar.console.print(f"  {text}"), progress)
         )
     found = summarise(record)
     files = write(record, found, out)
+    if act is not None:
+        files += write_act(act, out)
     if as_json and not quiet:
-        typer.echo(json.dumps(found.as_dict(), indent=1))
+        typer.echo(json.dumps(_figures(found, act), indent=1))
     else:
         console.print(end_table(found))
+    if act is not None:
+        from keepers.lab import gap_report
+
+        console.print(gap_report.table(act))
     console.print("  " + "\n  ".join(f"{name:<8} {where}" for name, where in files))
-    return found
+    return found, act
+
+
+def _figures(found: Summary, act: Act | None) -> dict[str, object]:
+    from keepers.lab import gap_report
+
+    return {**found.as_dict(), **({"beyond": gap_report.as_dict(act)} if act else {})}
+
+
+def write_act(act: Act, out: Path) -> list[tuple[str, Path]]:
+    """Write the second act's picture, page and figures."""
+    from keepers.lab import gap_report
+
+    picture, page, figures = out / "beyond.png", out / "beyond.html", out / "beyond.json"
+    gap_report.write(act, picture, page)
+    figures.write_text(json.dumps(gap_report.as_dict(act), indent=1) + "\n", encoding="utf-8")
+    return [("beyond", page), ("", picture), ("", figures)]
 
 
 def _progress(console: Console) -> Progress:

@@ -111,6 +111,14 @@ class Watch:
         for account in economy:
             self.panel.put(self.book.accounts[account])
 
+    def begin(self, record: Record) -> Record:
+        """Measure on into another record, nobody waited for as yet."""
+        self.record, self.measuring = record, True
+        self.waiting.clear()
+        self.keepers = {}
+        self._moves.clear()
+        return record
+
     def at(self, now: int) -> Snapshot:
         """Return every market at an instant."""
         return snapshot(now, self.markets.values(), self._collaterals, self._terms)

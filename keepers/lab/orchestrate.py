@@ -9,9 +9,8 @@ clock of this machine to get into it. It never helps and never waits longer.
 from __future__ import annotations
 
 import contextlib
-import csv
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,17 +21,16 @@ from keepers.chain.reading import Reader
 from keepers.chain.rpc import Rpc
 from keepers.chain.signer import Signer, test_secret
 from keepers.domain.margin import health
-from keepers.domain.prices import HEADER
-from keepers.domain.units import TICKS_PER_USD, WAD
+from keepers.domain.units import WAD
 from keepers.errors import ChainError, KeeperError
-from keepers.lab import chain, economy, world
+from keepers.lab import beyond, chain, economy, world
 from keepers.lab.chain import Node, free_port
 from keepers.lab.clock import Clock, Desk
 from keepers.lab.measure import Watch
 from keepers.lab.opening import Opening
 from keepers.lab.processes import Child, Crew
 from keepers.lab.records import Books, Person, Record, Spent
-from keepers.lab.replay import CALM, HEARTBEAT, PricePath, Step
+from keepers.lab.replay import HEARTBEAT, PricePath, Step, write_paths
 from keepers.lab.seen import Seen
 from keepers.lab.world import World
 
@@ -49,12 +47,14 @@ OPENING_ROUNDS: Final = 6
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
 # A block every two seconds is what a rollup has, and so is this price of gas.
 GAS: Final = {"PLIMSOLL_TIP_GWEI": "0.01"}
+TURNS: Final = {"PLIMSOLL_STAGGER_S": "0.1"}  # all keepers are on this machine
 SETTINGS: Final = {
     "publisher": {**GAS, "PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"},
-    "executor": GAS,
+    "executor": {**GAS, **TURNS},
     # What the buyers let themselves do with the capital that they are given.
     "liquidator": {
         **GAS,
+        **TURNS,
         "PLIMSOLL_MAX_TAKE_USD": "1000000",
         "PLIMSOLL_MAX_INVENTORY_USD": "10000000",
     },
@@ -74,6 +74,7 @@ class Options:
     logs: Path  # where the keepers' logs go
     keep: bool = False
     kill: bool = True
+    gap: int = 0  # percent by which every price falls in a second act, 0: there is none
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class Stage:
     record: Record
     reader: Reader
     began: float
+    common: list[str] = field(default_factory=list)  # arguments of every keeper
     open_orders: dict[bytes, int] = field(default_factory=dict)  # id -> commit time
 
     def wall_ms(self) -> float:
@@ -95,8 +97,9 @@ class Stage:
         return (time.perf_counter() - self.began) * 1_000
 
 
-async def run(options: Options, tell: Tell, progress: Progress) -> Record:
-    """Play one path on a fresh chain and return the record."""
+async def run(options: Options, tell: Tell, progress: Progress) -> tuple[Record, beyond.Act | None]:
+    """Play one path on a fresh chain; return the record, and the second act if there was one."""
+    act: beyond.Act | None = None
     anvil = chain.find_anvil()
     record = Record(options.path.title, options.seed, thinned=options.path.thinned)
     started = time.perf_counter()
@@ -108,10 +111,15 @@ async def run(options: Options, tell: Tell, progress: Progress) -> Record:
                 await _open(stage, options, tell)
                 record.setup_s = time.perf_counter() - started
                 await _replay(stage, options, progress)
-                await _finish(stage, options, tell)
+                await _finish(stage, tell)
+                if options.gap:
+                    act = await _second_act(stage, options, tell)
+                with contextlib.suppress(KeeperError):
+                    await stage.crew.end()
+                record.ack_ms = dict(stage.crew.ack_ms())
         if options.keep:
             tell(f"the chain stays at {node.http} (process {node.pid}); its files: {node.folder}")
-    return record
+    return record, act
 
 
 # ---- before the replay ----------------------------------------------------------------------
@@ -161,15 +169,15 @@ async def _open(stage: Stage, options: Options, tell: Tell) -> None:
 
 async def _hire(stage: Stage, options: Options, desk: Desk) -> None:
     """Start publishers, executors and liquidators."""
-    files = write_paths(stage.node.folder, options.path, stage.clock.now)
-    addresses = {
-        number: Signer(test_secret(number)).address
-        for number in (*world.PUBLISHERS, *world.EXECUTORS, *world.LIQUIDATORS)
-    }
-    await desk.endow(list(addresses.values()), 1_000 * WAD)
+    path = options.path
+    if options.gap:
+        path = replace(path, steps=path.steps + beyond.gap_steps(path, options.gap))
+    files = write_paths(stage.node.folder, path, stage.clock.now)
+    keys = (*world.PUBLISHERS, *world.EXECUTORS, *world.LIQUIDATORS)
+    await desk.endow([_address(number) for number in keys], 1_000 * WAD)
     node = stage.node
     file = node.folder / "deployments" / f"{stage.world.parameters.chain_id}.json"
-    common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file)]
+    stage.common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file)]
     ports = {number: free_port() for number in world.PUBLISHERS}
     for place, number in enumerate(world.PUBLISHERS, 1):
         peers = [
@@ -181,11 +189,15 @@ async def _hire(stage: Stage, options: Options, desk: Desk) -> None:
         prices = [part for name in files for part in ("--prices", name)]
         first = str(stage.clock.now)
         start = ["--from", first, "--chain-from", first, "--port", str(ports[number])]
-        await _start(stage, "publish", place, number, addresses, [*common, *peers, *prices, *start])
+        await _start(stage, "publish", place, number, {}, [*peers, *prices, *start])
     for place, number in enumerate(world.EXECUTORS, 1):
-        await _start(stage, "execute", place, number, addresses, common)
+        await _start(stage, "execute", place, number)
     for place, number in enumerate(world.LIQUIDATORS, 1):
-        await _start(stage, "liquidate", place, number, addresses, common)
+        await _start(stage, "liquidate", place, number)
+
+
+def _address(key: int) -> str:
+    return Signer(test_secret(key)).address
 
 
 async def _start(
@@ -193,61 +205,22 @@ async def _start(
     role: str,
     place: int,
     key: int,
-    addresses: dict[int, str],
-    arguments: Sequence[str],
+    further: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
 ) -> Child:
     names = {"publish": "publisher", "execute": "executor", "liquidate": "liquidator"}
     name = f"{names[role]}-{place}"
     child = await stage.crew.start(
         names[role],
         name,
-        addresses[key],
-        [role, "--key", f"test:{key}", *arguments],
-        SETTINGS[names[role]],
+        _address(key),
+        [role, "--key", f"test:{key}", *stage.common, *arguments],
+        {**SETTINGS[names[role]], **(further or {})},
     )
     spent = Spent(names[role], name)
     stage.watch.keepers[child.address] = spent
     stage.record.spent.append(spent)
     return child
-
-
-def write_paths(folder: Path, path: PricePath, since: int) -> list[str]:
-    """Write each market's path as a candle file; `--prices` arguments of a publisher.
-
-    Every report of the path is the open of a candle of one heartbeat, so that a publisher finds
-    exactly that price at exactly that time. Before the first one the first price stands.
-    """
-    arguments = []
-    for symbol, price in path.first_prices.items():
-        name = folder / f"{symbol}.csv"
-        with name.open("w", encoding="utf-8", newline="") as stream:
-            rows = csv.writer(stream)
-            rows.writerow(HEADER)
-            for at in range(since - since % HEARTBEAT, path.start, HEARTBEAT):
-                rows.writerow(_row(at, price))
-            rows.writerows(_row(at, ticks) for at, ticks in _beats(path.steps, symbol))
-        arguments.append(f"{symbol}={name}")
-    return arguments
-
-
-def _beats(steps: Sequence[Step], symbol: str) -> Iterator[tuple[int, int]]:
-    """Yield a market's price at every heartbeat; a thinned stretch repeats, an outage is left out.
-
-    Nobody reads the repeated ones: they keep the file a series of one step.
-    """
-    for step, after in zip(steps, [*steps[1:], None], strict=True):
-        if symbol not in step.prices:
-            continue
-        end = step.time + HEARTBEAT
-        if after is not None and after.time - step.time <= CALM:
-            end = after.time
-        for at in range(step.time, end, HEARTBEAT):
-            yield at, step.prices[symbol]
-
-
-def _row(at: int, ticks: int) -> list[str]:
-    price = f"{ticks // TICKS_PER_USD}.{ticks % TICKS_PER_USD:010d}"
-    return [str(at), price, price, price, price, "0"]
 
 
 async def _opening_tick(stage: Stage) -> None:
@@ -454,7 +427,7 @@ def _note_orders(stage: Stage, seen: Seen) -> None:
 # ---- after it -------------------------------------------------------------------------------
 
 
-async def _finish(stage: Stage, options: Options, tell: Tell) -> None:
+async def _finish(stage: Stage, tell: Tell) -> None:
     watch, record = stage.watch, stage.record
     tell("proving the books")
     await _prove(stage, "after the crash")
@@ -467,9 +440,32 @@ async def _finish(stage: Stage, options: Options, tell: Tell) -> None:
     record.deficit = (await stage.reader.totals()).deficit
     record.still_in_auction = len(watch.candidates(at))
     record.blocks = watch.head.number
-    with contextlib.suppress(KeeperError):
-        await stage.crew.end()
-    record.ack_ms = dict(stage.crew.ack_ms())
+
+
+async def _second_act(stage: Stage, options: Options, tell: Tell) -> beyond.Act:
+    """Let every price fall beyond any margin, on a record of its own."""
+    tell(f"second act: every price falls by {options.gap} % at once")
+    stage.record = stage.watch.begin(Record(f"a gap of {options.gap} %", options.seed))
+    await _relieve(stage)
+    steps = beyond.gap_steps(options.path, options.gap)
+    act = await beyond.play(
+        stage, steps, options.gap, lambda step: _step(stage, step), lambda: _follow(stage)
+    )
+    await _prove(stage, "after the gap")
+    act.proofs = stage.record.proofs
+    return act
+
+
+async def _relieve(stage: Stage) -> None:
+    """Have two new liquidators in place of the old ones: they take at the cost of gas if need be.
+
+    Where the fund is empty nobody earns by a take: who does it has a stake in the books.
+    """
+    for child in [each for each in stage.crew.children if each.role == "liquidator"]:
+        await stage.crew.kill(child.name)
+    for place, number in enumerate(world.LIQUIDATORS, 1 + len(world.LIQUIDATORS)):
+        await _start(stage, "liquidate", place, number, {"PLIMSOLL_MIN_PROFIT_USD": "-10"})
+    await stage.crew.ready()
 
 
 def _ended(person: Person, watch: Watch) -> Person:

@@ -6,15 +6,24 @@ nothing happens when there would be too many. A market whose file has a gap has 
 
 from __future__ import annotations
 
+import csv
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from keepers.domain.prices import Series, heartbeats, largest_fall, load, parse_source, to_ticks
-from keepers.domain.units import DAY
+from keepers.domain.prices import (
+    HEADER,
+    Series,
+    heartbeats,
+    largest_fall,
+    load,
+    parse_source,
+    to_ticks,
+)
+from keepers.domain.units import DAY, TICKS_PER_USD
 from keepers.errors import BadInput
 from keepers.lab.crash_table import CRASH_2021_05_19, START
 
@@ -225,6 +234,48 @@ def violence(series: Sequence[Series], beats: Sequence[int]) -> float:
         if prices:
             widest = max(widest, max(prices) / min(prices) - 1)
     return widest
+
+
+# ---- for publishers ---------------------------------------------------------------------------
+
+
+def write_paths(folder: Path, path: PricePath, since: int) -> list[str]:
+    """Write each market's path as a candle file; `--prices` arguments of a publisher.
+
+    Every report of the path is the open of a candle of one heartbeat, so that a publisher finds
+    exactly that price at exactly that time. Before the first one the first price stands.
+    """
+    arguments = []
+    for symbol, price in path.first_prices.items():
+        name = folder / f"{symbol}.csv"
+        with name.open("w", encoding="utf-8", newline="") as stream:
+            rows = csv.writer(stream)
+            rows.writerow(HEADER)
+            for at in range(since - since % HEARTBEAT, path.start, HEARTBEAT):
+                rows.writerow(_row(at, price))
+            rows.writerows(_row(at, ticks) for at, ticks in _beats(path.steps, symbol))
+        arguments.append(f"{symbol}={name}")
+    return arguments
+
+
+def _beats(steps: Sequence[Step], symbol: str) -> Iterator[tuple[int, int]]:
+    """Yield a market's price at every heartbeat; a thinned stretch repeats, an outage is left out.
+
+    Nobody reads the repeated ones: they keep the file a series of one step.
+    """
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        if symbol not in step.prices:
+            continue
+        end = step.time + HEARTBEAT
+        if after is not None and after.time - step.time <= CALM:
+            end = after.time
+        for at in range(step.time, end, HEARTBEAT):
+            yield at, step.prices[symbol]
+
+
+def _row(at: int, ticks: int) -> list[str]:
+    price = f"{ticks // TICKS_PER_USD}.{ticks % TICKS_PER_USD:010d}"
+    return [str(at), price, price, price, price, "0"]
 
 
 # ---- folders and clocks ---------------------------------------------------------------------
