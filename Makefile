@@ -65,6 +65,8 @@ bench: setup
 test: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q -m "not campaign" --hypothesis-profile $(PROFILE) $(ARGS)
 
+# of each of the three deployments: 252,000 compared steps and the wide one's
+campaign: export PLIMSOLL_STEPS ?= 84000
 campaign: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q --hypothesis-profile night tests/stateful $(ARGS)
 

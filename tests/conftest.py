@@ -1,6 +1,9 @@
-"""Hypothesis profiles for every test; fixtures stand in the folders that use them."""
+"""Hypothesis profiles for every test, and the machines' success rates at the end of a run."""
 
+import json
 import os
+from collections import Counter
+from typing import Any
 
 from hypothesis import settings
 
@@ -8,3 +11,33 @@ settings.register_profile("quick", max_examples=25, deadline=None, print_blob=Tr
 settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True)
 settings.register_profile("night", max_examples=5_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many steps the machines compared, and how often each rule succeeded."""
+    reports = (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed"))
+    tallies = [
+        json.loads(value)
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "machine" and report.when == "call"
+    ]
+    if not tallies:
+        return
+    tried: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
+    for tally in tallies:
+        tried.update(tally["tried"])
+        passed.update(tally["passed"])
+    steps, good = tried.total(), passed.total()
+    windows = sum(tally["windows"] for tally in tallies)
+    terminalreporter.section("state machines")
+    terminalreporter.write_line(
+        f"{steps:,} steps compared on {len(tallies)} deployments, {good / steps:.1%} succeeded, "
+        f"{windows} windows of a coalition"
+    )
+    for rule in sorted(tried):
+        share = passed[rule] / tried[rule]
+        terminalreporter.write_line(
+            f"  {rule:16} {passed[rule]:7,} of {tried[rule]:7,} {share:6.1%}"
+        )
