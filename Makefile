@@ -67,6 +67,7 @@ test: setup
 
 # of each of the three deployments: 252,000 compared steps and the wide one's
 campaign: export PLIMSOLL_STEPS ?= 84000
+campaign: export PLIMSOLL_WIDE_STEPS ?= 30000
 campaign: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q --hypothesis-profile night tests/stateful $(ARGS)
 

@@ -66,7 +66,14 @@ def _require_owner(caller: int, account_id: int) -> None:
 
 
 def move_wallet(world: World, owner: int, token: int, change: int) -> None:
-    """Change what an address holds of a token outside the protocol."""
+    """Change what an address holds of a token outside the protocol, as the token allows it."""
+    habit, holder = world.habits.get(token, ("", 0))
+    require(habit != "paused", "token: paused")
+    require(habit != "blocked" or holder != owner, "token: blocked")
+    require(habit != "denies", "custody: inexact transfer")
+    if habit == "fee":
+        require(change > 0, "custody: inexact transfer")
+        change -= change * holder // 10_000
     held = world.wallets.get((owner, token), 0) + change
     require(held >= 0, "custody: transfer failed")
     world.wallets[owner, token] = held

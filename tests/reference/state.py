@@ -96,6 +96,8 @@ class World:
     owner: int = 0
     guardian: int = 0
     pool_paused_until: int = 0
+    # what a token has turned into, by token, and for whom; tests alone let one turn hostile
+    habits: dict[int, tuple[str, int]] = field(default_factory=dict)
     # health checks by account, good as long as every fact is the same object; worlds share it
     checked: dict[int, tuple[tuple[object, ...], Health]] = field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,9 @@ PANIC = bytes.fromhex("4e487b71")
 GAS = 30_000_000
 
 
+TOUCHED = re.compile(r"StorageChange { address: (0x[0-9a-f]{40}), key: (\d+)")
+
+
 class Reverted(Exception):
     """A call that the chain refused; the argument is the reason."""
 
@@ -36,6 +40,14 @@ class Log:
     address: int
     topics: tuple[int, ...]
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Accounts (balance, nonce, code) by address, values by address and slot."""
+
+    accounts: dict[str, tuple[int, int, bytes]]
+    slots: dict[tuple[str, int], int]
 
 
 def created(sender: int, nonce: int) -> int:
@@ -132,6 +144,19 @@ class Evm:
             for log in self._evm.result.logs
         ]
 
+    def dump(self) -> State:
+        """Return everything that this chain holds, to be loaded into another."""
+        accounts = {}
+        for address in self._evm.journal_state:
+            info = self._evm.basic(address)
+            code = self._evm.get_code(address) or b""
+            accounts[address.lower()] = (int(info.balance), int(info.nonce), bytes(code))
+        slots = {
+            (address, int(slot)): int(self._evm.storage(address, int(slot)))
+            for address, slot in set(TOUCHED.findall(self._evm.journal_str))
+        }
+        return State(accounts, slots)
+
     def snapshot(self) -> tuple[Any, int, int]:
         """Remember state, time and block; a restore spends what it returns to."""
         return self._evm.snapshot(), self.time, self.block
@@ -176,6 +201,31 @@ def type_of(item: dict[str, Any]) -> str:
 def coded(kinds: Sequence[str]) -> tuple[str, ...]:
     """Return the types with which values travel: addresses are ints here."""
     return tuple(kind.replace("address", "uint160") for kind in kinds)
+
+
+def blank(kind: str) -> Any:
+    """Return the least value of an ABI type."""
+    if kind.endswith("[]"):
+        return []
+    if kind.endswith("]"):
+        base, _, count = kind[:-1].rpartition("[")
+        return [blank(base)] * int(count)
+    if kind.startswith("("):
+        return tuple(blank(part) for part in split(kind[1:-1]))
+    if kind == "bytes32":
+        return bytes(32)
+    return {"bytes": b"", "string": "", "bool": False}.get(kind, 0)
+
+
+def split(kinds: str) -> list[str]:
+    """Return the types of a tuple's parts."""
+    parts, depth, last = [], 0, 0
+    for i, letter in enumerate(kinds + ","):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append(kinds[last:i])
+            last = i + 1
+    return [part for part in parts if part]
 
 
 # lists of kinds that take one word each
@@ -259,6 +309,8 @@ class Contract:
         self.address = address
         self.methods: dict[tuple[str, int], Method] = {}
         self.events: dict[int, Event] = {}
+        # how often each function, by name and number of arguments, went through
+        self.calls: Counter[tuple[str, int]] = Counter()
         for item in abi:
             self._add(item)
 
@@ -283,6 +335,7 @@ class Contract:
     def send(self, sender: int, name: str, *args: Any, value: int = 0) -> Any:
         method = self.methods[name, len(args)]
         data = self.evm.send(sender, self.address, method.data(*args), value)
+        self.calls[name, len(args)] += 1
         return method.answer(data) if method.outputs else None
 
     def view(self, name: str, *args: Any) -> Any:

@@ -24,12 +24,14 @@ from tests.reference.state import Setup, World
 from tests.reference.units import ACTIVE, HOUSE, LISTED, TICK_WAD
 from tests.stateful.compiled import Compiled, compiled
 from tests.stateful.evm import CHAIN_ID, Contract, Evm, created, deploy
-from tests.support.signing import SIGNERS, Desk, source_address
+from tests.support.signing import SIGNERS, Desk, key_of, source_address
 
 OWNER = 0xA11
 GUARDIAN = 0xA13
 TREASURY = 0xA12
-TRADERS = tuple(range(0xB01, 0xB0B))
+# two of the traders can sign
+KEYS = {source_address(100 + index): key_of(100 + index) for index in (0, 1)}
+TRADERS = (*range(0xB01, 0xB09), *KEYS)
 PROVIDERS = tuple(range(0xC01, 0xC04))
 KEEPERS = (0xD01, 0xD02)
 BUYERS = (0xE01, 0xE02)
@@ -97,8 +99,12 @@ class Terms:
 class House:
     """The contracts of one deployment."""
 
-    def __init__(self, terms: Terms, code: Callable[[str], Compiled] = compiled) -> None:
+    def __init__(
+        self, terms: Terms, code: Callable[[str], Compiled] = compiled, zoo: bool = False
+    ) -> None:
+        """Deploy it; the tokens of a zoo behave until they are told otherwise."""
         self.terms = terms
+        self.zoo = zoo
         self.evm = Evm()
         self._code = code
         self.tokens = [self._token("USDC", terms.settlement_decimals)]
@@ -110,6 +116,8 @@ class House:
     # ---- deployment
 
     def _token(self, symbol: str, decimals: int) -> Contract:
+        if self.zoo:
+            return deploy(self.evm, OWNER, "mocks/ZooToken", decimals)
         return deploy(self.evm, OWNER, "mocks/TestToken", symbol, symbol, decimals)
 
     def _contract(self, name: str, *args: object) -> Contract:
@@ -157,6 +165,11 @@ class House:
         )
         self.operators = deploy(self.evm, OWNER, "Operators", clearinghouse, self.orders.address)
         self.desk = Desk(CHAIN_ID, self.markets.address)
+
+    @cached_property
+    def prober(self) -> Contract:
+        """Return what a token's hook is: it calls what it was told to, and notes how that ended."""
+        return deploy(self.evm, OWNER, "mocks/Prober")
 
     def _configure(self) -> None:
         for index in range(SIGNERS):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from tests.reference import ledger, operators
 from tests.reference.ledger import DEPOSIT, TRANSFER, WITHDRAW, Action
 from tests.reference.refused import Refused
-from tests.reference.state import SETTLEMENT, World, min_amount
-from tests.reference.units import DUST
+from tests.reference.state import SETTLEMENT, World, min_amount, owner_of
+from tests.reference.units import DUST, MAX_COLLATERALS, MAX_LEGS
 from tests.reference.words import market_of
 from tests.stateful.ops import Op
-from tests.stateful.step import Step
+from tests.stateful.step import LIQUIDATIONS, Step
 
+PAYMENTS = ("deposit", "transfer", "batch", "operate", "isolate", "permit_deposit")
 ACCOUNT_OPS = ("batch", "operate", "isolate", "fold", "move", "op_withdraw")
 # what two worlds may differ in after the same actions
 BOOKS = ("accounts", "tokens", "collaterals", "markets", "wallets", "grants", "pot", "deficit")
@@ -78,10 +79,23 @@ def sequence(step: Step) -> None:
         assert alone is None or same_books(alone, step.after)
 
 
-def stays_for_its_auction(step: Step) -> None:
-    """Nothing leaves an account in auction by a fold or a move."""
+def cannot_block(step: Step) -> None:
+    """Nothing an owner or a token can do stands in the way of a liquidation.
+
+    Nothing leaves an account in auction by a fold or a move. A liquidation calls no token: nothing
+    is paid outside the ledger, and nobody but our contracts logs. No account has more legs or
+    collaterals than a take moves at once, and no stranger fills its places.
+    """
     if step.op.name in ("fold", "move"):
         assert not step.start.account(step.op.args[0]).in_auction
+    if step.op.name in ("flag", "write_off", *LIQUIDATIONS):
+        assert step.foreign == 0
+        assert step.after.wallets == step.start.wallets
+    for key in step.touched:
+        old, new = step.start.account(key), step.after.account(key)
+        assert len(new.legs) <= MAX_LEGS and len(new.collateral) <= MAX_COLLATERALS
+        if owner_of(key) != step.op.caller and step.op.name in PAYMENTS:
+            assert {held.id for held in new.collateral} <= {held.id for held in old.collateral}
 
 
 def require_no_debt(step: Step) -> None:

@@ -15,15 +15,17 @@ from tests.reference.orders import Order
 from tests.reference.refused import Refused
 from tests.reference.state import World
 from tests.reference.units import WAD
+from tests.stateful import fullest, liveness
 from tests.stateful.closed import Window
-from tests.stateful.evm import Contract, Method, Reverted
+from tests.stateful.evm import Contract, Log, Method, Reverted
 from tests.stateful.house import ACTORS, House
 from tests.stateful.invariants import check_all
 from tests.stateful.mirror import Mirror
 from tests.stateful.ops import Op, perform, send
+from tests.stateful.probing import Prober
 from tests.stateful.rules import Actors
-from tests.stateful.step import Step
-from tests.stateful.terms import DEPLOYMENTS
+from tests.stateful.step import Probe, Step
+from tests.stateful.terms import ALL, WIDE
 
 FULL_EVERY = 25
 
@@ -41,6 +43,8 @@ class Tally:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     # events that were seen, takes and closes by their kind
     seen: Counter[str] = field(default_factory=Counter)
+    # functions that went through, by contract, name and number of arguments
+    calls: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     # runs of ops of a coalition in one block
     windows: int = 0
 
@@ -49,6 +53,7 @@ class Tally:
         self.passed += other.passed
         self.reasons += other.reasons
         self.seen += other.seen
+        self.calls += other.calls
         self.windows += other.windows
         return self
 
@@ -56,7 +61,10 @@ class Tally:
 @cache
 def house(number: int) -> House:
     """Return a deployment, built once a process."""
-    return House(DEPLOYMENTS[number])
+    made = House(ALL[number], zoo=True)
+    # deployed before the first checkpoint
+    assert made.prober.address
+    return made
 
 
 _births: dict[int, Any] = {}
@@ -82,11 +90,14 @@ class Machine:
     def __init__(self, number: int) -> None:
         self.house = newborn(number)
         self.world = self.house.world()
+        for contract in self.house.contracts:
+            contract.calls.clear()
         self.tally = Tally()
         self.history: list[Op] = []
         tokens = {token.address: key for key, token in enumerate(self.house.tokens)}
         self.mirror = Mirror(self.world, tokens)
         self.window: Window | None = None
+        self.prober = Prober(self.house, number)
         self._order_ids: dict[Order, bytes] = {}
         self._account_words = self.house.clearinghouse.method("account_words", 1)
 
@@ -99,6 +110,7 @@ class Machine:
         before = self.world
         clock = replace_time(before, self.house.evm.time, self.house.evm.block)
         told, after, answer = self._model(clock, op)
+        probes = () if told else self.prober.probe(before, op)
         said, result = self._chain(op)
         self.tally.tried[rule or op.name] += 1
         if told != said:
@@ -111,12 +123,27 @@ class Machine:
             self.tally.passed[rule or op.name] += 1
             self._same_answer(op, answer, result)
             self.world = after
-            self._follow(op, before, clock, answer)
+            self._follow(op, before, clock, answer, probes)
         # what is refused or given away must have changed nothing that is not looked at otherwise
         self._compare(before, everyone=bool(told) or op.name == "donate")
         if len(self.history) % FULL_EVERY == 0 or op.name == "donate":
             self._compare_rest()
+            self._rescue()
         return not told
+
+    def _rescue(self) -> None:
+        """Let a stranger close one of the accounts that are below MM (C7)."""
+        found = liveness.subjects(self.world)
+        if not found:
+            return
+        key = found[len(self.history) // FULL_EVERY % len(found)]
+        try:
+            rescue = liveness.Stranger(self.house, self.world, key).rescue()
+            if rescue is not None:
+                liveness.restored_or_closed(rescue)
+                self.tally.seen["Rescued"] += 1
+        except (AssertionError, Refused, Reverted) as broken:
+            raise Diverged(f"C7 of {key:x}: {broken!r}") from broken
 
     def _model(self, clock: World, op: Op) -> tuple[str, World, Any]:
         try:
@@ -135,20 +162,50 @@ class Machine:
         if answer is not None and answer != result:
             raise Diverged(f"{op}: reference answers {answer}, chain {result}")
 
-    def _follow(self, op: Op, before: World, clock: World, answer: Any) -> None:
+    def _follow(
+        self, op: Op, before: World, clock: World, answer: Any, probes: tuple[Probe, ...]
+    ) -> None:
         """Read the events, then check every invariant."""
-        events = tuple(self._events())
+        gas = self.house.evm.gas_used()
+        logs = self.house.evm.logs()
+        events = tuple(self._events(logs))
         for name, arguments in events:
             self.mirror.read(name, arguments)
             self.tally.seen[kind_of(name, arguments)] += 1
+        self.tally.seen["Probed"] += len(probes)
         self._follow_books(before)
         start = clock
         if op.reports:
             start, _ = perform(clock, Op("update", op.caller, (), op.reports))
+        self._count_kinds(op, start)
         core = self.house.clearinghouse.address
-        step = Step(op, before, start, self.world, answer, events, self._balances(), core)
+        step = Step(
+            op=op,
+            before=before,
+            start=start,
+            after=self.world,
+            answer=answer,
+            events=events,
+            balances=self._balances(),
+            core=core,
+            gas=gas,
+            foreign=len(logs) - len(events),
+            probes=probes,
+        )
         check_all(step)
         self._follow_window(step)
+
+    def _count_kinds(self, op: Op, start: World) -> None:
+        """Count what no event tells: hostile tokens seized, rewards cut, full accounts."""
+        full = (fullest.is_full(self.world, key) for key in self.world.accounts)
+        self.tally.seen["Full account"] += any(full)
+        if op.name == "take":
+            case = liquidation.case_of(start, op.args[0])
+            held = {holding.id for holding in case.account.collateral}
+            self.tally.seen["Taken hostile"] += bool(held & set(start.habits))
+            asked = liquidation.asked(start, case)
+            cut = insurance.offer(start, asked).bonus < asked.bonus
+            self.tally.seen["Taken limited"] += cut and op.args[2] == WAD
 
     def _follow_books(self, before: World) -> None:
         """Compare the books that the logs tell with what the op changed (F7)."""
@@ -179,9 +236,9 @@ class Machine:
         if window is not None and (op.closed != window.owners or op.wait or op.blocks):
             self.window = None
 
-    def _events(self) -> list[tuple[str, Any]]:
+    def _events(self, logs: Sequence[Log]) -> list[tuple[str, Any]]:
         found = []
-        for log in self.house.evm.logs():
+        for log in logs:
             for contract in self.house.contracts:
                 event = contract.read(log)
                 if event is not None:
@@ -302,6 +359,8 @@ class Machine:
             self._same("commit", time, self.house.orders.view("commit_time", self._id(order)))
         for key, clock in world.clocks.items():
             self._same(f"clock {key:x}", clock, tuple(self.house.liquidator.view("clock", key)))
+        for owner, nonce in world.nonces:
+            self._same("nonce", True, self.house.operators.view("nonce_used", owner, nonce))
         self._compare_plans()
         self._same("coin of Operators", 0, self.house.evm.ether(self.house.operators.address))
         for (key, operator), grant in world.grants.items():
@@ -332,6 +391,9 @@ class Machine:
 
     def finish(self) -> None:
         """Compare all words, then all books with what the logs told (F7)."""
+        for contract in self.house.contracts:
+            for call, count in contract.calls.items():
+                self.tally.calls[contract.name, *call] += count
         self._compare(self.world, everyone=True)
         self._compare_rest()
         try:
@@ -379,9 +441,14 @@ def run(seed: int, number: int, steps: int) -> Tally:
     try:
         for op in actors.opening():
             machine.step(op, "opening")
+        if number == WIDE:
+            actors.begin("fill", fullest.fill(actors))
         for _ in range(steps):
             rule, op = actors.next_op(machine.world)
             machine.step(op, rule)
+        # what was begun is told to its end: a token behaves again
+        while (op := actors.told(machine.world)) is not None:
+            machine.step(op, actors.telling)
         machine.finish()
     except AssertionError as broken:
         ops = tuple(machine.history)

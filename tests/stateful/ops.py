@@ -9,7 +9,7 @@ from typing import Any
 from tests.reference import insurance, ledger, liquidation, orders, shares
 from tests.reference.orders import Order
 from tests.reference.state import World
-from tests.stateful import guarding, powers
+from tests.stateful import guarding, habits, powers, trespass
 from tests.stateful.house import House
 from tests.stateful.ops_accounts import ACCOUNT_ACTIONS
 
@@ -91,6 +91,12 @@ def _transfer(house: House, op: Op) -> Any:
     )
 
 
+def _settle_pair(house: House, op: Op) -> Any:
+    losers, winner, settler = op.args
+    paid = (settler,) if settler else ()
+    return house.clearinghouse.send(op.caller, "settle_pair", losers, winner, *paid)
+
+
 def _commit(house: House, op: Op) -> None:
     order: Order = op.args[0]
     house.orders.send(op.caller, "commit", astuple(order), value=order.reserve)
@@ -104,7 +110,9 @@ def _order(name: str) -> Callable[[House, Op], Any]:
 
 def _donate(house: House, op: Op) -> None:
     token, to, amount = op.args
-    house.tokens[token].send(op.caller, "transfer", to, amount)
+    contract = house.tokens[token]
+    # what a token answers is not of one kind
+    house.evm.send(op.caller, contract.address, contract.method("transfer", 2).data(to, amount))
 
 
 def _fund(house: House, op: Op) -> None:
@@ -161,7 +169,7 @@ ACTIONS = {
         lambda w, op: ledger.transfer(w, op.caller, *op.args, op.reports), _transfer
     ),
     "settle": Action(lambda w, op: ledger.settle(w, *op.args), _core("settle")),
-    "settle_pair": Action(lambda w, op: ledger.settle_pair(w, *op.args), _core("settle_pair")),
+    "settle_pair": Action(lambda w, op: ledger.settle_pair(w, *op.args), _settle_pair),
     "commit": Action(lambda w, op: orders.commit(w, op.caller, *op.args), _commit),
     "execute": Action(
         lambda w, op: _silent(orders.execute(w, *op.args, op.reports)),
@@ -194,6 +202,8 @@ ACTIONS = {
     "donate": Action(_donated, _donate),
     "fund": Action(_funded, _fund),
     "share": Action(_shared, lambda house, op: _silent(_pool("transfer")(house, op))),
+    "trespass": Action(trespass.refused, trespass.send),
+    "habit": Action(habits.learn, habits.teach),
     **{name: _of_owner(name) for name in powers.MODELS},
     **{name: _of_guardian(name) for name in guarding.GUARDIAN_OPS},
     **{name: Action(*pair) for name, pair in ACCOUNT_ACTIONS.items()},

@@ -10,6 +10,9 @@ from tests.reference import ledger, operators
 from tests.reference.ledger import Action
 from tests.reference.refused import require
 from tests.reference.state import World
+from tests.stateful.evm import address_text
+from tests.stateful.house import KEYS
+from tests.support import permits
 
 if TYPE_CHECKING:
     from tests.stateful.house import House
@@ -90,6 +93,33 @@ def _led_call(name: str) -> Callable[[House, Op], None]:
     return call
 
 
+def _permit(house: House, op: Op) -> None:
+    grant, nonce, deadline, signer = op.args
+    desk = house.operators.address
+    signed = permits.Grant(grant.account, *_named(grant.operator), *astuple(grant)[2:])
+    digest = permits.permit_digest(signed, nonce, deadline, *_named(desk))
+    signature = permits.sign(KEYS[signer], digest)
+    house.operators.send(op.caller, "permit", astuple(grant), nonce, deadline, signature)
+
+
+def _named(address: int) -> tuple[str]:
+    return (address_text(address),)
+
+
+def _permit_deposit(house: House, op: Op) -> None:
+    """Deposit as with a permit that was brought before: its allowance is there."""
+    account, token, amount = op.args
+    address = house.tokens[token].address
+    nothing = (0, 0, bytes(32), bytes(32))
+    house.operators.send(op.caller, "deposit_with_permit", account, address, amount, *nothing)
+
+
+def _permit_deposit_model(world: World, op: Op) -> None:
+    account, token, amount = op.args
+    action = Action(ledger.DEPOSIT, account, 0, token, amount)
+    ledger.batch(world, op.caller, (action,), agent=True, reports=())
+
+
 ACCOUNT_ACTIONS: dict[str, Pair] = {
     "batch": (_batch_model, _batch),
     "operate": (lambda w, op: operators.batch(w, op.caller, *op.args, op.reports), _operate),
@@ -105,6 +135,12 @@ ACCOUNT_ACTIONS: dict[str, Pair] = {
         lambda w, op: operators.cancel(w, op.caller, *op.args),
         lambda house, op: house.operators.send(op.caller, "cancel", astuple(op.args[0])),
     ),
+    "permit": (lambda w, op: operators.permit(w, *op.args), _permit),
+    "cancel_nonce": (
+        lambda w, op: operators.cancel_nonce(w, op.caller, *op.args),
+        lambda house, op: house.operators.send(op.caller, "cancel_nonce", *op.args),
+    ),
+    "permit_deposit": (_permit_deposit_model, _permit_deposit),
     "op_withdraw": (
         lambda w, op: operators.withdraw(w, op.caller, *op.args, op.reports),
         _op_withdraw,

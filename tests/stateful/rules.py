@@ -24,13 +24,13 @@ from tests.reference.units import (
     WAD,
 )
 from tests.reference.words import instrument_of, market_of
-from tests.stateful import guarding, powers
+from tests.stateful import guarding, powers, trespass
 from tests.stateful.coalition import Coalition
 from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS, TRADERS
 from tests.stateful.ops import Op
 from tests.stateful.refusals import USD, Refusals, account_id
 from tests.stateful.rules_accounts import ACCOUNT_RULES, AccountRules
-from tests.stateful.sinking import Sinking
+from tests.stateful.rules_stories import STORIES, Stories
 
 # how often each kind of action is tried
 RULES = {
@@ -63,15 +63,16 @@ RULES = {
     "guard": 1.5,
     "replay": 2,
     "closed": 0.8,
-    "sink": 0.7,
+    **STORIES,
     "invalid": 6,
+    "trespass": 3,
     **ACCOUNT_RULES,
 }
 # what follows a move of a price to somebody's threshold
 HUNT = ("flag",) * 4 + ("reduce",) * 12 + ("take",) * 6 + ("closed", "commit", "execute")
 
 
-class Actors(AccountRules, Refusals):
+class Actors(AccountRules, Stories, Refusals):
     """Chooses the next op from the facts alone; the same seed chooses the same ops."""
 
     def __init__(self, seed: int, world: World) -> None:
@@ -84,6 +85,7 @@ class Actors(AccountRules, Refusals):
         self.hunted = 0
         self.left = 0
         self.story: Iterator[Op] = iter(())
+        self.telling = ""
         self.coalition = Coalition(self.rng)
         # what sources have signed, to be shown again
         self.signed: list[tuple[Report, ...]] = []
@@ -111,10 +113,9 @@ class Actors(AccountRules, Refusals):
 
     def next_op(self, world: World) -> tuple[str, Op]:
         """Return the next rule that applies, and its op."""
-        self.world = world
-        told = next(self.story, None)
+        told = self.told(world)
         if told is not None:
-            return "write_off" if told.name == "write_off" else "sink", told
+            return "write_off" if told.name == "write_off" else self.telling, told
         if self.left:
             self.left -= 1
             return "closed", self.coalition.next_op(world)
@@ -593,7 +594,9 @@ class Actors(AccountRules, Refusals):
             buyer = account_id(self.rng.choice(BUYERS), self.rng.choice((0, 1)))
         generous = 10**30
         args = (key, buyer, fraction, generous, 0, self.world.now + 20)
-        return Op("take", owner_of(buyer), args, (), seconds, blocks)
+        led = self.rng.random() < 0.15
+        reports = self.reports(self.world.now + seconds) if led else ()
+        return Op("take", owner_of(buyer), args, reports, seconds, blocks)
 
     def _room(self, key: int) -> int:
         health = self.world.health(key)
@@ -644,10 +647,13 @@ class Actors(AccountRules, Refusals):
         name, caller, args = guarding.choose(self.rng, self.world)
         return self._op(name, caller, *args)
 
-    def sink(self) -> Op:
-        """Begin the story of an account that goes under water."""
-        self.story = Sinking(self).story()
-        return next(self.story)
+    def trespass(self) -> Op | None:
+        """Call what is somebody else's."""
+        found = trespass.choose(self.rng, self.world)
+        if found is None:
+            return None
+        caller, *args = found
+        return self._op("trespass", caller, *args)
 
     def closed(self) -> Op:
         """Begin a window of a coalition: a few ops in one block, nobody else between them."""

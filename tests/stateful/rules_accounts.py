@@ -19,7 +19,7 @@ from tests.reference.orders import Order
 from tests.reference.state import SETTLEMENT, owner_of
 from tests.reference.units import WAD
 from tests.reference.words import market_of
-from tests.stateful.house import BUYERS, KEEPERS, TRADERS
+from tests.stateful.house import BUYERS, KEEPERS, KEYS, TRADERS
 from tests.stateful.ops import Op
 from tests.stateful.refusals import Refusals
 
@@ -28,7 +28,11 @@ ACCOUNT_RULES = {
     "batch": 4,
     "operate": 2,
     "grant": 3,
-    "op_commit": 4,
+    "permit": 2,
+    "cancel_nonce": 0.5,
+    "permit_deposit": 1,
+    "op_commit": 3,
+    "close_all": 2,
     "op_cancel": 1,
     "op_withdraw": 2,
     "isolate": 3,
@@ -139,6 +143,44 @@ class AccountRules(Refusals):
         key = self._any_user()
         return self._op("grant", owner_of(key), self._grant(key))
 
+    def permit(self) -> Op:
+        """Bring an owner's signed grant, once in a while a late, used or forged one."""
+        rng, now = self.rng, self.world.now
+        owner = rng.choice(list(KEYS))
+        forged = rng.random() < 0.1
+        signer = next(other for other in KEYS if (other != owner) == forged)
+        used = [nonce for held, nonce in self.world.nonces if held == owner]
+        nonce = rng.choice(used) if used and rng.random() < 0.1 else rng.getrandbits(64)
+        deadline = now + rng.choice((-1, 0, 60, 60, 3_600, 3_600, 86_400))
+        given = self._grant(owner << 96 | rng.choice((0, 1)))
+        return self._op("permit", rng.choice(KEEPERS), given, nonce, max(0, deadline), signer)
+
+    def cancel_nonce(self) -> Op:
+        """Make a permit worthless before anybody brings it."""
+        owner = self.rng.choice(list(KEYS))
+        return self._op("cancel_nonce", owner, self.rng.getrandbits(32))
+
+    def permit_deposit(self) -> Op:
+        """Deposit through Operators."""
+        rng = self.rng
+        key = self._any_user()
+        token = rng.choice((SETTLEMENT, *self.world.collaterals))
+        amount = self.atoms(token, rng.choice((100, 2_000, 9_000)))
+        caller = owner_of(key) if rng.random() < 0.95 else TRADERS[0]
+        return self._op("permit_deposit", caller, key, token, amount)
+
+    def close_all(self) -> Op | None:
+        """Commit a reduce-only order for every leg of an account, in one call."""
+        found = [key for key in self._users() if self.world.account(key).legs]
+        if not found:
+            return None
+        # the fullest of some
+        few = self.rng.sample(found, min(3, len(found)))
+        key = max(few, key=lambda each: len(self.world.account(each).legs))
+        legs = self.world.account(key).legs
+        orders = tuple(self.order(key, market_of(leg.instrument), -leg.size, True) for leg in legs)
+        return self._op("op_commit", owner_of(key), orders)
+
     def _granted(self, scope: int) -> tuple[int, int] | None:
         """Return an account and who may act for it, once in a while who no longer may."""
         world = self.world
@@ -157,7 +199,7 @@ class AccountRules(Refusals):
         caller = caller or owner_of(key)
         legs = self.world.account(key).legs
         orders: list[Order] = []
-        if legs and self.rng.random() < 0.5:
+        if legs and self.rng.random() < 0.3:
             orders = [self.order(key, market_of(leg.instrument), -leg.size, True) for leg in legs]
         else:
             orders = self._openings(key)

@@ -1,6 +1,6 @@
-"""One story from start to end: an account goes under water, its owner closes it, it is written off.
+"""Stories from start to end: an account goes under water and is closed, or taken inside limits.
 
-Chance meets it too seldom, since somebody takes the account first.
+Chance meets them too seldom, since somebody takes the account first.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from tests.reference.orders import Order
-from tests.reference.state import SETTLEMENT, World
-from tests.reference.units import COMMIT_DELAY
+from tests.reference.state import SETTLEMENT, World, owner_of
+from tests.reference.units import COMMIT_DELAY, WAD
 from tests.reference.words import instrument_of
-from tests.stateful.house import KEEPERS, TRADERS
+from tests.stateful.house import BUYERS, KEEPERS, OWNER, TRADERS
 from tests.stateful.ops import Op
 
 PLACE = 9
@@ -82,3 +82,36 @@ class Sinking:
         for seconds in (2, 31, 31):
             reports = self.actors.reports(self._world.now + seconds)
             yield Op("update", KEEPERS[0], (), reports, seconds)
+
+
+class Limited(Sinking):
+    """An account under water whose auction has run a while, and a fund whose limits are narrow."""
+
+    def __init__(self, actors: Any) -> None:
+        super().__init__(actors)
+        self.key = self.owner << 96 | PLACE + 3
+
+    def story(self) -> Iterator[Op]:
+        """Yield one op after another; the fund's limits are wider again at the end."""
+        dollars = self.rng.randint(12_000, 30_000)
+        amount = self.actors.atoms(SETTLEMENT, dollars)
+        yield Op("deposit", self.owner, (self.key, SETTLEMENT, amount))
+        yield from self._fill(self._opened())
+        if not self._held():
+            return
+        yield from self._drop()
+        if self._world.health(self.key).equity >= 0:
+            return
+        yield Op("flag", KEEPERS[0], (self.key,))
+        for seconds in (100, 100, 100):
+            reports = self.actors.reports(self._world.now + seconds)
+            yield Op("flag", KEEPERS[0], (self.key,), reports, seconds)
+            if not self._world.account(self.key).in_auction:
+                return
+        # nothing a day, or a millionth of what the fund had at its start
+        yield Op("set_limits", OWNER, (10**12, self.rng.choice((0, 10**12))))
+        buyer = max((owner << 96 for owner in BUYERS), key=self.actors._room)
+        args = (self.key, buyer, self.actors.planned(self.key), 10**30, 0, self._world.now + 20)
+        reports = self.actors.reports(self._world.now + 2)
+        yield Op("take", owner_of(buyer), args, reports, 2)
+        yield Op("set_limits", OWNER, (WAD // 5, WAD // 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.reference import pool
 from tests.reference.facts import Health
@@ -15,6 +15,15 @@ from tests.reference.words import market_of
 from tests.stateful.ops import Op
 
 LIQUIDATIONS = ("reduce", "take")
+
+
+class Probe(NamedTuple):
+    """A call that a token's hook made in the middle of a transfer, and how it ended."""
+
+    contract: str
+    function: str
+    passed: bool
+    answer: bytes
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,11 @@ class Step:
     # of the Clearinghouse, whose address is `core`
     balances: Mapping[int, int]
     core: int
+    # what the transaction used in all, and how many events of other contracts it logged
+    gas: int = 0
+    foreign: int = 0
+    # what was called in the middle of its transfers
+    probes: tuple[Probe, ...] = ()
 
     @cached_property
     def touched(self) -> tuple[int, ...]:

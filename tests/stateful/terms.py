@@ -58,13 +58,23 @@ def standard(settlement: int, eth: int, btc: int, link: int) -> Terms:
         MarketTerms(15 * TICKS_PER_USD, OTHER_MARGIN, WIDE_FEED, OTHER_POOL, small=True),
         MarketTerms(3_500 * TICKS_PER_USD, replace(OTHER_MARGIN, oi_cap=0), FEED, None),
     )
-    collaterals = (
+    collaterals = _collaterals(eth, btc, link, 18)
+    return Terms(settlement, 50_000_000, markets, collaterals)
+
+
+def _collaterals(eth: int, btc: int, link: int, other: int) -> tuple[CollateralTerms, ...]:
+    return (
         CollateralTerms(1, eth, 15 * BP * 100, 10 * BP * 100, 2_000, 300),
         CollateralTerms(2, btc, 15 * BP * 100, 10 * BP * 100, 100, 20),
         CollateralTerms(3, link, 30 * BP * 100, 20 * BP * 100, 200_000, 40_000),
-        CollateralTerms(4, 18, 30 * BP * 100, 20 * BP * 100, 1_000, 100),
+        CollateralTerms(4, other, 30 * BP * 100, 20 * BP * 100, 1_000, 100),
     )
-    return Terms(settlement, 50_000_000, markets, collaterals)
+
+
+def alike(decimals: int) -> Terms:
+    """Return the standard deployment with as many decimals for every token."""
+    terms = standard(decimals, decimals, decimals, decimals)
+    return replace(terms, collaterals=_collaterals(*(decimals,) * 4))
 
 
 # settlement and collaterals each run through 6, 8 and 18 decimals
@@ -73,3 +83,23 @@ DEPLOYMENTS = (
     standard(8, 6, 18, 8),
     standard(18, 8, 6, 6),
 )
+
+
+def wide() -> Terms:
+    """Return sixteen traded markets and nine collaterals: an account can be as full as it may."""
+    markets = tuple(
+        MarketTerms((20 + 500 * i) * TICKS_PER_USD, OTHER_MARGIN, WIDE_FEED, OTHER_POOL, small=True)
+        for i in range(16)
+    )
+    decimals = (18, 8, 6, 18, 8, 6, 18, 8, 6)
+    collaterals = tuple(
+        CollateralTerms(i, each, 15 * PERCENT, 10 * PERCENT, 200_000, 40_000)
+        for i, each in enumerate(decimals, start=1)
+    )
+    return Terms(6, 50_000_000, markets, collaterals)
+
+
+# the same economics, told in atoms of 6, 8 and 18 decimals (E4)
+ALIKE = tuple(alike(decimals) for decimals in (6, 8, 18))
+WIDE = len(DEPLOYMENTS)
+ALL = (*DEPLOYMENTS, wide(), *ALIKE)

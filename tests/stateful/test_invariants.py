@@ -9,18 +9,22 @@ from typing import Any
 import pytest
 
 from tests.reference import pool
-from tests.reference.facts import Account, Health, Leg
+from tests.reference.facts import Account, Health, Holding, Leg
 from tests.reference.pauses import STOP_DEPOSITS
 from tests.reference.state import SETTLEMENT, World
-from tests.reference.units import DAY, IN_AUCTION, WAD
+from tests.reference.units import DAY, IN_AUCTION, MAX_LEGS, WAD
 from tests.reference.words import instrument_of, market_of
 from tests.stateful import machine
 from tests.stateful.closed import Window
+from tests.stateful.gas_bounds import BOUNDS
 from tests.stateful.guarding import GUARDIAN_OPS
 from tests.stateful.house import BUYERS, TRADERS
 from tests.stateful.invariants import INVARIANTS
+from tests.stateful.invariants_access import MAY, OF_TOKENS
 from tests.stateful.invariants_accounts import in_sequence
+from tests.stateful.liveness import Rescue, restored_or_closed
 from tests.stateful.machine import Machine
+from tests.stateful.powers import MODELS as OWNER_ACTIONS
 from tests.stateful.rules import Actors
 from tests.stateful.step import Step
 
@@ -174,6 +178,15 @@ def b1(steps: list[Step]) -> Tampered:
         yield richer(step, "after", key, health.im - health.equity - 1)
 
 
+def b2(steps: list[Step]) -> Tampered:
+    """Whatever was called, an own account a wei below IM that has lost something."""
+    for step in of(steps, "withdraw", "execute", "batch", "fold", "move", "op_withdraw", "take"):
+        for key in step.touched:
+            health = step.after.health(key)
+            if key >> 96 == step.op.caller and key != step.subject and health.im:
+                yield richer(step, "after", key, health.im - health.equity - 1)
+
+
 def b3(steps: list[Step]) -> Tampered:
     for step in of(steps, "deposit", "execute", "update"):
         yield richer(step, "after", BUYERS[0] << 96, -1)
@@ -237,6 +250,17 @@ def c4(steps: list[Step]) -> Tampered:
         yield richer(step, "after", step.op.args[1], reward + USD)
 
 
+def c5(steps: list[Step]) -> Tampered:
+    for step in of(steps, "take"):
+        health = step.after.health(step.op.args[1])
+        yield richer(step, "after", step.op.args[1], health.im - health.equity - 1)
+        own = (step.subject, step.subject | 1, *step.op.args[2:])
+        yield fresh(step, op=replace(step.op, args=own))
+    for step in of(steps, "reduce"):
+        own = (*step.op.args[:4], step.subject | 1, *step.op.args[5:])
+        yield fresh(step, op=replace(step.op, args=own))
+
+
 def c6(steps: list[Step]) -> Tampered:
     for step in steps:
         for key, (live, last) in step.after.clocks.items():
@@ -255,6 +279,18 @@ def c11(steps: list[Step]) -> Tampered:
         key = step.op.args[0]
         flags = step.start.account(key).flags | IN_AUCTION
         yield with_account(step, "start", key, flags=flags)
+    for step in of(steps, "reduce", "take", "flag"):
+        yield fresh(step, foreign=1)
+        purse = {(step.op.caller, SETTLEMENT): 0}
+        yield with_world(step, "after", lambda w, p=purse: w.wallets.update(p))
+    for step in of(steps, "deposit"):
+        key = step.op.args[0]
+        if key >> 96 != step.op.caller:
+            stuffed = (*step.after.account(key).collateral, Holding(63, 1))
+            yield with_account(step, "after", key, collateral=stuffed)
+    for step in of(steps, "execute"):
+        legs = tuple(Leg(each, 1) for each in range(MAX_LEGS + 1))
+        yield with_account(step, "after", trader_of(step), legs=legs)
 
 
 def c10(steps: list[Step]) -> Tampered:
@@ -304,6 +340,13 @@ def e3(steps: list[Step]) -> Tampered:
         yield fresh(step, answer=step.answer - step.answer // 900_000)
 
 
+def f1(steps: list[Step]) -> Tampered:
+    """Every action that has an owner, asked for by somebody else."""
+    for step in of(steps, *MAY, *OWNER_ACTIONS):
+        if step.op.name != "deposit" or step.op.args[1] != SETTLEMENT:
+            yield fresh(step, op=replace(step.op, caller=0xBAD))
+
+
 def f2(steps: list[Step]) -> Tampered:
     for step in of(steps, "flag", "reduce", "take"):
         if step.answer != 0 or step.op.name != "flag":
@@ -342,6 +385,20 @@ def f4(steps: list[Step]) -> Tampered:
         yield richer(step, "after", TRADERS[1] << 96, 1)
 
 
+def f5(steps: list[Step]) -> Tampered:
+    for step in steps:
+        for i, probe in enumerate(step.probes):
+            for wrong in (probe._replace(passed=True), probe._replace(answer=b"clearinghouse: no")):
+                yield fresh(step, probes=(*step.probes[:i], wrong, *step.probes[i + 1 :]))
+
+
+def f8(steps: list[Step]) -> Tampered:
+    for step in steps:
+        if step.op.name not in OF_TOKENS:
+            led = BOUNDS["update"] if step.op.reports and step.op.name != "update" else 0
+            yield fresh(step, gas=BOUNDS[step.op.name] + led + 1)
+
+
 BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "A1": a1,
     "A2": a2,
@@ -351,6 +408,7 @@ BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "A8": a8,
     "A12": a12,
     "B1": b1,
+    "B2": b2,
     "B3": b3,
     "B4": b4,
     "B5": b5,
@@ -361,6 +419,7 @@ BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "C2": c2,
     "C3": c3,
     "C4": c4,
+    "C5": c5,
     "C6": c6,
     "C8": c8,
     "C10": c10,
@@ -372,9 +431,12 @@ BREAKING: dict[str, Callable[[list[Step]], Tampered]] = {
     "E1": e1,
     "E2": e2,
     "E3": e3,
+    "F1": f1,
     "F2": f2,
     "F3": f3,
     "F4": f4,
+    "F5": f5,
+    "F8": f8,
 }
 
 
@@ -438,3 +500,32 @@ def test_c4_window__fund_lower_than_before__is_caught(steps: list[Step]) -> None
         lost = run[-1].after.account(fund).cash - run[0].start.account(fund).cash + 1
         with pytest.raises(AssertionError):
             follow(run, richer(run[-1], "after", fund, -lost - abs(lost)))
+
+
+HEALTHY = Health(
+    equity=100 * USD,
+    unsettled=0,
+    im=90 * USD,
+    le=80 * USD,
+    mm=70 * USD,
+    kappa=0,
+    status=0,
+    resume=0,
+)
+RESCUES = {
+    "more calls than eight": Rescue((100,) * 9, HEALTHY, False),
+    "a call that does not fit": Rescue((100, 10_000_001), HEALTHY, False),
+    "still below LE": Rescue((100,), replace(HEALTHY, equity=80 * USD - 1), False),
+    "a debt that stays": Rescue((100,), replace(HEALTHY, equity=-1), True),
+}
+
+
+def test_c7__account_restored_or_closed__passes() -> None:
+    restored_or_closed(Rescue((10_000_000,) * 8, HEALTHY, False))
+    restored_or_closed(Rescue((100,), replace(HEALTHY, equity=0), True))
+
+
+@pytest.mark.parametrize("wrong", RESCUES)
+def test_c7__rescue_tampered_with__fails(wrong: str) -> None:
+    with pytest.raises(AssertionError):
+        restored_or_closed(RESCUES[wrong])
