@@ -352,8 +352,18 @@ RISK_CONFIGURATOR = {
     **getters("guardian markets pool", mid=OTHERS),
 }
 
+CHAINLINK_FEED = getters("quote terms decimals", mid=OTHERS)
+
+FIXED_FEED = {
+    **OWNABLE,
+    "set_price": owned(lambda s: (3_000 * WAD,)),
+    **getters("quote price_wad bounds", mid=OTHERS),
+}
+
 TABLES: dict[str, dict[str, Entry]] = {
+    "ChainlinkFeed": CHAINLINK_FEED,
     "Clearinghouse": CLEARINGHOUSE,
+    "FixedFeed": FIXED_FEED,
     "InsuranceFund": INSURANCE_FUND,
     "Lens": LENS,
     "Liquidator": LIQUIDATOR_TABLE,

@@ -26,6 +26,8 @@ FAR = 2**255
 KEEP_TILT = 2**255 - 1
 USDC = 10**6
 ETHER = 10**18
+NOBODY = "0x" + "00" * 20
+OWNED = ("Clearinghouse", "FixedFeed", "InsuranceFund", "LiquidityPool", "RiskConfigurator")
 _PERMIT = keccak(
     b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 )
@@ -157,7 +159,8 @@ def _build(env: Any) -> Stage:
         _give_usdc(world, roles[role])
     actor.act(pool, "approve", roles["spender"], WAD)
     world.risk_configurator.set_guardian(roles["guardian"], sender=roles["owner"])
-    for name in ("Clearinghouse", "InsuranceFund", "LiquidityPool", "RiskConfigurator"):
+    world.contracts |= _feeds(roles["owner"])
+    for name in OWNED:
         owned = world.contracts[name]
         owned.transfer_ownership(roles["pending owner"], sender=roles["owner"])
     return Stage(
@@ -181,6 +184,15 @@ def _build(env: Any) -> Stage:
         new_token=str(deploy("mocks/TestToken", "New", "NEW", 18).address),
         roles=roles,
     )
+
+
+def _feeds(owner: str) -> dict[str, Any]:
+    """Return adapters that no market has named."""
+    aggregator = deploy("mocks/Aggregator", 8)
+    terms = (aggregator.address, 3_600, 10 * WAD, 1_000_000 * WAD, 500, NOBODY, 0)
+    with boa.env.prank(owner):
+        fixed = deploy("feeds/FixedFeed", 3_000 * WAD, 10 * WAD, 1_000_000 * WAD)
+    return {"ChainlinkFeed": deploy("feeds/ChainlinkFeed", terms), "FixedFeed": fixed}
 
 
 def _commit(world: World, actor: Actor, account: int, size: int) -> Order:
@@ -280,10 +292,7 @@ def digest(stage: Stage) -> tuple[Any, ...]:
             for action in (1, 2, 4, 8)
             for market in range(5)
         ],
-        [
-            (world.contracts[name].owner(), world.contracts[name].pending_owner())
-            for name in ("Clearinghouse", "InsuranceFund", "LiquidityPool", "RiskConfigurator")
-        ],
+        [(world.contracts[name].owner(), world.contracts[name].pending_owner()) for name in OWNED],
     )
 
 

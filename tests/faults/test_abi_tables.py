@@ -147,7 +147,7 @@ def test_fault_007_lock__of_every_function__stands_in_the_bytecode(stage: Stage)
 
 @pytest.mark.parametrize("name", TABLES)
 def test_compiler__of_every_contract__is_the_pinned_one(name: str) -> None:
-    assert sources.of(f"contracts/{name}.vy").compiler == "vyper 0.4.3"
+    assert sources.load(name)[name].compiler == "vyper 0.4.3"
 
 
 def test_compiler__of_every_source__generates_code_as_in_production() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import boa
 from eth_abi.abi import encode
+from eth_utils.abi import collapse_if_tuple
 
 from scripts.deployment.boa_executor import reason
 from tests.reference.words import market_of
@@ -138,7 +139,7 @@ def deploy(name: str, *args: Any) -> Any:
     """Deploy a contract below contracts/ as the current sender, and return its handle."""
     made = sources.of(f"contracts/{name}.vy")
     inputs = next((f["inputs"] for f in made.abi if f["type"] == "constructor"), [])
-    data = bytes.fromhex(made.initcode) + encode([each["type"] for each in inputs], args)
+    data = bytes.fromhex(made.initcode) + encode([collapse_if_tuple(each) for each in inputs], args)
     address, _ = boa.env.deploy_code(bytecode=data)
     return at_address(made, str(address))
 

@@ -1,0 +1,56 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title A call to a contract that may do anything
+@license AGPL-3.0-only
+@notice docs/spec/oracle.md#sources. The only raw call of the house: static, with a gas of its own
+        and a bounded answer, so that whoever answers badly (by a revert, by nothing, by too much,
+        by eating its gas) is told from one who answers, and stops nobody.
+@custom:kill not deployable
+"""
+
+from libs import errors
+
+WORD_BYTES: constant(uint256) = 32
+# the longest answer that is asked for: that of an aggregator
+MAX_WORDS: constant(uint256) = 5
+MAX_ANSWER: constant(uint256) = MAX_WORDS * WORD_BYTES
+# A call passes on 63/64 of what is left at most, so 1/32 more than it may use has to be there,
+# and what the call itself costs.
+KEPT_PART: constant(uint256) = 32
+CALL_COST: constant(uint256) = 5_000
+
+
+@internal
+@view
+def _ask(target: address, method: bytes4, words: uint256, gas_cap: uint256) -> (
+    bool, uint256[MAX_WORDS]
+):
+    """
+    @notice Ask a view without arguments.
+    @param words of the answer, 1 .. MAX_WORDS; one of another length is none
+    @param gas_cap what it may use
+    @return whether it answered; the answer, zeros where there is none
+    @custom:reverts "feed: too little gas" when a caller brings so little that a silent contract
+                    could not be told from a starved one
+    """
+    # caps are constants of a few hundred thousand
+    if msg.gas < unsafe_add(unsafe_add(gas_cap, gas_cap // KEPT_PART), CALL_COST):
+        errors._fail("feed: too little gas")
+    success: bool = False
+    # a byte more than the longest answer, so that a longer one is seen
+    answer: Bytes[MAX_ANSWER + 1] = b""
+    success, answer = raw_call(
+        target,
+        slice(convert(method, bytes32), 0, 4),
+        max_outsize=MAX_ANSWER + 1,
+        gas=gas_cap,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    result: uint256[MAX_WORDS] = empty(uint256[MAX_WORDS])
+    if not success or len(answer) != words * WORD_BYTES:
+        return False, result
+    for i: uint256 in range(words, bound=MAX_WORDS):
+        result[i] = extract32(answer, i * WORD_BYTES, output_type=uint256)
+    return True, result
