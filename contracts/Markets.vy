@@ -6,8 +6,9 @@
 @license AGPL-3.0-only
 @notice docs/spec/oracle.md, docs/spec/margin.md, docs/spec/words.md. Anyone brings signed reports;
         the Clearinghouse books trades; the RiskConfigurator lists markets and signers.
-        Markets calls no contract, so nothing can enter it half-way: its hot functions are
-        `reentrant`, which saves them the lock.
+        Markets calls nobody but the RiskConfigurator, and it only to ask (a static call), so
+        nothing can enter it half-way: its hot functions are `reentrant`, which saves them the
+        lock.
 @custom:kill no switch: a market ends by a cap of zero; feeds end by empty signer places
 """
 
@@ -31,6 +32,11 @@ initializes: standard_margin[market_state := market_state]
 exports: price_reports.update
 exports: standard_margin.check
 
+# of a trusted price ACTIVE alone is set of these
+TRUST_BITS: constant(uint256) = (
+    packing.ACTIVE_BIT | packing.PENDING_BIT | packing.UNTRUSTED_BIT
+)
+
 CLEARINGHOUSE: immutable(address)
 CONFIGURATOR: immutable(address)
 
@@ -52,7 +58,7 @@ def __init__(
     if clearinghouse_ == empty(address) or configurator_ == empty(address):
         errors._fail("markets: out of range")
     market_state.__init__(charges_.funding_velocity, charges_.funding_rate_max)
-    market_prices.__init__(timing_.age_mm, timing_.grace_max, timing_.variance_tau)
+    market_prices.__init__(timing_.age_mm, timing_.grace_max, timing_.variance_tau, configurator_)
     price_reports.__init__(quorum_, timing_.window)
     standard_margin.__init__(timing_, charges_)
     CONFIGURATOR = configurator_
@@ -122,33 +128,34 @@ def open_market(margin: uint256, tuning: uint256, price: uint256, variance: uint
 @external
 def set_margin(market: uint256, margin: uint256):
     """
-    @custom:reverts "markets: not the configurator", "markets: unknown market"
+    @param market listed: the configurator has just read it
+    @custom:reverts "markets: not the configurator"
     """
     self._check_configurator()
-    market_state._require_listed(market)
 
     market_state._set_margin(market, margin)
 
 
 @external
-def pause(market: uint256, flags: uint256, held: uint256):
+def mark(market: uint256, turned: uint256, held: uint256):
     """
-    @notice Set flags of a listed market's price word, and its pending word, which says how long.
+    @notice Turn flags of a listed market's price word: what is set is cleared and the other way.
+    @param held its pending word, which says how long it is paused
     @custom:reverts "markets: not the configurator"
     """
     self._check_configurator()
 
-    market_state._pause(market, flags, held)
+    market_state._mark(market, turned, held)
 
 
 @external
 def set_tuning(market: uint256, tuning: uint256):
     """
     @notice v follows at the next sample, v_slow ramps after it.
-    @custom:reverts "markets: not the configurator", "markets: unknown market"
+    @param market listed: the configurator has just read it
+    @custom:reverts "markets: not the configurator"
     """
     self._check_configurator()
-    market_state._require_listed(market)
 
     market_state._write_tuning(market, tuning)
 
@@ -162,6 +169,18 @@ def set_signers(seats: address[price_reports.MAX_SIGNERS]):
     self._check_configurator()
 
     price_reports._set_signers(seats)
+
+
+@external
+def offer(market: uint256, quote: uint256, publish: uint256):
+    """
+    @notice Offer what an adapter says, through every guard of `update`.
+    @param quote price 64 @192 | POLLED_BIT | conf 16 @0
+    @custom:reverts "markets: not the configurator"
+    """
+    self._check_configurator()
+
+    price_reports._offer(market, quote, publish)
 
 
 # ---- read ----------------------------------------------------------------------------------------
@@ -192,10 +211,9 @@ def price_trusted(market: uint256, max_age: uint256) -> bool:
     if market > market_state.MAX_MARKETS:
         return False
     word: uint256 = market_state.prices[market]
-    bits: uint256 = packing.ACTIVE_BIT | packing.PENDING_BIT | packing.UNTRUSTED_BIT
-    if word & bits != packing.ACTIVE_BIT:
+    if word & TRUST_BITS != packing.ACTIVE_BIT:
         return False
-    return block.timestamp <= market_packing._publish_time(word) + max_age
+    return block.timestamp <= (word // packing.PUBLISH_AT & packing.MASK_32) + max_age
 
 
 @external
@@ -242,17 +260,13 @@ def collateral_params(collateral: uint256) -> (uint256, uint256, uint256, uint25
     @return feed, decimals, haircut_im [WAD], haircut_mm [WAD], soft factor [1e-4]
     """
     entry: uint256 = market_state._collateral(collateral)
-    # shares of at most 10 bits
+    # haircuts have 10 bits
     return (
-        market_packing._collateral_feed(entry),
-        market_packing._collateral_decimals(entry),
-        unsafe_mul(
-            entry // packing.HAIRCUT_IM_AT & packing.MASK_10, market_state.HAIRCUT_GRID
-        ),
-        unsafe_mul(
-            entry // packing.HAIRCUT_MM_AT & packing.MASK_10, market_state.HAIRCUT_GRID
-        ),
-        market_packing._collateral_soft(entry),
+        entry & packing.MASK_8,
+        entry // packing.DECIMALS_AT & packing.MASK_5,
+        unsafe_mul(entry // packing.HAIRCUT_IM_AT & packing.MASK_10, market_state.HAIRCUT_GRID),
+        unsafe_mul(entry // packing.HAIRCUT_MM_AT & packing.MASK_10, market_state.HAIRCUT_GRID),
+        entry // packing.SOFT_AT & packing.MASK_14,
     )
 
 

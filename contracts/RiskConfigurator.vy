@@ -23,12 +23,14 @@ from libs import market_params
 from libs import packing
 from libs import units as u
 from modules import pauses
+from modules import price_sources
 
 implements: IRiskConfigurator
 
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: pauses[ownable := ownable]
+initializes: price_sources
 
 exports: (
     ownable_2step.owner,
@@ -46,6 +48,7 @@ exports: (
     pauses.lower_cap,
     pauses.lower_token_caps,
 )
+exports: (price_sources.poll, price_sources.doubts, price_sources.sources)
 
 MAX_SIGNERS: constant(uint256) = 8
 
@@ -64,6 +67,7 @@ def __init__(markets_: address):
     ownable.__init__()
     ownable_2step.__init__()
     pauses.__init__(markets_)
+    price_sources.__init__(markets_)
 
 
 # ---- owner ---------------------------------------------------------------------------------------
@@ -78,8 +82,10 @@ def list_market(
     price_wad: uint256,
 ):
     """
-    @notice List market_count() + 1 at a price, with sigma = sigma_ref and v = 1.
-    @custom:reverts "markets: wrong id", "markets: out of range", "markets: off the grid"
+    @notice List market_count() + 1 at a price, with sigma = sigma_ref and v = 1. Sources that
+            were named for it before have to agree with the price.
+    @custom:reverts "markets: wrong id", "markets: out of range", "markets: off the grid",
+                    "sources: no price", "sources: disagree"
     """
     ownable._check_owner()
 
@@ -90,6 +96,7 @@ def list_market(
     if price_wad % u.TICK != 0:
         errors._fail("markets: off the grid")
     price: uint256 = price_wad // u.TICK
+    bits: uint256 = price_sources._listing_bits(market, price)
     margin_word: uint256 = market_params._pack_margin(margin)
     tuning: uint256 = market_params._pack_feed(feed)
     variance: uint256 = feed.sigma_ref * feed.sigma_ref // (u.WAD * u.VARIANCE_TO_WAD)
@@ -103,6 +110,8 @@ def list_market(
     )
     extcall pauses.MARKETS.open_market(margin_word, tuning, price, variance)
     pauses._hold_new(market)
+    if bits != 0:
+        pauses._turn(market, bits)
 
 
 @external
@@ -135,6 +144,26 @@ def set_feed_params(market: uint256, params: IRiskConfigurator.FeedParams):
 
     log IRiskConfigurator.FeedParamsSet(market=market, old=self._feed_params(market), new=params)
     extcall pauses.MARKETS.set_tuning(market, tuning)
+
+
+@external
+def set_sources(market: uint256, sources: IRiskConfigurator.Sources):
+    """
+    @notice Name where a market's prices come from; of market_count() + 1 ahead of its listing.
+    @custom:reverts "markets: unknown market", "sources: out of range", "sources: no price",
+                    "sources: disagree"
+    """
+    ownable._check_owner()
+    price: uint256 = 0
+    listed: bool = market != staticcall pauses.MARKETS.market_count() + 1
+    if listed:
+        price = pauses._price_word(market) // packing.P_AT
+
+    turned: uint256 = price_sources._set(market, sources, price)
+
+    if listed:
+        pauses._turn(market, turned)
+
 
 
 @external

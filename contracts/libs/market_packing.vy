@@ -20,6 +20,8 @@ FEEDS_AT: constant(uint256) = 2**8
 FEEDS_FROM: constant(uint256) = 2**128
 NEXT_BYTE: constant(uint256) = 2**8
 GROUP_AT: constant(uint256) = 2**224
+# of an event's four feeds the first one
+FIRST_FEED: constant(uint256) = 2**24
 SEAT_AT: constant(uint256) = 2**253
 # a factor that brings the confidence of a quote to the top, and where it stands then
 CONF_FROM: constant(uint256) = 2**64
@@ -203,15 +205,6 @@ def _traded_word(state: uint256, tilt: int256, open_interest: uint256) -> uint25
 
 
 # ---- Markets: fields of the hot words, several at once ------------------------------------------
-
-
-@internal
-@pure
-def _price_clock(word: uint256) -> (uint256, uint256):
-    """
-    @return publish time, flags
-    """
-    return (word >> 72) & packing.MASK_32, (word >> 32) & packing.MASK_8
 
 
 @internal

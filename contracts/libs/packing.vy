@@ -83,6 +83,8 @@ OPENING_MASK: constant(uint256) = 2**160 - 2**128
 WAITING_AT: constant(uint256) = 2**64
 SINCE_AT: constant(uint256) = 2**32
 UNTILS_MASK: constant(uint256) = OPENING_MASK + MASK_32
+CHECKED_BIT: constant(uint256) = 2**38
+POLLED_BIT: constant(uint256) = 2**39
 JUMP_AT: constant(uint256) = 2**58
 JUMP_RATE_AT: constant(uint256) = 2**53
 DELAY_AT: constant(uint256) = 2**48
@@ -156,6 +158,8 @@ GRACE: constant(uint256) = 2
 UNTRUSTED: constant(uint256) = 4
 ACTIVE: constant(uint256) = 8
 OPENING: constant(uint256) = 16
+CHECKED: constant(uint256) = 64
+POLLED: constant(uint256) = 128
 
 
 # ---- signed fields ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 """
 
 from interfaces import IMarkets
+from interfaces import IRiskConfigurator
 from libs import errors
 from libs import feed_math
 from libs import market_packing
@@ -26,8 +27,10 @@ SAMPLE_A: constant(uint256) = 300
 SAMPLE_B: constant(uint256) = 3_600
 # how long after its end a grace stays on the books [s]
 GRACE_TAIL: constant(uint256) = 300
-# flags that an accepted price takes away once their time is over
-LASTING: constant(uint256) = packing.GRACE_BIT | packing.OPENING_BIT
+# of a listed market that takes what is offered: ACTIVE, and POLLED where an adapter offers
+KIND_BITS: constant(uint256) = packing.ACTIVE_BIT | packing.POLLED_BIT
+# flags for which an accepted price looks further
+LASTING: constant(uint256) = packing.GRACE_BIT | packing.OPENING_BIT | packing.CHECKED_BIT
 MAX_GAP: constant(uint256) = 255
 # the answer for a price that was refused or has to wait: no price word
 DOUBT: constant(uint256) = 1
@@ -46,11 +49,13 @@ STEP_GRID: constant(uint256) = u.V_ONE // 50
 AGE_MM: immutable(uint256)
 GRACE_MAX: immutable(uint256)
 VARIANCE_TAU: immutable(uint256)
+SOURCES: immutable(IRiskConfigurator)
 
 
 @deploy
-def __init__(age_mm: uint256, grace_max: uint256, variance_tau: uint256):
+def __init__(age_mm: uint256, grace_max: uint256, variance_tau: uint256, configurator: address):
     """
+    @param configurator who knows the cross-checks of markets
     @custom:reverts "markets: out of range"
     """
     if age_mm > MAX_GAP or grace_max > u.HOUR or variance_tau < MIN_TAU or variance_tau > MAX_TAU:
@@ -58,20 +63,21 @@ def __init__(age_mm: uint256, grace_max: uint256, variance_tau: uint256):
     AGE_MM = age_mm
     GRACE_MAX = grace_max
     VARIANCE_TAU = variance_tau
+    SOURCES = IRiskConfigurator(configurator)
 
 
 @internal
 def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
     """
     @notice Offer a median to its market; at a sampling instant funding and variance move first.
-    @param quote price and confidence, as feed_math makes it
+    @param quote price and confidence, as feed_math makes it; with POLLED_BIT from an adapter
     @return the price word if it was stored; DOUBT if the price is refused or has to wait, 0 if
             it changes nothing
     """
-    # the word of a market that is not listed is zero
+    # the word of a market that is not listed is zero; one with an adapter takes no reports
     word: uint256 = market_state.prices[market]
     last: uint256 = word // packing.PUBLISH_AT & packing.MASK_32
-    if word == 0 or publish <= last:
+    if (word ^ quote) & KIND_BITS != packing.ACTIVE_BIT or publish <= last:
         return 0
 
     # a market that is listed is at least 1; 4 bits times 10^31 at most
@@ -109,6 +115,9 @@ def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
     dt: uint256 = unsafe_sub(publish, last)
     gap: uint256 = dt
     if dt > AGE_MM or kept & LASTING != 0:
+        if kept & packing.CHECKED_BIT != 0:
+            # a second opinion never moves a price, and no liquidation waits for it
+            kept |= staticcall SOURCES.doubts(market, price)
         kept = self._graced(market, kept, dt)
         gap = min(dt, MAX_GAP)
     stable: uint256 = feed_math._stable_after(word, price, dt, tuning)
@@ -116,8 +125,7 @@ def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
     word = (
         (kept | unsafe_mul(publish, packing.PUBLISH_AT))
         | (unsafe_mul(gap, packing.GAP_AT) | unsafe_mul(conf, packing.CONF_AT))
-        | unsafe_mul(stable, packing.STABLE_AT)
-        | unsafe_mul(price, packing.P_AT)
+        | (unsafe_mul(stable, packing.STABLE_AT) | unsafe_mul(price, packing.P_AT))
     )
     market_state.prices[market] = word
     return word

@@ -89,9 +89,9 @@ def _require_listed(market: uint256):
 
 
 @internal
-def _pause(market: uint256, flags: uint256, held: uint256):
+def _mark(market: uint256, turned: uint256, held: uint256):
     self.pendings[market] = held
-    self.prices[market] |= flags
+    self.prices[market] ^= turned
 
 
 @internal

@@ -240,8 +240,25 @@ def _hold(market: uint256, opening: bool):
         )
         grace_until = max(grace_until, block.timestamp) + (staticcall MARKETS.timing()).grace_max
     until: uint256 = self._until(IRiskConfigurator.Action.OPENING, market)
-    extcall MARKETS.pause(
-        market, flag, market_packing._held_word(until, price, publish, grace_until)
+    # what is set already stays
+    turned: uint256 = flag & ~self._price_word(market)
+    extcall MARKETS.mark(
+        market, turned, market_packing._held_word(until, price, publish, grace_until)
+    )
+
+
+@internal
+def _turn(market: uint256, turned: uint256):
+    """
+    @notice Turn flags of a price word that have nothing to do with what is paused there.
+    """
+    price: uint256 = 0
+    publish: uint256 = 0
+    grace_until: uint256 = 0
+    price, publish, grace_until = staticcall MARKETS.pending(market)
+    until: uint256 = self._until(IRiskConfigurator.Action.OPENING, market)
+    extcall MARKETS.mark(
+        market, turned, market_packing._held_word(until, price, publish, grace_until)
     )
 
 
@@ -281,3 +298,16 @@ def _margin_params(market: uint256) -> IRiskConfigurator.MarginParams:
     funding: int256 = 0
     price_word, state, funding = staticcall MARKETS.market_words(market)
     return market_params._unpack_margin(state)
+
+
+@internal
+@view
+def _price_word(market: uint256) -> uint256:
+    """
+    @custom:reverts "markets: unknown market"
+    """
+    price_word: uint256 = 0
+    state: uint256 = 0
+    funding: int256 = 0
+    price_word, state, funding = staticcall MARKETS.market_words(market)
+    return price_word

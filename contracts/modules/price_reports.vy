@@ -138,6 +138,17 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
 
 
 @internal
+def _offer(market: uint256, quote: uint256, publish: uint256):
+    """
+    @notice One feed that nobody signed: its adapter was asked.
+    """
+    word: uint256 = market_prices._offer(market, quote, publish)
+    if word > market_prices.DOUBT:
+        # a market that stored a price is one byte
+        self._log(unsafe_mul(market, market_packing.FIRST_FEED), [word, 0, 0, 0])
+
+
+@internal
 @view
 def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint256:
     """

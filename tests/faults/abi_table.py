@@ -43,8 +43,9 @@ ANYONE = "anyone"
 FIXED = "an immutable: it never changes"
 OWNERSHIP = "snekmate's file has no lock; it touches nothing but the two owner slots"
 SHARES = "share balances stay readable and movable, their price does not"
-PRICES = "Markets calls nobody, so nothing of it is ever half written"
+PRICES = "Markets only asks, by static calls, so nothing of it is ever half written"
 OTHERS = "its own contract is idle then, and it reads nothing of the core"
+ASKED = "Markets asks it while a poll runs; it reads what only the owner writes"
 
 NOT_OWNER = "ownable: caller is not the owner"
 NOT_GUARDIAN = "guardian: not the guardian"
@@ -249,7 +250,8 @@ MARKETS = {
     "set_margin": Entry(lambda s: (1, s.margin), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "set_tuning": Entry(lambda s: (1, s.tuning), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "set_signers": Entry(lambda s: ([s.stranger] * 8,), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
-    "pause": Entry(lambda s: (1, 2**36, 0), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
+    "mark": Entry(lambda s: (1, 2**36, 0), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
+    "offer": Entry(lambda s: (1, 1 << 39, s.world.now), CONFIGURATOR, NOT_CONFIGURATOR, mid=ACCESS),
     "check": Entry(lambda s: s.words, lock=PRICES, mid=PRICES),
     "market_words": Entry(lambda s: (1,), lock=PRICES, mid=PRICES),
     "price_trusted": Entry(lambda s: (1, 15), lock=PRICES, mid=PRICES),
@@ -346,6 +348,10 @@ RISK_CONFIGURATOR = {
     ),
     "pause_of": Entry(lambda s: (1, 1), mid=OTHERS),
     "set_signer": owned(lambda s: (7, s.stranger)),
+    "set_sources": owned(lambda s: (4, (s.contract("FixedFeed").address, "0x" + "00" * 20, 0))),
+    "poll": Entry(lambda s: (4,), mid=PRICES),
+    "doubts": Entry(lambda s: (1, 10**12), lock=ASKED, mid=OTHERS),
+    "sources": Entry(lambda s: (1,), mid=OTHERS),
     "margin_params": Entry(lambda s: (1,), mid=OTHERS),
     "feed_params": Entry(lambda s: (1,), mid=OTHERS),
     "signers": Entry(lambda s: (0,), mid=OTHERS),

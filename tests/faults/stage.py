@@ -160,6 +160,8 @@ def _build(env: Any) -> Stage:
     actor.act(pool, "approve", roles["spender"], WAD)
     world.risk_configurator.set_guardian(roles["guardian"], sender=roles["owner"])
     world.contracts |= _feeds(roles["owner"])
+    fixed = (world.contracts["FixedFeed"].address, NOBODY, 0)
+    world.risk_configurator.set_sources(4, fixed, sender=roles["owner"])
     for name in OWNED:
         owned = world.contracts[name]
         owned.transfer_ownership(roles["pending owner"], sender=roles["owner"])
@@ -187,11 +189,11 @@ def _build(env: Any) -> Stage:
 
 
 def _feeds(owner: str) -> dict[str, Any]:
-    """Return adapters that no market has named."""
+    """Return adapters; the fixed one says what WSTETH costs."""
     aggregator = deploy("mocks/Aggregator", 8)
     terms = (aggregator.address, 3_600, 10 * WAD, 1_000_000 * WAD, 500, NOBODY, 0)
     with boa.env.prank(owner):
-        fixed = deploy("feeds/FixedFeed", 3_000 * WAD, 10 * WAD, 1_000_000 * WAD)
+        fixed = deploy("feeds/FixedFeed", 3_500 * WAD, 10 * WAD, 1_000_000 * WAD)
     return {"ChainlinkFeed": deploy("feeds/ChainlinkFeed", terms), "FixedFeed": fixed}
 
 
@@ -283,6 +285,7 @@ def digest(stage: Stage) -> tuple[Any, ...]:
         [pool.balanceOf(holder) for holder in holders],
         [world.orders.commit_time(world.orders.order_id(tuple(order))) for order in _orders(stage)],
         (world.insurance_fund.limits(), world.insurance_fund.liquidator()),
+        (world.contracts["FixedFeed"].price_wad(), world.risk_configurator.sources(4)),
         [world.operators.granted(stage.account, role) for role in stage.roles.values()],
         [world.liquidator.clock(account) for account in accounts],
         [[token.balanceOf(holder) for holder in holders] for token in tokens],

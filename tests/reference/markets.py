@@ -8,6 +8,7 @@ from tests.reference.facts import Market
 from tests.reference.fixed import clamp, expm, floor_div, isqrt, pull, trunc_div, wad_ln
 from tests.reference.units import (
     AGE_MM,
+    CHECKED,
     CONF_ONE,
     GRACE,
     GRACE_MAX,
@@ -145,7 +146,9 @@ def _sampled(m: Market, price: int, publish: int, now: int) -> Market:
 # ---- accept --------------------------------------------------------------------------------------
 
 
-def accept(m: Market, price: int, conf: int, publish: int, now: int) -> Market:
+def accept(
+    m: Market, price: int, conf: int, publish: int, now: int, *, confirmed: bool = True
+) -> Market:
     """Return the market after an accepted price (oracle.md, accept)."""
     dt = publish - m.publish
     moved = _sampled(m, price, publish, now)
@@ -162,6 +165,8 @@ def accept(m: Market, price: int, conf: int, publish: int, now: int) -> Market:
         flags |= UNTRUSTED
     if now >= m.opening_until:
         flags &= ~OPENING
+    if flags & CHECKED and not confirmed:
+        flags |= UNTRUSTED
     if dt > AGE_MM:
         # a pause may hold liquidations up for longer than this outage
         grace_until = max(m.grace_until, now + min(dt, GRACE_MAX))

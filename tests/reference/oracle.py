@@ -11,7 +11,16 @@ from tests.reference.facts import Market
 from tests.reference.fixed import ceil_div
 from tests.reference.markets import accept
 from tests.reference.refused import require
-from tests.reference.units import ACTIVE, CONF_ONE, FUTURE, PENDING, UNTRUSTED, WAD, WINDOW
+from tests.reference.units import (
+    ACTIVE,
+    CONF_ONE,
+    FUTURE,
+    PENDING,
+    POLLED,
+    UNTRUSTED,
+    WAD,
+    WINDOW,
+)
 
 MAX_CONF = 65_535
 JUMP_TIME = 300
@@ -101,17 +110,37 @@ def confirms(m: Market, price: int, publish: int) -> bool:
     )
 
 
-def offer(m: Market, price: int, conf: int, publish: int, now: int) -> tuple[Market, Verdict]:
-    """Return the market after a median was offered to it, and what that did."""
-    if m.flags & ACTIVE == 0 or publish <= m.publish:
+def offer(
+    m: Market,
+    price: int,
+    conf: int,
+    publish: int,
+    now: int,
+    *,
+    polled: bool = False,
+    confirmed: bool = True,
+) -> tuple[Market, Verdict]:
+    """Return the market after a price was offered to it, and what that did.
+
+    Args:
+        m: the market.
+        price: a median of reports, or what an adapter says [ticks].
+        conf: its confidence [1e-5].
+        publish: its time.
+        now: the chain's time.
+        polled: whether an adapter says it.
+        confirmed: whether the market's cross-check, if it has one, agrees.
+    """
+    own = (m.flags & POLLED != 0) == polled
+    if m.flags & ACTIVE == 0 or not own or publish <= m.publish:
         return m, Verdict.NOTHING
     if not m.feed.min_price <= price <= m.feed.max_price:
         return replace(m, flags=m.flags | UNTRUSTED), Verdict.DOUBT
     if not outside(m, price, publish - m.publish):
-        return accept(m, price, conf, publish, now), Verdict.STORED
+        return accept(m, price, conf, publish, now, confirmed=confirmed), Verdict.STORED
     pending = m.flags & PENDING != 0
     if pending and confirms(m, price, publish):
-        return accept(m, price, conf, publish, now), Verdict.STORED
+        return accept(m, price, conf, publish, now, confirmed=confirmed), Verdict.STORED
     if pending and publish < m.pending_publish + m.feed.confirm_delay:
         return m, Verdict.DOUBT
     waiting = replace(m, flags=m.flags | PENDING, pending_price=price, pending_publish=publish)

@@ -59,6 +59,8 @@ GRACE = 2
 UNTRUSTED = 4
 ACTIVE = 8
 OPENING = 16
+CHECKED = 64  # a cross-check is asked
+POLLED = 128  # an adapter is the source
 
 # health status
 LEG_INVALID = 1
