@@ -127,8 +127,8 @@ def test_b7_prices__dense_grid__are_within_the_bound_of_50_digits() -> None:
                 worst = max(worst, abs(got.call - want) / FORWARD)
                 want_delta = exact.delta(mpmath.mpf(FORWARD), mpmath.mpf(strike), root)
                 assert abs(mpmath.mpf(got.delta) / ONE - want_delta) < 2e-9
-    # the promise of the interface: 1e-7 of the forward
-    assert worst < 1e-7
+    # the promise is 1e-7 of the forward; this is the figure of docs/spec/options.md
+    assert 1.5e-9 < worst < 2.1e-9
 
 
 def test_prices__haug_1998__every_printed_value() -> None:
