@@ -25,7 +25,8 @@ def _variance(volatility: uint256, seconds: uint256) -> uint256:
     """
     @param volatility [WAD a year, at most 100]
     @param seconds until expiry, below 2^32
-    @return [WAD] the total variance, rounded down
+    @return [WAD] the total variance, rounded down; within six years its root is below 2^72, as a
+            price wants it
     """
     # 10^40 2^32 < 2^165; the divisor is not zero
     return unsafe_div(unsafe_mul(unsafe_mul(volatility, volatility), seconds), YEAR_WAD)
