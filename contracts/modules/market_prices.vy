@@ -32,8 +32,8 @@ KIND_BITS: constant(uint256) = packing.ACTIVE_BIT | packing.POLLED_BIT
 # flags for which an accepted price looks further
 LASTING: constant(uint256) = packing.GRACE_BIT | packing.OPENING_BIT | packing.CHECKED_BIT
 MAX_GAP: constant(uint256) = 255
-# the answer for a price that was refused or has to wait: no price word
-DOUBT: constant(uint256) = 1
+# the answer for a price that was refused or has to wait: no price word, and more than feeds count
+DOUBT: constant(uint256) = 2**8
 # the exponential of a step of 3,600 s is good to 3e-6 from here on
 MIN_TAU: constant(uint256) = 18_000
 MAX_TAU: constant(uint256) = 30 * u.DAY
@@ -83,16 +83,14 @@ def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
     # a market that is listed is at least 1; 4 bits times 10^31 at most
     index: uint256 = unsafe_sub(market, 1)
     tuning: uint256 = packing._quarter(market_state.tunings[index // 4], index)
-    low: uint256 = unsafe_mul(
+    price: uint256 = quote // packing.P_AT
+    if price < unsafe_mul(
         tuning // packing.MIN_MANTISSA_AT & packing.MASK_4,
         pow_mod256(10, tuning // packing.MIN_AT & packing.MASK_5),
-    )
-    high: uint256 = unsafe_mul(
+    ) or price > unsafe_mul(
         tuning // packing.MAX_MANTISSA_AT & packing.MASK_4,
         pow_mod256(10, tuning & packing.MASK_5),
-    )
-    price: uint256 = quote // packing.P_AT
-    if price < low or price > high:
+    ):
         return self._refuse(market, word, price, publish)
 
     # larger minus smaller of 64 bits; parts and 6 bits times 64 bits
@@ -113,19 +111,19 @@ def _offer(market: uint256, quote: uint256, publish: uint256) -> uint256:
     if conf > unsafe_mul(tuning // packing.CONF_CAP_AT & packing.MASK_5, CONF_GRID):
         kept |= packing.UNTRUSTED_BIT
     dt: uint256 = unsafe_sub(publish, last)
-    gap: uint256 = dt
     if dt > AGE_MM or kept & LASTING != 0:
         if kept & packing.CHECKED_BIT != 0:
             # a second opinion never moves a price, and no liquidation waits for it
             kept |= staticcall SOURCES.doubts(market, price)
         kept = self._graced(market, kept, dt)
-        gap = min(dt, MAX_GAP)
-    stable: uint256 = feed_math._stable_after(word, price, dt, tuning)
+        # the stable price follows over less
+        dt = min(dt, MAX_GAP)
     # AGE_MM is at most MAX_GAP, so the gap has 8 bits; prices 64, conf 16, publish 32
     word = (
         (kept | unsafe_mul(publish, packing.PUBLISH_AT))
-        | (unsafe_mul(gap, packing.GAP_AT) | unsafe_mul(conf, packing.CONF_AT))
-        | (unsafe_mul(stable, packing.STABLE_AT) | unsafe_mul(price, packing.P_AT))
+        | (unsafe_mul(dt, packing.GAP_AT) | unsafe_mul(conf, packing.CONF_AT))
+        | unsafe_mul(feed_math._stable_after(word, price, dt, tuning), packing.STABLE_AT)
+        | unsafe_mul(price, packing.P_AT)
     )
     market_state.prices[market] = word
     return word

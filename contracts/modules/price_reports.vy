@@ -105,8 +105,8 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
     ids: uint256 = unsafe_mul(head // market_packing.FEEDS_AT, market_packing.FEEDS_FROM)
     group: uint256 = ids // market_packing.GROUP_AT
     words: uint256[GROUP] = empty(uint256[GROUP])
+    # above eight bits the feeds in doubt
     stored: uint256 = 0
-    changed: uint256 = 0
     for k: uint256 in range(feeds, bound=MAX_FEEDS):
         if k & 3 == 0 and k != 0:
             self._log(group, words)
@@ -124,17 +124,18 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
         at = unsafe_add(at, QUOTE_BYTES)
         word: uint256 = market_prices._offer(ids // packing.COUNT_AT, quote, publish)
         ids = unsafe_mul(ids, market_packing.NEXT_BYTE)
-        changed |= word
         if word > market_prices.DOUBT:
             words[k & 3] = word
             stored = unsafe_add(stored, 1)
+        else:
+            stored = unsafe_add(stored, word)
     self._log(group, words)
-    if changed != 0:
+    if stored != 0:
         # docs/spec/oracle.md#told: the clock tells the times of reports that are all of its second
         clock = market_state.prices[CLOCK] // packing.PUBLISH_AT & packing.MASK_32
         if spread != 0 or clock != publish:
             self.signers = self._marked(known, head)
-    return stored
+    return stored & packing.MASK_8
 
 
 @internal
