@@ -190,7 +190,7 @@ class Execute(Bot):
         )
         for (order, draft), answer in zip(drafts, answers, strict=True):
             if isinstance(answer, Exception):
-                self._refused(order, draft.key, answer)
+                await self._refused(order, draft.key, answer)
                 continue
             self.turns.passed(subject_of(order))
             flight = await self.runtime.sender.send(draft)
@@ -198,9 +198,11 @@ class Execute(Bot):
             self.flights.append((flight, order.id))
             log.info("sent", what=draft.key, tx=flight.versions[0].hash)
 
-    def _refused(self, order: Order, what: str, answer: Exception) -> None:
+    async def _refused(self, order: Order, what: str, answer: Exception) -> None:
         """Say why an order is not filled; a pause is no fault, and ends by itself."""
         reason = answer.reason if isinstance(answer, Reverted) else "node"
+        if reason == NOT_TRUSTED:
+            await self.mirror.refresh_markets()  # a pause may have come meanwhile
         market = self.mirror.markets[order.market]
         paused = self.mirror.now < market.opening_until and reason == NOT_TRUSTED
         self.runtime.metrics.refused.labels("paused" if paused else reason).inc()

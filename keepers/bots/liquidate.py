@@ -194,6 +194,7 @@ class Liquidate(Bot):
         seen = self.seen_at
         at = self.mirror.snapshot()
         candidates = self._candidates(at)
+        self._say_waiting(at)
         if not candidates:
             return False
         cases = await self.planner.cases(candidates)
@@ -213,7 +214,6 @@ class Liquidate(Bot):
         found = self.mirror.book.scan(at)
         self.runtime.metrics.scan_ms.observe((time.perf_counter() - started) * 1_000)
         self.runtime.metrics.unhealthy.set(len(found))
-        self._say_waiting(found)
         number = self._number
         in_flight = {account for flight, account in self.flights if flight.included is None}
         usable = [
@@ -226,9 +226,12 @@ class Liquidate(Bot):
         ]
         return usable[: self.settings.batch]
 
-    def _say_waiting(self, found: list[Candidate]) -> None:
+    def _say_waiting(self, at: Snapshot) -> None:
         """Say once until when liquidations wait, after an outage or in a pause."""
-        shut = [each.health for each in found if each.health.status & STATUS_GRACE]
+        if not any(feed.status & STATUS_GRACE for feed in at.feeds.values()):
+            return
+        found = (each.health for each in self.mirror.book.scan(at))
+        shut = [each for each in found if each.status & STATUS_GRACE]
         until = max((each.resume for each in shut), default=0)
         if until > self.waiting:
             log.info("liquidations wait", accounts=len(shut), until=when(until))

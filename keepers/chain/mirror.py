@@ -14,14 +14,17 @@ from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Head, Log
 from keepers.domain.margin import Collateral, Market, Snapshot, snapshot
+from keepers.domain.pauses import DEPOSITS, LIQUIDATION
 from keepers.domain.scan import Book
 from keepers.domain.terms import Terms
-from keepers.domain.words import GRACE, PENDING, PriceWord, accepted
+from keepers.domain.words import GRACE, OPENING_PAUSED, PENDING, PriceWord, accepted
 
 ACCOUNT_FIELDS: Final = frozenset(
     ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
 )
 PARAMETER_EVENTS: Final = frozenset(("CollateralSet", "SoftFactorSet"))
+UNTOLD: Final = PENDING | GRACE | OPENING_PAUSED
+UNKNOWN: Final = 2**32 - 1  # end of a grace that is not read yet: nobody is liquidated on it
 CONTRACTS: Final = ("Clearinghouse", "Markets", "RiskConfigurator")  # whose events it takes
 
 
@@ -76,8 +79,7 @@ class Mirror:
             words = accepted(event.decode(log.topics, log.data))
             return any([self._price(market, word) for market, word in words])
         if event.name == "Paused":
-            market = int(log.topics[2], 16)
-            self.changed |= {market} if market else set(self.markets)
+            self._paused(int(log.topics[1], 16), int(log.topics[2], 16))
             return False
         if event.indexed and event.indexed[0][0] == "market":
             self.changed.add(int(log.topics[1], 16))
@@ -93,14 +95,27 @@ class Mirror:
     def _price(self, id_: int, word: PriceWord) -> bool:
         """Take an accepted price: the event holds the whole word as stored."""
         market = self.markets.get(id_)
-        if market is None or (word.flags | market.price.flags) & (PENDING | GRACE):
-            # What the word does not hold: the pending price and the end of a grace.
+        if market is None or (word.flags | market.price.flags) & UNTOLD:
+            # What the word does not hold: the pending price, the ends of a grace and of a pause.
             self.changed.add(id_)
         if market is None or word.publish_time <= market.price.publish_time:
             return False
-        self.markets[market.id] = replace(market, price=word)
+        begun = word.flags & GRACE and not market.price.flags & GRACE
+        ends = UNKNOWN if begun else market.grace_until
+        self.markets[market.id] = replace(market, price=word, grace_until=ends)
         self.now = max(self.now, word.publish_time)
         return True
+
+    def _paused(self, action: int, market: int) -> None:
+        """Take a pause: of liquidations nobody knows the end before the words are read again."""
+        meant = {market} & set(self.markets) if market else set(self.markets)
+        self.changed |= meant
+        if action not in (LIQUIDATION, DEPOSITS):
+            return
+        for id_ in meant:
+            found = self.markets[id_]
+            word = replace(found.price, flags=found.price.flags | GRACE)
+            self.markets[id_] = replace(found, price=word, grace_until=UNKNOWN)
 
     async def refresh(self) -> None:
         """Read again what events have changed."""

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from tests.keepers.anvil_world import DEPLOYER, TRADER, Node, key
+from keepers.domain.pauses import LIQUIDATION, OPENING
+from keepers.domain.units import HOUR
+from tests.keepers.anvil_world import DEPLOYER, TRADER, Node, World, key
+from tests.keepers.bot_runs import running, until, world
+from tests.keepers.test_anvil_liquidate import bot, settings, weak_trader
+from tests.keepers.test_anvil_publish import emptied, executor, size_of
 from tests.keepers.test_user_commands import prepare, sent_so_far
 from tests.keepers.user_runs import Terminal, keepers_at_work
 
@@ -93,6 +101,58 @@ def test_guardian__lowers_caps__and_raises_none(node: Node, terminal: Terminal) 
     assert terminal.run("guardian", "cap", "LINK", *GUARDIAN).code == 0
     said = terminal.run("guardian", "cap", "LINK", "--soft", "1", *GUARDIAN)
     assert (said.code, "only the owner" in said.err) == (2, True)
+
+
+async def pause(on: World, action: int, seconds: int) -> None:
+    """Pause an action in ETH, as the guardian."""
+    await on.act(DEPLOYER, "RiskConfigurator", "pause", action, 1 << 1, seconds)
+
+
+def test_execute__opening_is_paused__is_said_and_refunded(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await on.deposit(TRADER, 10_000)
+            chosen, made = executor(node)
+            async with running(chosen, made) as running_bot:
+                # while it runs: the mirror learns of it by the event
+                await pause(on, OPENING, HOUR)
+                await on.commit(TRADER, "ETH", 1)
+                await on.pass_time(3)
+                await on.publish()
+                await until(lambda: said_paused(running_bot))
+                await on.pass_time(10)
+                await on.publish()
+                await on.pass_time(1)
+                await until(lambda: emptied(running_bot))
+                assert await size_of(on, account) == 0
+
+    asyncio.run(scenario())
+
+
+async def said_paused(running_bot: Any) -> bool:
+    return bool(running_bot.runtime.metrics.refused.labels("paused")._value.get())
+
+
+def test_liquidate__liquidations_are_paused__waits_and_says_until_when(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as running_bot:
+                await pause(on, LIQUIDATION, HOUR)
+                end = await on.now() + HOUR
+                await on.move("ETH", 2_900)
+                await until(lambda: waits(running_bot, end))
+                assert await size_of(on, account) == 40 * 10**8
+                await pause(on, LIQUIDATION, 0)
+                await on.pass_time(100)
+                assert running_bot.runtime.store.totals().included == 0
+
+    asyncio.run(scenario())
+
+
+async def waits(running_bot: Any, end: int) -> bool:
+    return bool(running_bot.waiting >= end)
 
 
 @pytest.mark.parametrize(
