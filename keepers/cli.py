@@ -12,7 +12,7 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import absent, accounts, books, bots, guardian, keys, lp, user
+from keepers.commands import absent, accounts, backtest, books, bots, guardian, keys, lp, user
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
@@ -39,6 +39,7 @@ def build() -> typer.Typer:
     app.add_typer(lp.app, name="lp")
     app.add_typer(guardian.app, name="guardian")
     app.add_typer(keys.app, name="key")
+    app.add_typer(backtest.app)
     here = importlib.util.find_spec("keepers.lab") is not None
     for name in (LAB, CHECKS) if here else ():
         app.add_typer(importlib.import_module(name).app)

@@ -10,7 +10,6 @@ import csv
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,8 @@ from keepers.domain.prices import (
     parse_source,
     to_ticks,
 )
+from keepers.domain.times import clock as clock
+from keepers.domain.times import parse_time as parse_time
 from keepers.domain.units import DAY, TICKS_PER_USD
 from keepers.errors import BadInput
 from keepers.lab.crash_table import CRASH_2021_05_19, START
@@ -278,7 +279,7 @@ def _row(at: int, ticks: int) -> list[str]:
     return [str(at), price, price, price, price, "0"]
 
 
-# ---- folders and clocks ---------------------------------------------------------------------
+# ---- folders --------------------------------------------------------------------------------
 
 
 def groups(folder: Path) -> list[tuple[str, list[str]]]:
@@ -297,19 +298,3 @@ def groups(folder: Path) -> list[tuple[str, list[str]]]:
     if not found:
         raise BadInput(f"the folder {folder} holds no candle files", "give another with --dir")
     return sorted((name, sorted(paths)) for name, paths in found.items())
-
-
-def clock(time: int) -> str:
-    """Return a time as people write it."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def parse_time(text: str) -> int:
-    """Read unix seconds or an ISO date, UTC unless it says otherwise."""
-    if text.isdigit():
-        return int(text)
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"{text} is no time", "write 2021-05-19T12:00 or unix seconds") from error
-    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())

@@ -1,0 +1,1 @@
+"""The liquidator's decisions on price files, without a chain: the rules in exact integers."""

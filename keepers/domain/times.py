@@ -1,0 +1,23 @@
+"""Times as people write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from keepers.errors import BadInput
+
+
+def clock(time: int) -> str:
+    """Return a time as people write it."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def parse_time(text: str) -> int:
+    """Read unix seconds or an ISO date, UTC unless it says otherwise."""
+    if text.isdigit():
+        return int(text)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{text} is no time", "write 2021-05-19T12:00 or unix seconds") from error
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())
