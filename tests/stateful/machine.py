@@ -97,6 +97,8 @@ class Machine:
         tokens = {token.address: key for key, token in enumerate(self.house.tokens)}
         self.mirror = Mirror(self.world, tokens)
         self.window: Window | None = None
+        # why the last op did not go through
+        self.refusal = ""
         self.prober = Prober(self.house, number)
         self._order_ids: dict[Order, bytes] = {}
         self._account_words = self.house.clearinghouse.method("account_words", 1)
@@ -113,6 +115,7 @@ class Machine:
         probes = () if told else self.prober.probe(before, op)
         said, result = self._chain(op)
         self.tally.tried[rule or op.name] += 1
+        self.refusal = told
         if told != said:
             raise Diverged(f"{op}: reference says {told or answer!r}, chain {said or result!r}")
         if told:
