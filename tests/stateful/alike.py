@@ -46,7 +46,9 @@ def retold(op: Op, factor: int) -> Op:
             lambda actions: tuple(_finer(each, factor) for each in actions),
         )
     if op.name == "move":
-        return _changed(op, 3, lambda amounts: tuple(amount * factor for amount in amounts))
+        return _changed(
+            op, 3, lambda amounts: tuple((token, amount * factor) for token, amount in amounts)
+        )
     return op
 
 

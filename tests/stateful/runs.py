@@ -80,7 +80,11 @@ EXCUSED = {
 EXCUSED_OF = {
     ("Clearinghouse", "write_off"): HANDS,
     ("LiquidityPool", "permit"): SHARES,
-    ("Markets", "set_signer"): CONFIGURED,
+    ("Markets", "set_signers"): CONFIGURED,
+    ("Markets", "mark"): CONFIGURED,
+    ("Markets", "offer"): CONFIGURED,
+    ("LiquidityPool", "pause_deposits"): CONFIGURED,
+    ("RiskConfigurator", "set_guardian"): SET_UP,
 }
 Record = Callable[[str, object], None]
 

@@ -21,8 +21,9 @@ from tests.reference import closing, liquidation
 from tests.reference.ledger import WITHDRAW, Action
 from tests.reference.operators import NO_LIMIT, Grant
 from tests.reference.orders import Order
+from tests.reference.pauses import STOP_DEPOSITS, STOP_OPENING
 from tests.reference.state import SETTLEMENT, World, owner_of
-from tests.reference.units import COOLDOWN, WAD
+from tests.reference.units import COOLDOWN, DAY, WAD
 from tests.reference.words import market_of
 from tests.stateful import fullest, powers
 from tests.stateful.evm import GAS, address_text
@@ -368,12 +369,15 @@ def fold(made: Scene) -> Iterator[Made]:
 def move(made: Scene) -> Iterator[Made]:
     """Half of everything to an account that has nothing yet."""
     account = made.world.account(STRONG)
-    sizes = tuple(leg.size // 2 if leg.size > 0 else -(-leg.size // 2) for leg in account.legs)
-    amounts = tuple(held.amount // 2 for held in account.collateral)
+    legs = tuple(
+        (leg.instrument, leg.size // 2 if leg.size > 0 else -(-leg.size // 2))
+        for leg in account.legs
+    )
+    amounts = tuple((held.id, held.amount // 2) for held in account.collateral)
     child = owner_of(STRONG) << 96 | 77
     cash = 10_000 * made.world.tokens[SETTLEMENT].unit
     yield Op("deposit", owner_of(STRONG), (child, SETTLEMENT, cash))
-    yield Op("move", owner_of(STRONG), (STRONG, child, sizes, amounts))
+    yield Op("move", owner_of(STRONG), (STRONG, child, legs, amounts))
 
 
 def op_commit(made: Scene) -> Iterator[Made]:
@@ -420,6 +424,24 @@ def set_limits(made: Scene) -> Iterator[Made]:
 
 def set_signer(made: Scene) -> Iterator[Made]:
     yield Op("set_signer", OWNER, (powers.LAST_SIGNER, False))
+
+
+def pause(made: Scene) -> Iterator[Made]:
+    """Stop deposits, and with them every liquidation."""
+    yield Op("pause", OWNER, (STOP_DEPOSITS, 0, DAY))
+
+
+def pause_markets(made: Scene) -> Iterator[Made]:
+    """Stop the openings of all markets, one by one."""
+    yield Op("pause", OWNER, (STOP_OPENING, 2**256 - 1, DAY))
+
+
+def lower_cap(made: Scene) -> Iterator[Made]:
+    yield Op("lower_cap", OWNER, (1, 0))
+
+
+def lower_token_caps(made: Scene) -> Iterator[Made]:
+    yield Op("lower_token_caps", OWNER, (1, 1, 0))
 
 
 def withdraw_surplus(made: Scene) -> Iterator[Made]:
@@ -538,6 +560,9 @@ WORST: dict[str, tuple[Callable[[Scene], Iterator[Made]], ...]] = {
     "set_limits": (set_limits, raised),
     "set_signer": (set_signer, seated),
     "withdraw_surplus": (withdraw_surplus,),
+    "pause": (pause, pause_markets),
+    "lower_cap": (lower_cap,),
+    "lower_token_caps": (lower_token_caps,),
 }
 
 
