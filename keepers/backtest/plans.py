@@ -61,10 +61,17 @@ def close_of(account: Account, leg: Leg, lots: int, at: Snapshot, pool: Pool) ->
     return Close(lots, price, pay + part, replace(left, quote=left.quote - pay), covered)
 
 
+def _covers(account: Account, leg: Leg, lots: int, at: Snapshot, pool: Pool) -> bool:
+    """Return whether E meets LE after a close and the whole pay: h >= 0."""
+    terms, skew = pool.terms[leg.market], -pool.size(leg.instrument)
+    found = health(closed(account, leg, lots, skew, at.feeds[leg.market], terms), at)
+    return found.equity - at.terms.kappa_flat >= found.le
+
+
 def fewest_lots(account: Account, leg: Leg, most: int, at: Snapshot, pool: Pool) -> Close:
     """Return c*: the fewest lots with which E meets LE, `most` if none do; no dust remains."""
     price, held = at.feeds[leg.market].price, abs(leg.size)
-    lots = least(lambda each: close_of(account, leg, each, at, pool).covered, most)
+    lots = least(lambda each: _covers(account, leg, each, at, pool), most)
     if 0 < (held - lots) * price < DUST:
         lots = held if most == held else max(0, held - ceil_div(DUST, price))
     return close_of(account, leg, lots, at, pool)
@@ -73,6 +80,8 @@ def fewest_lots(account: Account, leg: Leg, most: int, at: Snapshot, pool: Pool)
 def least(holds: Callable[[int], bool], most: int) -> int:
     """Return the least number from 1 on for which this holds, `most` if it does for none."""
     low, high = 0, most
+    if not holds(most):
+        return most
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)

@@ -201,7 +201,8 @@ class Run:
         account = each.account
         reduces = [self._close(account, leg.instrument, at)[0] for leg in account.legs]
         take = None
-        if (account.legs or account.holdings) and all(plan.status != OK for plan in reduces):
+        stuck = all(plan.status != OK for plan in reduces)
+        if self.options.limits.take and stuck and (account.legs or account.holdings):
             case = self.chain.case(account, each.health, at)
             take = plans.plan_take(case, self.chain.offered)
         return Facts(each, reduces, take, self.chain.clocks.get(account.id, (0, 0))[1])

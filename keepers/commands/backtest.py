@@ -155,7 +155,7 @@ def tell(
         console.print(report.table(title, found, options))
         gaps = sum(len(each.gaps) for each in series)
         if gaps:
-            console.print(f"  {gaps} gaps in the files: outages, in which no price came")
+            console.print(f"  gaps in the files: {gaps}, outages in which no price came")
         console.print(f"  rows     {rows}\n  page     {page}")
     if found.off:
         raise typer.Exit(1)

@@ -109,7 +109,7 @@ def test_backtest__an_hour_without_prices__goes_on_after_it(
         ["backtest", f"ETH={path}", "--all", "--accounts", "10", "--out", str(tmp_path)],
         standalone_mode=False,
     )
-    assert "1 gaps in the files" in capsys.readouterr().out
+    assert "gaps in the files: 1," in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
