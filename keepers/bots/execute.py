@@ -31,6 +31,7 @@ from keepers.web.seats import follow_seats, load_seats
 log = structlog.get_logger()
 
 NOT_TRUSTED = "trading: price not trusted"
+STRUCT_END = 4 + 9 * 32  # of an order's fields in the calldata of what closes it
 HISTORY = 50_000  # blocks: an order lives for a day at most
 
 
@@ -183,10 +184,14 @@ class Execute(Bot):
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:
         """Simulate all, send what passes."""
         seen = self.seen_at
-        # Where others execute too, what they have sent already counts.
-        block = "latest" if self.turns.alone else "pending"
+        sender = self.runtime.signer.address
+        if any(self.turns.place(subject_of(order)) for order, _ in drafts):
+            # Out of turn: whose turn it is may have sent already.
+            waiting = await self.runtime.rpc.pending_calls(self.address)
+            taken = {data[4:STRUCT_END] for other, data in waiting if other != self._own}
+            drafts = [each for each in drafts if each[1].data[4:STRUCT_END] not in taken]
         answers = await self.runtime.rpc.calls(
-            [(draft.to, draft.data) for _, draft in drafts], block, self.runtime.signer.address
+            [(draft.to, draft.data) for _, draft in drafts], sender=sender
         )
         for (order, draft), answer in zip(drafts, answers, strict=True):
             if isinstance(answer, Exception):

@@ -248,9 +248,11 @@ class Liquidate(Bot):
     async def _passing(self, actions: list[Action]) -> list[Action]:
         """Return the actions that a simulation lets pass."""
         sender = self.runtime.signer.address
-        # Where others act too, what they have sent already counts.
-        block = "latest" if self.turns.alone else "pending"
-        answers = await self.planner.simulate(actions, self.mirror.now, sender, block)
+        if any(self.turns.place(action.account) for action in actions):
+            # Out of turn: whose turn it is may have sent already.
+            taken = await self.planner.underway(sender)
+            actions = [each for each in actions if each.account not in taken]
+        answers = await self.planner.simulate(actions, self.mirror.now, sender)
         passing = []
         for action, refusal in zip(actions, answers, strict=True):
             if refusal is None:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
-from keepers.chain.rpc import Block
 from keepers.chain.transactions import Draft
 from keepers.domain.liquidation import (
     OK,
@@ -130,14 +129,18 @@ class Planner:
         made: TakePlan = plan_of(TakePlan, self._plan_take.decode_named(answer))
         return made
 
-    async def simulate(
-        self, actions: Iterable[Action], now: int, sender: str, block: Block = "latest"
-    ) -> list[str | None]:
+    async def underway(self, sender: str) -> set[int]:
+        """Return the accounts that others' waiting transactions are about."""
+        waiting = await self.reader.rpc.pending_calls(self.address)
+        own = sender.lower()
+        return {int.from_bytes(data[4:36], "big") for other, data in waiting if other != own}
+
+    async def simulate(self, actions: Iterable[Action], now: int, sender: str) -> list[str | None]:
         """Return, per action, None if it would do something, else the reason why not."""
         chosen = list(actions)
         drafts = [self.draft(action, now) for action in chosen]
         calls = [(draft.to, draft.data) for draft in drafts]
-        answers = await self.reader.rpc.calls(calls, block, sender) if calls else []
+        answers = await self.reader.rpc.calls(calls, sender=sender) if calls else []
         return [
             self._refusal(action, answer) for action, answer in zip(chosen, answers, strict=True)
         ]

@@ -248,6 +248,19 @@ class Rpc:
         query = {"address": list(addresses), "blockHash": block_hash}
         return [parse_log(raw) for raw in await self.request("eth_getLogs", query)]
 
+    async def pending_calls(self, to: str) -> list[tuple[str, bytes]]:
+        """Return sender (lower case) and calldata of what waits for a contract, as far as known."""
+        try:
+            raw = await self.request("eth_getBlockByNumber", "pending", True)
+        except NodeRefused:
+            return []  # a node that builds no pending block
+        found = (raw or {}).get("transactions", [])
+        return [
+            (str(each["from"]).lower(), bytes.fromhex(str(each["input"])[2:]))
+            for each in found
+            if isinstance(each, dict) and str(each.get("to")).lower() == to.lower()
+        ]
+
     async def nonce(self, address: str, block: Block = "pending") -> int:
         """Return the next nonce of an address."""
         return number(await self.request("eth_getTransactionCount", address, tag(block)))

@@ -2,8 +2,8 @@
 
 Who acts is seen on the chain. Among those seen lately each subject has an order that nobody chose:
 by a hash of keeper and subject. The first acts at once; each place behind waits a moment, looks at
-the pending block, and acts if the subject is still waiting: in the same block, so that nothing is
-later for a keeper that has died. Who let its turn pass is forgotten until it is seen again.
+what waits to be mined, and acts if nobody has: in the same block, so that nothing is later for a
+keeper that has died. Who let its turn pass is forgotten until it is seen again.
 
 Before anything has been seen nobody has a turn: who does not mind waiting for a block begins with a
 few subjects, in an order of its own, and knows after some blocks whether it is alone.
@@ -87,11 +87,6 @@ class Turns:
             return []
         self._began = block
         return sorted(chosen, key=lambda each: _rank(self._own, subject(each)))[:FIRST]
-
-    @property
-    def alone(self) -> bool:
-        """Return whether nobody else has been seen lately."""
-        return not self._lately()
 
     def _lately(self) -> list[str]:
         return [each for each, block in self._seen.items() if self._block - block <= MEMORY]

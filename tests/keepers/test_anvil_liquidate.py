@@ -117,6 +117,80 @@ def test_liquidate__two_at_once__one_wins_and_the_other_backs_off(node: Node) ->
     asyncio.run(scenario())
 
 
+def test_liquidate__two_that_know_each_other__only_whose_turn_it_is_sends(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = [settings(node, each, stagger_s=0.05) for each in (LIQUIDATOR, RIVAL)]
+            async with (
+                running(chosen[0], bot(chosen[0])) as one,
+                running(chosen[1], bot(chosen[1])) as other,
+            ):
+                for each in (one, other):
+                    for keeper in (LIQUIDATOR, RIVAL):
+                        each.turns.acted(key(keeper).address, 1)
+                first, second = sorted((one, other), key=lambda b: b.turns.place(account))
+                looks = watched(second)
+                await on.pass_time(10)
+                await on.publish(ETH=2_940)
+                await on.pass_time(10)
+                await on.publish_next(ETH=2_885)
+                await until(lambda: all_sent(first))
+                await until(lambda: seen(looks, {account}))
+                await on.rpc.request("evm_mine")
+                await on.rpc.request("evm_setAutomine", True)
+                await until(cured(on, account))
+                await until(lambda: booked(first))
+                assert second.runtime.store.totals().failed == 0
+                assert not second.runtime.sender.flights
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__whose_turn_it_is_is_gone__the_next_acts_in_the_same_block(
+    node: Node,
+) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node, stagger_s=0.05)
+            async with running(chosen, bot(chosen)) as liquidator:
+                turns = liquidator.turns
+                gone = iter(range(1, 1_000))
+                while not turns.place(account):
+                    turns.acted(f"0x{next(gone):040x}", 1)
+                await on.pass_time(10)
+                await on.publish(ETH=2_940)
+                await on.pass_time(10)
+                await on.publish_next(ETH=2_885)
+                block = (await on.rpc.head()).number
+                await until(lambda: all_sent(liquidator))
+                assert (await on.rpc.head()).number == block
+                assert turns.place(account) == 0  # it is forgotten
+                await on.rpc.request("evm_setAutomine", True)
+                await on.pass_time(1)
+                await until(cured(on, account))
+
+    asyncio.run(scenario())
+
+
+def watched(liquidator: Liquidate) -> list[set[int]]:
+    """Return what the liquidator sees others have waiting, look by look."""
+    looks: list[set[int]] = []
+    look = liquidator.planner.underway
+
+    async def noted(sender: str) -> set[int]:
+        looks.append(await look(sender))
+        return looks[-1]
+
+    liquidator.planner.underway = noted  # type: ignore[method-assign]
+    return looks
+
+
+async def seen(looks: list[set[int]], wanted: set[int]) -> bool:
+    return wanted in looks
+
+
 async def all_sent(*bots: Liquidate) -> bool:
     return all(each.runtime.sender.flights for each in bots)
 

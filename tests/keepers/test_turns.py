@@ -29,7 +29,6 @@ def test_place__keepers_that_know_each_other__one_first_one_second_for_every_sub
 def test_place__nobody_known__first() -> None:
     turns = Turns(KEEPERS[0].upper().replace("X", "x"))
     turns.acted(KEEPERS[0], 5)
-    assert turns.alone
     assert turns.place(7) == 0
 
 
@@ -47,7 +46,7 @@ def test_passed__a_keeper_let_its_turn_go__is_forgotten_until_it_acts_again() ->
     turns = knowing(KEEPERS[0], KEEPERS[1])
     subject = behind(turns)
     turns.passed(subject)
-    assert turns.alone and turns.place(subject) == 0
+    assert turns.place(subject) == 0
     turns.acted(KEEPERS[1], 2)
     assert turns.place(subject) == 1
 

@@ -19,16 +19,16 @@ from tests.reference.refused import Refused
 from tests.reference.state import World, owner_of
 from tests.reference.units import WAD
 from tests.stateful.evm import blank
-from tests.stateful.house import ACTORS, OWNER, TREASURY, House
+from tests.stateful.house import ACTORS, GUARDIAN, OWNER, TREASURY, House
 from tools.findings import ROOT
 
 if TYPE_CHECKING:
     from tests.stateful.ops import Op
 
 FAR = 2**255
-ROLES = (*ACTORS, TREASURY)
+ROLES = (*ACTORS, TREASURY, GUARDIAN)
 # roles of the table that one address holds; the rest go by what a call names
-HELD_BY = {"owner": OWNER}
+HELD_BY = {"owner": OWNER, "guardian": GUARDIAN}
 # what a House calls its contracts
 FIELDS = {
     "Clearinghouse": "clearinghouse",
