@@ -1,4 +1,4 @@
-"""What a publisher reports: files against chain time, or an exchange."""
+"""What a publisher reports: files against chain time, fixed prices, or an exchange."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from keepers.bots.publish import Source
 from keepers.bots.runtime import Runtime
 from keepers.chain.live import live_quotes, open_exchange
-from keepers.domain.prices import Series, load
+from keepers.domain.prices import Series, load, to_ticks
 from keepers.domain.reports import Quote
 from keepers.domain.sources import Replay, by_market
 from keepers.errors import BadInput
@@ -47,6 +47,27 @@ async def replay_source(
 
     async def source(chain_time: int) -> list[Quote]:
         return replay.quotes(chain_time)
+
+    return source
+
+
+async def fixed_source(runtime: Runtime, fixed: Sequence[str], conf: int) -> Source:
+    """Return a source of prices that stay, `SYMBOL=USD` each; the others stand where they are."""
+    views = await runtime.reader.markets()
+    still = {view.id: view.price.price for view in views}
+    for text in fixed:
+        symbol, equals, usd = text.partition("=")
+        try:
+            if not equals:
+                raise ValueError(text)
+            price = to_ticks(usd)
+        except (ValueError, ArithmeticError) as error:
+            raise BadInput(f"{text} is no price", "write it as ETH=3000") from error
+        still[runtime.deployment.market(symbol)] = price
+    quotes = [Quote(market, price, conf) for market, price in sorted(still.items())]
+
+    async def source(_chain_time: int) -> list[Quote]:
+        return quotes
 
     return source
 

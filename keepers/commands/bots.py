@@ -53,6 +53,12 @@ def publish(
         str | None,
         typer.Option("--live", help="Exchange that ccxt knows, instead of files."),
     ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fixed", help="SYMBOL=USD that stays; repeat. Others stand as on the chain."
+        ),
+    ] = None,
     pair: Annotated[
         list[str] | None,
         typer.Option("--pair", help="SYMBOL=PAIR on the exchange, such as ETH=ETH/USDT."),
@@ -121,13 +127,18 @@ def publish(
         stuck_s=stuck_s,
         watchdog_s=watchdog_s,
     )
-    if bool(prices) == bool(live):
-        raise BadInput("there is no source of prices", "give --prices FILE or --live EXCHANGE")
-    job = (
-        _publish_live(settings, live, tuple(pair or ()))
-        if live
-        else _publish_files(settings, tuple(prices or ()), file_from, chain_from, _speed(speed))
-    )
+    if sum(map(bool, (prices, live, fixed))) != 1:
+        raise BadInput(
+            "there is no source of prices, or more than one",
+            "give --prices FILE, --live EXCHANGE or --fixed SYMBOL=USD",
+        )
+    if live:
+        job = _publish_live(settings, live, tuple(pair or ()))
+    elif fixed:
+        job = _publish_fixed(settings, tuple(fixed))
+    else:
+        played = (file_from, chain_from, _speed(speed))
+        job = _publish_files(settings, tuple(prices or ()), *played)
     shared.run(job)
 
 
@@ -155,6 +166,18 @@ async def _publish_files(
     try:
         source = await replay_source(runtime, prices, file_from, chain_from, speed, settings.conf)
         await run_bot(Publish(runtime, settings, source, wall_clock=False), settings)
+    finally:
+        await runtime.close()
+
+
+async def _publish_fixed(settings: PublishSettings, fixed: tuple[str, ...]) -> None:
+    from keepers.bots.publish import Publish
+    from keepers.bots.sources import fixed_source
+
+    runtime = await Runtime.open(settings)
+    try:
+        source = await fixed_source(runtime, fixed, settings.conf)
+        await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
     finally:
         await runtime.close()
 

@@ -116,6 +116,17 @@ def test_wheel__command_that_needs_the_contracts__says_so(
     )
 
 
+def test_wheel__parameters_against_the_chain__need_a_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
+    done = run(installed, tmp_path, "plimsoll", "diff", "--params", "local")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "plimsoll: diff needs the parameter files, which are not part of this package; run it in a "
+        "checkout of the repository.\n"
+    )
+
+
 @pytest.mark.anvil
 def test_wheel__deployment_file_alone__reads_and_proves_the_books(
     node: Node, installed: Path, tmp_path: Path
