@@ -77,7 +77,7 @@ class ExecuteSettings(Settings):
 
     peers: tuple[str, ...] = ()
     min_profit_usd: float = 0.0
-    stagger_s: float = Field(default=0.15, ge=0)  # between the places in line
+    stagger_s: float = Field(default=0.5, ge=0)  # between the places in line
     gas_execute: int = Field(default=1_200_000, ge=100_000)
     refund: bool = True
 

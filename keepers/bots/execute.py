@@ -140,7 +140,7 @@ class Execute(Bot):
                 made.append((order, draft))
         now = time.perf_counter()
         wanted = [subject_of(order) for order, _ in made]
-        ready, later = self.turns.ready(wanted, now, self.settings.stagger_s, FIRST)
+        ready, later = self.turns.ready(wanted, now, self.settings.stagger_s, number, FIRST)
         self.wake_in(later, now)
         return self.turns.begun(
             [each for each in made if subject_of(each[0]) in ready],

@@ -241,7 +241,7 @@ class Liquidate(Bot):
         """Return what is ours to do now; wake when the next one is."""
         now = time.perf_counter()
         wanted = [action.account for action in actions]
-        ready, later = self.turns.ready(wanted, now, self.settings.stagger_s)
+        ready, later = self.turns.ready(wanted, now, self.settings.stagger_s, self._number)
         self.wake_in(later, now)
         return [action for action in actions if action.account in ready]
 

@@ -3,7 +3,8 @@
 Who acts is seen on the chain. Among those seen lately each subject has an order that nobody chose:
 by a hash of keeper and subject. The first acts at once; each place behind waits a moment, looks at
 what waits to be mined, and acts if nobody has: in the same block, so that nothing is later for a
-keeper that has died. Who let its turn pass is forgotten until it is seen again.
+keeper that has died. Who let its turn pass, and has acted on nothing since it came, is forgotten
+until it is seen again.
 
 Before anything has been seen nobody has a turn: who does not mind waiting for a block begins with a
 few subjects, in an order of its own, and knows after some blocks whether it is alone.
@@ -33,7 +34,8 @@ class Turns:
         self._block = 0
         self._blocks = 0  # in which anybody acted
         self._began = -1  # the last block in which one began with a few
-        self._due: dict[int, float] = {}  # subject -> since when one would act on it
+        # subject -> since when one would act on it, and in which block
+        self._due: dict[int, tuple[float, int]] = {}
 
     def acted(self, keeper: str, block: int) -> None:
         """Note who acted in a block."""
@@ -43,16 +45,23 @@ class Turns:
             self._seen[keeper.lower()] = block
 
     def passed(self, subject: int) -> None:
-        """Forget those who were to act on this subject first and did not."""
+        """Forget those who were to act on this subject first and have not acted at all since."""
+        _, block = self._due.get(subject, (0.0, 0))
         for each in self._ahead(subject):
-            del self._seen[each]
+            if self._seen[each] < block:
+                del self._seen[each]
 
     def place(self, subject: int) -> int:
         """Return how many are to act on this subject first."""
         return min(MOST_PLACES, len(self._ahead(subject)))
 
     def ready(
-        self, subjects: Iterable[int], now: float, stagger: float, most: int | None = None
+        self,
+        subjects: Iterable[int],
+        now: float,
+        stagger: float,
+        block: int,
+        most: int | None = None,
     ) -> tuple[set[int], float | None]:
         """Return on which of these to act now, and when the next one is due.
 
@@ -60,17 +69,18 @@ class Turns:
             subjects: everything that one would act on; what is left out is forgotten.
             now: a clock that only goes forward [s].
             stagger: what each place behind waits [s].
+            block: the latest one.
             most: how many out of turn at once.
         """
         found: set[int] = set()
-        late: dict[int, float] = {}
+        late: dict[int, tuple[float, int]] = {}
         times: list[float] = []
         for subject in subjects:
-            since = self._due.get(subject, now)
+            since, first = self._due.get(subject, (now, block))
             due = since + self.place(subject) * stagger
             full = most is not None and len(found & late.keys()) >= most
             if due > since:
-                late[subject] = since
+                late[subject] = since, first
             if due > now or (due > since and full):
                 times.append(due if due > now else now + stagger)
             else:

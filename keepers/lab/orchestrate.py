@@ -50,7 +50,7 @@ GAS: Final = {"PLIMSOLL_TIP_GWEI": "0.01"}
 TURNS: Final = {"PLIMSOLL_STAGGER_S": "0.1"}  # all keepers are on this machine
 SETTINGS: Final = {
     "publisher": {**GAS, "PLIMSOLL_STAGGER_S": "0.04", "PLIMSOLL_PATIENCE_S": "0.25"},
-    "executor": {**GAS, **TURNS},
+    "executor": GAS,
     # What the buyers let themselves do with the capital that they are given.
     "liquidator": {
         **GAS,

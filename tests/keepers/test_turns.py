@@ -45,6 +45,11 @@ def behind(turns: Turns) -> int:
 def test_passed__a_keeper_let_its_turn_go__is_forgotten_until_it_acts_again() -> None:
     turns = knowing(KEEPERS[0], KEEPERS[1])
     subject = behind(turns)
+    turns.ready([subject], 1.0, 0.5, 1)
+    turns.passed(subject)
+    assert turns.place(subject) == 1  # it acted in this very block: it is busy elsewhere
+    turns.ready([], 2.0, 0.5, 2)
+    turns.ready([subject], 2.0, 0.5, 2)
     turns.passed(subject)
     assert turns.place(subject) == 0
     turns.acted(KEEPERS[1], 2)
@@ -78,16 +83,16 @@ def test_ready__out_of_turn__waits_its_places_across_blocks_and_then_acts() -> N
     turns = knowing(KEEPERS[0], KEEPERS[1])
     subject = behind(turns)
     first = next(each for each in range(100) if not turns.place(each))
-    assert turns.ready([subject, first], 10.0, 0.5) == ({first}, 10.5)
-    assert turns.ready([subject], 10.4, 0.5)[0] == set()
-    assert turns.ready([subject], 10.5, 0.5) == ({subject}, None)
-    turns.ready([], 11.0, 0.5)  # somebody acted: whatever comes next is due anew
-    assert turns.ready([subject], 11.1, 0.5)[0] == set()
+    assert turns.ready([subject, first], 10.0, 0.5, 1) == ({first}, 10.5)
+    assert turns.ready([subject], 10.4, 0.5, 1)[0] == set()
+    assert turns.ready([subject], 10.5, 0.5, 1) == ({subject}, None)
+    turns.ready([], 11.0, 0.5, 1)  # somebody acted: whatever comes next is due anew
+    assert turns.ready([subject], 11.1, 0.5, 1)[0] == set()
 
 
 def test_ready__many_out_of_turn__a_few_at_once() -> None:
     turns = knowing(KEEPERS[0], KEEPERS[1])
     waiting = [each for each in range(200) if turns.place(each)]
-    turns.ready(waiting, 1.0, 0.5)
-    assert len(turns.ready(waiting, 2.0, 0.5, FIRST)[0]) == FIRST
-    assert turns.ready(waiting, 2.0, 0.5)[0] == set(waiting)
+    turns.ready(waiting, 1.0, 0.5, 1)
+    assert len(turns.ready(waiting, 2.0, 0.5, 1, FIRST)[0]) == FIRST
+    assert turns.ready(waiting, 2.0, 0.5, 1)[0] == set(waiting)
