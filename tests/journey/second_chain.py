@@ -30,7 +30,7 @@ COIN = 10**18
 TITLE = "### Deploy to a test chain"
 # what the test names otherwise than the README: a node's port, and those of the publishers
 NODE_PORT, PUBLISHERS = "8545", "900"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 # the chain's time runs ahead of the clock by a second each so often
 TICK_S = 0.35
 ROOMS = ("scripts", "contracts", "ape-config.yaml")

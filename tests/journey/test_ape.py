@@ -115,7 +115,12 @@ def test_scripts__something_wrong__one_sentence_and_nothing_sent(tmp_path):
         assert "Ape has no account nobody" in refused("deploy", "--account", "nobody")
         assert "run `ape run deploy` first" in refused("verify")
         assert "run `ape run deploy`" in refused("configure")
-        assert "node found on" in refused("deploy", "--network", "http://127.0.0.1:1")
+        said = refused("deploy", "--network", "http://127.0.0.1:1")
+        assert "node found on" in said
+        assert said.endswith("; start it, or give another with --network")
+        assert "there is no keystore none.json; check" in refused(
+            "deploy", "--account", "none.json"
+        )
         rpc(chain.web3, "anvil_setChainId", 4_242)
         assert "give one with --account" in refused("deploy", *node)
         assert "give one with --account" not in refused("verify", *node)
@@ -123,6 +128,13 @@ def test_scripts__something_wrong__one_sentence_and_nothing_sent(tmp_path):
         rpc(chain.web3, "anvil_setBalance", FIRST_TEST_ACCOUNT, hex(10**16))
         assert "holds 0.010000 of the native coin and the 35 steps" in refused("deploy")
         assert chain.web3.eth.block_number == 0
+
+
+def test_mode__nobody_at_the_terminal__agrees_only_where_told_so():
+    from scripts._command import Mode
+
+    assert Mode(dry_run=False, yes=True).agree("send?")
+    assert not Mode(dry_run=False).agree("send?")
 
 
 def test_script__node_goes_away_in_the_middle__one_sentence(tmp_path):
@@ -160,7 +172,7 @@ def _steps():
 def _ape_run(script, url, path, *options, check=True):
     ape = Path(sys.executable).with_name("ape")
     command = [ape, "run", script, "--network", "ethereum:local:foundry", "--file", path, *options]
-    environment = {**os.environ, "APE_FOUNDRY_HOST": url}
+    environment = {**os.environ, "APE_FOUNDRY_HOST": url, "PLIMSOLL_PASSWORD": "secret"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if check and done.returncode != 0:
         raise DeploymentError(done.stdout + done.stderr)

@@ -96,8 +96,9 @@ def test_second_chain__the_readmes_words__deploy_use_crash_liquidate_prove(
     for command in commands:
         person.does(*command)
     _uses_everything(person, keystores)
+    _reaches_the_edge(person, keystores["trader"])
     place.end(first)
-    _crashes(person, publishers, keystores)
+    _crashes(person, publishers, keystores["trader"])
     place.start(liquidator)
     trader = keystores["trader"]
     until("the liquidation", lambda: _sound(person.account(trader)), place)
@@ -154,7 +155,7 @@ def _takes_an_order_back(person: Person) -> None:
 
 
 def _uses_everything(person: Person, keystores: dict[str, str]) -> None:
-    trader, keeper = keystores["trader"], keystores["keeper1"]
+    trader, keeper = keystores["trader"], keystores["deployer"]
     refused = person.tries("faucet USDC 1")
     assert refused.code == 1
     assert "faucet: limit" in refused.err
@@ -178,35 +179,35 @@ def _uses_everything(person: Person, keystores: dict[str, str]) -> None:
         f"operator show {keeper}",
     ):
         person.does(command)
-    person.does(f"trade buy 1 ETH-PERP --account {trader}:0", "keeper1")
+    person.does(f"trade buy 1 ETH-PERP --account {trader}:0", "deployer")
     person.does(f"operator revoke {keeper}")
     signed = person.does(f"operator sign {keeper} --scope receive --days 1").out
     Path("grant.json").write_text(signed)
-    person.does("operator permit grant.json", "keeper1")
+    person.does("operator permit grant.json", "deployer")
     person.does("operator cancel 7")
     person.does("lp redeem 1000", "deployer")
     person.does("lp status", "deployer")
-    person.does("faucet USDC 50000", "keeper1")
-    person.does("deposit 50000 USDC", "keeper1")
+    person.does("deposit 50000 USDC --mint", "deployer")
 
 
-def _crashes(person: Person, publishers: str, keystores: dict[str, str]) -> None:
-    """Bring the trader to the edge, publish a price below it, let a keeper take a slice."""
-    place, trader = person.town, keystores["trader"]
-    place.ticking.clear()
-    again = place.start(publishers)
-    place.ticking.set()
+def _reaches_the_edge(person: Person, trader: str) -> None:
+    """Give the trader positions that a fall of a twentieth brings under MM."""
     person.does("trade buy 110 ETH-PERP")
     person.does("isolate open buy 20 ETH-PERP --fund 4000 --child 3")
-    stands = person.account(trader)
-    assert stands["state"] != "under MM"
+    assert _sound(person.account(trader))
+    assert _sound(person.account(trader, 3))
+
+
+def _crashes(person: Person, publishers: str, trader: str) -> None:
+    """Publish a price under the trader's edge, and let another take his isolated account over."""
+    place = person.town
+    # without prices no time shall pass: an outage would put off liquidations
     place.ticking.clear()
-    place.end(again)
-    low = _price_below_mm(stands)
+    low = _price_below_mm(person.account(trader))
     place.start(publishers.replace("ETH=3000", f"ETH={low}"))
     place.ticking.set()
     until("the crash", lambda: not _sound(person.account(trader)), place)
-    take = lambda: not person.tries(f"take {trader}:3", "keeper1").code  # noqa: E731
+    take = lambda: not person.tries(f"take {trader}:3", "deployer").code  # noqa: E731
     assert not _sound(person.account(trader, 3))
     until("the takeover", take, place)
     assert not _sound(person.account(trader))
@@ -225,7 +226,7 @@ def _sound(stands: dict[str, Any]) -> bool:
 
 def _leaves(person: Person) -> None:
     """Close what is left, take everything out, and the lender his shares a day later."""
-    for name in ("trader", "keeper1"):
+    for name in ("trader", "deployer"):
         if person.account(signer.address_in(Path(f"keystore/{name}.json")))["positions"]:
             person.does("close all", name)
         person.does("settle", name)
