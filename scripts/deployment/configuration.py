@@ -7,6 +7,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from scripts.deployment import sources
 from scripts.deployment.executor import plain
 from scripts.deployment.models import MarketParams, Parameters, PoolParams, TokenParams
 from scripts.deployment.runner import Site, Step
@@ -55,7 +56,7 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield from _insurance(parameters)
     yield _liquidator()
     # last: from then on the deployer may be owner no longer
-    for name in OWNED:
+    for name in (*OWNED, *sources.owned(parameters)):
         yield _owner(name)
 
 
@@ -82,6 +83,8 @@ def _market(market: MarketParams) -> Iterator[Step]:
         facts = (market.id, market.symbol, market.margin, market.feed, price_wad)
         site.send(site.contract("RiskConfigurator"), "list_market", *facts)
 
+    # ahead of the listing, which is held against them
+    yield from sources.steps(market)
     yield Step(f"list market {market.symbol}", listed, list_it)
     yield _setter("RiskConfigurator", "margin_params", market.id, market.margin, market.symbol)
     yield _setter("RiskConfigurator", "feed_params", market.id, market.feed, market.symbol)
@@ -247,14 +250,16 @@ def _owner(name: str) -> Step:
         return owners(site, name)[1] == heir(site)
 
     def run(site: Site) -> None:
-        site.send(site.contract(name), "transfer_ownership", heir(site))
+        contract = site.contract(name, sources.artifact_of(name))
+        site.send(contract, "transfer_ownership", heir(site))
 
     return Step(f"owner of {name}", done, run)
 
 
 def owners(site: Site, name: str) -> tuple[str, str]:
     """Return the owner of a contract and who may become it by accepting."""
-    found = (site.contract(name).read(each) for each in ("owner", "pending_owner"))
+    contract = site.contract(name, sources.artifact_of(name))
+    found = (contract.read(each) for each in ("owner", "pending_owner"))
     owner, pending = (to_checksum_address(each) for each in found)
     return owner, pending
 
@@ -262,7 +267,7 @@ def owners(site: Site, name: str) -> tuple[str, str]:
 def ownership(site: Site) -> list[str]:
     """Return a sentence for each contract that has an owner: accepted, or still pending."""
     said = []
-    for name in OWNED:
+    for name in (*OWNED, *sources.owned(site.parameters)):
         owner, pending = owners(site, name)
         wait = f" until {pending} calls accept_ownership" if pending != NOBODY else ""
         said.append(f"owner of {name}: {owner}{wait or ', accepted'}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from scripts.deployment import sources
 from scripts.deployment.configuration import NOBODY, OWNED, owners, small_markets
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.models import MarketParams, TokenParams
@@ -233,6 +234,23 @@ def _market(site: Site, market: MarketParams) -> Iterator[_Fact]:
         yield from _struct(f"{where}.pool", market.pool, found)
 
 
+def _sources(site: Site) -> Iterator[_Fact]:
+    """Compare where prices come from, and the terms that each adapter was deployed with."""
+    count = site.contract("Markets").read("market_count")
+    for market in site.parameters.markets.values():
+        if market.id > count:
+            continue
+        where = f"markets.{market.symbol}"
+        found = site.contract("RiskConfigurator").read("sources", market.id)
+        wanted = sources.wanted(site, market)
+        for place, seat in enumerate((sources.SOURCE, sources.CROSS_CHECK)):
+            yield _Fact(f"{where}.{seat}", _address(wanted[place]), _address(found[place]), plain)
+        yield _Fact(f"{where}.{sources.CROSS_CHECK}.band", wanted[2], found[2], ratio)
+    for name, adapter in sources.adapters(site.parameters):
+        stands = "the file's" if sources.stands(name, adapter, site) else "others"
+        yield _Fact(f"terms of {name}", "the file's", stands, plain)
+
+
 def _smallest(site: Site) -> Iterator[_Fact]:
     """Compare where legs open from 500 USD: the Clearinghouse enforces it, the Lens tells it."""
     wanted = small_markets(site.parameters)
@@ -286,14 +304,21 @@ def _insurance(site: Site) -> Iterator[_Fact]:
 def _owner(site: Site) -> Iterator[_Fact]:
     """Compare the owner with who is it, or may become it by accepting."""
     wanted = _address(site.resolve(site.parameters.owner))
-    for name in OWNED:
+    for name in (*OWNED, *sources.owned(site.parameters)):
         owner, pending = owners(site, name)
         heir = owner if pending == NOBODY else pending
         yield _Fact(f"owner of {name}", wanted, _address(heir), plain)
 
 
+def _guardian(site: Site) -> Iterator[_Fact]:
+    wanted = _address(site.resolve(site.parameters.guardian))
+    found = _address(site.contract("RiskConfigurator").read("guardian"))
+    yield _Fact("guardian", wanted, found, plain)
+
+
 PARTS: tuple[tuple[str, Callable[[Site], Iterator[_Fact]]], ...] = (
     ("owner", _owner),
+    ("guardian", _guardian),
     ("treasury", _treasury),
     ("signers", _signers),
     ("timings", _timings),
@@ -303,6 +328,7 @@ PARTS: tuple[tuple[str, Callable[[Site], Iterator[_Fact]]], ...] = (
     ("liquidation", _liquidation),
     ("insurance", _insurance),
     ("markets", _markets),
+    ("markets.source", _sources),
     ("markets.min_leg", _smallest),
     ("tokens", _tokens),
 )

@@ -57,6 +57,36 @@ class PoolParams:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainlinkTerms:
+    """`IChainlinkFeed.Terms`, in its order: s, WAD USD, 1e-5."""
+
+    aggregator: str
+    heartbeat: int
+    low: int
+    high: int
+    conf: int
+    uptime: str
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTerms:
+    """What a FixedFeed is deployed with, in its order; WAD USD."""
+
+    price: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A source of a price: one to deploy, by its terms, or one that stands at an address."""
+
+    terms: ChainlinkTerms | FixedTerms | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MarketParams:
     """One market; without `pool` it is a price for a collateral, and nobody trades it."""
 
@@ -66,6 +96,9 @@ class MarketParams:
     feed: FeedParams
     pool: PoolParams | None
     min_leg: int  # WAD USD
+    source: Adapter | None = None  # nothing: signed reports
+    cross_check: Adapter | None = None
+    band: int = 0  # WAD, of the cross-check
 
 
 @dataclass(frozen=True, slots=True)

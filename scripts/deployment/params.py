@@ -12,6 +12,7 @@ import yaml
 from keepers.chain.signer import address_in
 from keepers.errors import BadInput
 from scripts.deployment import quantities as q
+from scripts.deployment import sources
 from scripts.deployment.errors import ParameterError
 from scripts.deployment.models import (
     DEPLOYER,
@@ -46,7 +47,18 @@ SINGLE = (
     *("chain_id", "owner", "guardian", "treasury", "tokens", "prices"),
     *("classes", "markets", "collaterals"),
 )
-MARKET = ("id", "class", "min_price", "max_price", "min_leg", "margin", "feed", "pool")
+MARKET = (
+    "id",
+    "class",
+    "min_price",
+    "max_price",
+    "min_leg",
+    "margin",
+    "feed",
+    "pool",
+    sources.SOURCE,
+    sources.CROSS_CHECK,
+)
 COLLATERAL = ("id", "feed", "decimals", "haircut_im", "haircut_mm", "hard_cap", "soft_cap")
 MARGIN = tuple(entry.name for entry in fields(MarginParams))
 FEED = tuple(entry.name for entry in fields(FeedParams) if not entry.name.endswith("_price"))
@@ -254,6 +266,7 @@ def _markets(node: Node) -> dict[str, MarketParams]:
             if merged.get("pool") is not None
             else None,
             min_leg=q.usd(merged.get("min_leg"), f"{where}.min_leg"),
+            **sources.read(merged, where),
         )
     return markets
 

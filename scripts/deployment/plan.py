@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from scripts.deployment import sources
 from scripts.deployment.artifacts import Artifact
 from scripts.deployment.configuration import configure_plan, small_markets
 from scripts.deployment.errors import DeploymentError
@@ -31,7 +32,8 @@ CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Len
 def contract_names(parameters: Parameters) -> tuple[str, ...]:
     """Return the contracts whose artifacts a deployment needs."""
     named = all(token.symbol in parameters.tokens for token in parameters.all_tokens)
-    return CONTRACTS if named else (*CONTRACTS, MOCK, FAUCET)
+    names = CONTRACTS if named else (*CONTRACTS, MOCK, FAUCET)
+    return (*names, *sources.artifacts(parameters))
 
 
 def full_plan(parameters: Parameters) -> tuple[Step, ...]:

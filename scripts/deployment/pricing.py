@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from scripts.deployment import artifacts
+from scripts.deployment import artifacts, sources
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Executor, Receipt
-from scripts.deployment.plan import contract_names, deploy_plan
+from scripts.deployment.plan import contract_names, full_plan
 from scripts.deployment.record import Record
 from scripts.deployment.runner import Site, Step, run
 
@@ -99,7 +99,7 @@ def price(site: Site, steps: Sequence[Step]) -> Price:
     left = [step for step in steps if not is_done(step, site)]
     asked = {step.name: gas for step in left if (gas := _estimated(site, step)) is not None}
     missing = [step for step in left if step.name not in asked]
-    rehearsed = _rehearsed(site, steps) if missing else {}
+    rehearsed = _rehearsed(site) if missing else {}
     costs = []
     for step in steps:
         if step not in left:
@@ -168,20 +168,18 @@ def _estimated(site: Site, step: Step) -> int | None:
 # ---- in this process -----------------------------------------------------------------------------
 
 
-def _rehearsed(site: Site, steps: Sequence[Step]) -> Mapping[str, int]:
-    """Return the gas of the same steps on an empty chain, with test tokens."""
+def _rehearsed(site: Site) -> Mapping[str, int]:
+    """Return the gas of all steps on an empty chain, with test tokens and fixed prices."""
     # titanoboa takes two seconds to import
     import boa
 
     from scripts.deployment.boa_executor import BoaExecutor
 
-    parameters = replace(site.parameters, tokens={})
+    parameters = sources.stood_in(replace(site.parameters, tokens={}))
     made = artifacts.load(*contract_names(parameters))
     with boa.swap_env(boa.Env()):
         executor = BoaExecutor(site.executor.sender, parameters.chain_id)
         record = Record(executor.chain_id(), executor.sender)
         scratch = Site(executor, parameters, made, record, mocks=site.mocks)
-        wanted = {step.name for step in steps}
-        before = [step for step in deploy_plan(parameters) if step.name not in wanted]
-        outcomes = run(scratch, (*before, *steps))
+        outcomes = run(scratch, full_plan(parameters))
     return {outcome.step: outcome.gas_used for outcome in outcomes}

@@ -97,14 +97,19 @@ def _addresses(parameters: Parameters) -> None:
         who = getattr(parameters, where)
         _need(who != "", f"{where}: is missing; give an address")
         if who != DEPLOYER:
-            _address(who, where)
+            address(who, where)
     for index, signer in enumerate(parameters.signers):
-        _address(signer, f"signers.addresses[{index}]")
+        address(signer, f"signers.addresses[{index}]")
     for symbol, token in parameters.tokens.items():
-        _address(token, f"tokens.{symbol}")
+        address(token, f"tokens.{symbol}")
 
 
-def _address(text: str, where: str) -> None:
+def address(text: str, where: str) -> None:
+    """Refuse what is no address.
+
+    Raises:
+        ParameterError: it has another form, or its checksum is wrong.
+    """
     ok = re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is not None
     _need(ok, f"{where}: {text} is not an address (0x and 40 digits, in quotes)")
     # capitals among the letters are a checksum

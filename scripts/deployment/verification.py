@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from scripts.deployment import sources
 from scripts.deployment.configuration import ROLES, configure_plan
 from scripts.deployment.difference import compare
 from scripts.deployment.errors import DeploymentError
-from scripts.deployment.plan import CONTRACTS
+from scripts.deployment.plan import CONTRACTS, same_code
 from scripts.deployment.rebuild import difference, rebuild
 from scripts.deployment.runner import Site
 
@@ -29,7 +31,7 @@ def verify(site: Site) -> list[Finding]:
         DeploymentError: nothing is deployed.
     """
     entries = [Finding(each.entry, each.same, each.line()) for each in compare(site)]
-    return [*_code(site), *entries, *_roles(site)]
+    return [*_code(site), *_adapters(site), *entries, *_roles(site)]
 
 
 def _code(site: Site) -> list[Finding]:
@@ -46,6 +48,21 @@ def _code(site: Site) -> list[Finding]:
         told = difference(deployed, made)
         found.append(Finding(f"code of {name}", not told, f"code of {name}: {told}"))
     return [*found, *missing]
+
+
+def _adapters(site: Site) -> list[Finding]:
+    """Hold the code of adapters against its source.
+
+    Their constructors ask the aggregator, which no empty chain has; what they fixed is compared
+    as parameters.
+    """
+
+    def same(name: str, site: Site) -> bool:
+        made = site.artifacts[sources.artifact_of(name)]
+        return same_code(site.executor.code(site.record.address(name)), made)
+
+    names = (name for name, _ in sources.adapters(site.parameters))
+    return [_compare(site, f"code of {name}", partial(same, name)) for name in names]
 
 
 def _roles(site: Site) -> list[Finding]:
