@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from keepers.bots.polling import Polling
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.rpc import Head, Log
@@ -24,7 +25,7 @@ from keepers.domain.reports import (
     publish_time,
     quorum,
 )
-from keepers.domain.words import accepted
+from keepers.domain.words import POLLED, accepted
 from keepers.errors import BadInput, KeeperError
 from keepers.settings import PublishSettings
 from keepers.web import peers
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 Source = Callable[[int], Awaitable[list[Quote]]]
 GAS = 600_000
+# more for each market whose cross-check is asked: modules/price_sources.vy
+GAS_OF_CHECK = 240_000
 
 
 class Publish(Bot):
@@ -70,6 +73,7 @@ class Publish(Bot):
         self.reseat = False  # the chain went back: read the signers again
         self.held: tuple[int, float, int] = (0, 0.0, 0)  # publish time, since, block
         self.head_seen = 0.0
+        self.polling = Polling(runtime)
         self._markets = interface("Markets")
         self._address = deployed.address("Markets")
 
@@ -77,7 +81,10 @@ class Publish(Bot):
         """Read what is stored already."""
         self.head_seen = time.monotonic()
         views = await self.runtime.reader.markets(head.number)
-        self.stored = max((each.price.publish_time for each in views), default=0)
+        await self.polling.load(views, head.number)
+        # what adapters say is of their own time
+        signed = (each.price for each in views if not each.price.flags & POLLED)
+        self.stored = max((price.publish_time for price in signed), default=0)
         await load_seats(self.board, self.runtime.reader, head.number)
 
     def take(self, message: Log | Rewound | Head) -> None:
@@ -91,6 +98,7 @@ class Publish(Bot):
             self.reseat = True
         else:
             follow_seats(self.board, message)
+            self.polling.take(message)
             self._stored(message)
 
     def _stored(self, message: Log) -> None:
@@ -100,9 +108,11 @@ class Publish(Bot):
         said = event.decode(message.topics, message.data)
         if event.name == "PricesAccepted":
             for market, word in accepted(said):
+                if word.flags & POLLED:
+                    continue
                 self.stored = max(self.stored, word.publish_time)
                 self.pending.pop(market, None)
-        elif event.name == "PricePending":
+        elif event.name == "PricePending" and said["market"] not in self.polling.adapters:
             self.stored = max(self.stored, said["publish_time"])
             self.pending[said["market"]] = said["publish_time"]
 
@@ -149,6 +159,9 @@ class Publish(Bot):
         report = make_report(when, quotes)
         self.board.add(self.runtime.signer.sign_report(self.index, report, self.separator))
         self.runtime.metrics.reports.labels("own").inc()
+        if turn(self.index, when, self.settings.heartbeat_s, self.board.signers) == 0:
+            with self.survived("poll"):
+                await self.polling.bring(when)
 
     async def _submit_loop(self) -> None:
         version = -1
@@ -182,7 +195,8 @@ class Publish(Bot):
         self.submitted = when
         self.board.claim(Claim(self.index, when))
         data = self._markets.encode("update", encode_blob(chosen, self.board.seats))
-        draft = Draft(f"update {when}", self._address, data, GAS)
+        gas = GAS + GAS_OF_CHECK * len(self.polling.checked)
+        draft = Draft(f"update {when}", self._address, data, gas)
         try:
             await self.runtime.sender.send(draft)
         except KeeperError:

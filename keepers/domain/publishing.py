@@ -89,3 +89,14 @@ def submits(standing: Standing, place: int, stagger_s: float, patience_s: float)
     if standing.claimed:
         return standing.blocks >= 1 and standing.held_for >= patience_s * (1 + place)
     return standing.held_for >= stagger_s * place
+
+
+def polls(*, stored: bool, sound: bool, doubted: bool) -> bool:
+    """Return whether to poll an adapter.
+
+    Args:
+        stored: the poll would store a new price.
+        sound: the adapter has a price.
+        doubted: the market is in doubt already.
+    """
+    return stored or not (sound or doubted)

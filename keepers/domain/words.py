@@ -17,6 +17,8 @@ GRACE = 2
 UNTRUSTED = 4
 ACTIVE = 8
 OPENING_PAUSED = 16
+CHECKED = 64  # a cross-check is asked
+POLLED = 128  # an adapter is the source
 
 
 def _field(word: int, offset: int, bits: int) -> int:
