@@ -23,6 +23,7 @@ from tests.support.attack import (
     NOW_OR_LATER,
     attempt,
     buy_shares,
+    deploy,
     fresh_env,
     fund_account,
     pass_time,
@@ -30,7 +31,7 @@ from tests.support.attack import (
     sink,
     weak_long,
 )
-from tests.support.world import LOTS, WAD, Health, World, owner_of, perp, signed
+from tests.support.world import LOTS, TICK, WAD, Health, World, owner_of, perp, signed
 
 USDC = 10**6
 # a draw takes some 20 ms
@@ -195,10 +196,10 @@ def _fold(c: Case) -> tuple[Any, ...]:
 def _move(c: Case) -> tuple[Any, ...]:
     c.world.publish()
     sender, receiver = c.random.sample(c.own, 2)
-    legs = c.world.legs(sender).values()
-    sizes = [size * c.random.choice([0, 0, 1, 2]) // 2 for size in legs]
-    amounts = [held * c.random.choice([0, 1, 2]) // 2 for held in c.world.amounts(sender).values()]
-    return (sender, receiver, sizes, amounts)
+    held, kept = c.world.legs(sender), c.world.amounts(sender)
+    legs = [(leg, size * c.random.choice([0, 0, 1, 2]) // 2) for leg, size in held.items()]
+    amounts = [(token, much * c.random.choice([0, 1, 2]) // 2) for token, much in kept.items()]
+    return (sender, receiver, legs, amounts)
 
 
 def _op_withdraw(c: Case) -> tuple[Any, ...]:
@@ -209,6 +210,18 @@ def _op_withdraw(c: Case) -> tuple[Any, ...]:
 def _permit_deposit(c: Case) -> tuple[Any, ...]:
     account = c.random.choice(c.own)
     return (account, *c.moved(account), NOW_OR_LATER, 0, bytes(32), bytes(32))
+
+
+def _polled(c: Case) -> tuple[Any, ...]:
+    """Let an adapter price a market in which he has a leg, a little beside the price there."""
+    price = c.world.prices["BTC"] * c.random.randrange(985, 1_015) // 1_000 * TICK
+    owner = c.world.role("owner")
+    with boa.env.prank(owner):
+        feed = deploy("feeds/FixedFeed", price, price // 2, 2 * price)
+    sources = (feed.address, "0x" + "00" * 20, 0)
+    c.world.risk_configurator.set_sources(2, sources, sender=owner)
+    c.world.wait(5)
+    return (2,)
 
 
 MAKERS: dict[str, dict[str, Maker]] = {
@@ -258,7 +271,7 @@ MAKERS: dict[str, dict[str, Maker]] = {
         "refund": _closed_order,
     },
     "Lens": {},
-    "RiskConfigurator": {},
+    "RiskConfigurator": {"poll": _polled},
 }
 SELF_ACTIONS = sorted(
     {
