@@ -105,6 +105,7 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
     ids: uint256 = unsafe_mul(head // market_packing.FEEDS_AT, market_packing.FEEDS_FROM)
     group: uint256 = ids // market_packing.GROUP_AT
     words: uint256[GROUP] = empty(uint256[GROUP])
+    usual: bool = head // packing.COUNT_AT == 3
     # above eight bits the feeds in doubt
     stored: uint256 = 0
     for k: uint256 in range(feeds, bound=MAX_FEEDS):
@@ -113,7 +114,7 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
             group = ids // market_packing.GROUP_AT
             words = empty(uint256[GROUP])
         quote: uint256 = 0
-        if head // packing.COUNT_AT == 3:
+        if usual:
             quote = feed_math._median_of_three(
                 extract32(reports, at, output_type=uint256),
                 extract32(reports, unsafe_add(at, stride), output_type=uint256),
@@ -126,9 +127,8 @@ def update(reports: Bytes[MAX_BLOB]) -> uint256:
         ids = unsafe_mul(ids, market_packing.NEXT_BYTE)
         if word > market_prices.DOUBT:
             words[k & 3] = word
-            stored = unsafe_add(stored, 1)
-        else:
-            stored = unsafe_add(stored, word)
+            word = 1
+        stored = unsafe_add(stored, word)
     self._log(group, words)
     if stored != 0:
         # docs/spec/oracle.md#told: the clock tells the times of reports that are all of its second
@@ -167,9 +167,10 @@ def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint25
         # places in a blob and seconds, here and below
         at = unsafe_add(at, ABSENT_BYTES)
 
-    domain: bytes32 = DOMAIN
+    # what EIP-712 puts before the hash of a report, made once
+    prefix: Bytes[34] = concat(x"1901", DOMAIN)
     if chain.id != CHAIN:
-        domain = self._domain()
+        prefix = concat(x"1901", self._domain())
     # counts, seats and seconds; a seat is at most 7, an entry at most 31 s early
     size: uint256 = unsafe_mul(head // packing.FEEDS_AT & packing.MASK_8, QUOTE_BYTES)
     ids: uint256 = unsafe_mul(head // market_packing.FEEDS_AT, market_packing.FEEDS_FROM)
@@ -192,7 +193,7 @@ def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint25
         at = unsafe_add(unsafe_add(at, size), SIGNATURE_BYTES)
         vs: uint256 = extract32(reports, unsafe_sub(at, 32), output_type=uint256)
         signer: address = ecrecover(
-            keccak256(concat(x"1901", domain, keccak256(abi_encode(REPORT_TYPE, time, ids, body)))),
+            keccak256(concat(prefix, keccak256(abi_encode(REPORT_TYPE, time, ids, body)))),
             unsafe_add(vs // market_packing.PARITY_AT, 27),
             extract32(reports, unsafe_sub(at, 64), output_type=uint256),
             vs & market_packing.MASK_255,
