@@ -88,8 +88,8 @@ def market(rng: Random, now: int = NOW) -> Market:
     publish = now - age(rng)
     v = rng.randint(10_000, 45_000)
     flags = ACTIVE
-    for flag in (PENDING, GRACE, UNTRUSTED, OPENING):
-        flags |= flag if rng.random() < 0.2 else 0
+    for flag, share in ((PENDING, 0.2), (GRACE, 0.2), (UNTRUSTED, 0.2), (OPENING, 0.05)):
+        flags |= flag if rng.random() < share else 0
     sampled = publish - rng.choice([0, 299, 300, rng.randint(0, 5_000)])
     return Market(
         margin=margin_params(rng),

@@ -53,6 +53,7 @@ HANDS = "asked for by a listed hand, as actions of its own; everybody else tresp
 SET_UP = "once, when a deployment is set up"
 OWNERS = "two owner slots; tests/faults hold them"
 SHARES = "snekmate's allowances of shares, which move no money"
+SOURCES = "prices of the machines are signed; adapters: tests/unit/test_price_sources.py"
 CONFIGURED = "asked for by RiskConfigurator and Clearinghouse, as actions of their own"
 EXCUSED = {
     "transfer_ownership": OWNERS,
@@ -85,6 +86,9 @@ EXCUSED_OF = {
     ("Markets", "offer"): CONFIGURED,
     ("LiquidityPool", "pause_deposits"): CONFIGURED,
     ("RiskConfigurator", "set_guardian"): SET_UP,
+    ("RiskConfigurator", "set_sources"): SOURCES,
+    ("RiskConfigurator", "poll"): SOURCES,
+    ("FixedFeed", "set_price"): SOURCES,
 }
 Record = Callable[[str, object], None]
 

@@ -15,7 +15,7 @@ from tests.stateful.evm import Evm, deploy
 from tests.stateful.house import OWNER
 from tests.stateful.terms import DEPLOYMENTS
 
-MOST_ROUNDS = 40
+MOST_ROUNDS = 80
 
 
 def hunt_all(schema: Schema, exempt: set[int]) -> Hunt:
