@@ -15,7 +15,7 @@ from tests.stateful.evm import Evm, deploy
 from tests.stateful.house import OWNER
 from tests.stateful.terms import DEPLOYMENTS
 
-MOST_ROUNDS = 80
+MOST_ROUNDS = 40
 
 
 def hunt_all(schema: Schema, exempt: set[int]) -> Hunt:
@@ -48,7 +48,7 @@ def _ask_feeds(hunt: Hunt, schema: Schema) -> None:
         feeds.ask_update(hunt, Random(seed))
         feeds.ask_account(hunt, *targeted.on_the_slope(Random(seed)))
     feeds.ask_account(hunt, *targeted.in_the_tier())
-    for market in targeted.variances():
+    for market in (*targeted.variances(), *targeted.drifts()):
         feeds.ask_sample(hunt, market)
 
 

@@ -10,7 +10,17 @@ from random import Random
 from tests.differential import random_facts
 from tests.reference import fixed
 from tests.reference.facts import Account, Leg, Market, PoolParams
-from tests.reference.units import ACTIVE, TAU_VARIANCE, TICKS_PER_USD, V_ONE, WAD, YEAR
+from tests.reference.units import (
+    ACTIVE,
+    RATE_TO_WAD,
+    TAU_VARIANCE,
+    TICKS_PER_USD,
+    TILT_ONE,
+    V_ONE,
+    VELOCITY,
+    WAD,
+    YEAR,
+)
 from tests.reference.words import instrument_of
 
 NOW = random_facts.NOW
@@ -156,6 +166,23 @@ def variances() -> Iterator[Market]:
 def _about_to_sample(m: Market, dt: int, reference: int, variance: int) -> Market:
     params = replace(m.feed, min_price=1, max_price=9 * 10**18)
     return replace(m, feed=params, price_a=reference, var_a=variance, sample_time=NOW - dt)
+
+
+# ---- funding -------------------------------------------------------------------------------------
+
+
+def drifts() -> Iterator[Market]:
+    """Yield markets whose rate, an hour on, turns a stored unit with the division of its drift."""
+    rng, hour = Random(3), 3_600
+    for tilt in range(1, 20):
+        if VELOCITY * tilt % TILT_ONE == 0:
+            continue
+        moved = VELOCITY * tilt // TILT_ONE * hour
+        if moved // RATE_TO_WAD != (moved + hour) // RATE_TO_WAD:
+            m = calm(rng)
+            drifting = replace(m, time=NOW - hour, sample_time=NOW - 400)
+            yield replace(_about_to_sample(drifting, 400, m.price, 0), tilt=tilt)
+            yield replace(_about_to_sample(drifting, 400, m.price, 0), tilt=-tilt)
 
 
 # ---- the pool's listing assert -------------------------------------------------------------------
