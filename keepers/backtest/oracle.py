@@ -96,7 +96,8 @@ def _accept(oracle: Oracle, price: int, publish: int, now: int, terms: Terms) ->
     pending, grace = moved.market.pending_publish, moved.market.grace_until
     last = oracle.pending_price
     if dt > terms.age_mm:
-        flags, pending, last, grace = flags | GRACE, 0, 0, now + min(dt, GRACE_MAX)
+        flags, pending, last = flags | GRACE, 0, 0
+        grace = max(grace, now + min(dt, GRACE_MAX))
     elif flags & GRACE and now > grace + GRACE_TAIL:
         flags &= ~GRACE
     word = replace(
