@@ -22,6 +22,7 @@ from keepers.chain.rpc import Rpc
 from keepers.chain.signer import Signer, test_secret
 from keepers.domain.margin import health
 from keepers.domain.units import WAD
+from keepers.domain.words import PriceWord
 from keepers.errors import ChainError, KeeperError
 from keepers.lab import beyond, chain, economy, world
 from keepers.lab.chain import Node, free_port
@@ -380,7 +381,7 @@ async def _until_answered(stage: Stage) -> None:
     """
     clock, waiting = stage.clock, stage.watch.urgent()
     liquidator = stage.world.deployment.address("Liquidator")
-    orders = len(stage.open_orders) if _due(stage) else 0
+    orders = _due(stage)
     began = time.perf_counter()
     end, pause = began + BLOCK_S, 0.0
     while (waiting or orders > 0) and time.perf_counter() < end:
@@ -393,13 +394,18 @@ async def _until_answered(stage: Stage) -> None:
         orders -= 1
 
 
-def _due(stage: Stage) -> bool:
-    """Return whether an order waits that the last price executes."""
-    newest = max(market.price.publish_time for market in stage.watch.markets.values())
-    return any(
-        committed + stage.world.parameters.order_delay <= newest
+def _due(stage: Stage) -> int:
+    """Return how many orders the last price may execute; those that it has passed are dead."""
+    last = max((market.price for market in stage.watch.markets.values()), key=_published)
+    delay = stage.world.parameters.order_delay
+    return sum(
+        last.publish_time - last.gap < committed + delay <= last.publish_time
         for committed in stage.open_orders.values()
     )
+
+
+def _published(price: PriceWord) -> int:
+    return price.publish_time
 
 
 async def _follow(stage: Stage) -> list[Seen]:
