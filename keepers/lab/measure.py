@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -46,10 +46,8 @@ from keepers.lab.records import (
     Record,
     Spent,
 )
-from keepers.lab.seen import Seen, cost_of
+from keepers.lab.seen import Seen, accounts_of, cost_of, markets_of
 from keepers.reasons import reason_of
-
-PARTIES: Final = ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
 
 
 class Watch:
@@ -184,17 +182,14 @@ class Watch:
         ]
 
     def _touched(self, logs: Iterable[Log]) -> tuple[set[int], set[int]]:
-        """Return the accounts and the markets that these events speak of."""
+        """Return the accounts and the markets that these events change."""
         accounts: set[int] = set()
         markets: set[int] = set()
         for _, contract, name, fields in self._decoded(logs):
             if contract == "Markets":
-                if "market" in fields and name != "MarketListed":
-                    markets.add(int(fields["market"]))
+                markets |= markets_of(name, fields)
             elif contract == "Clearinghouse":
-                accounts |= {int(fields[each]) for each in PARTIES if each in fields}
-                accounts |= {int(fields["keeper"])} if name == "Posting" else set()
-                accounts |= self._house
+                accounts |= accounts_of(name, fields) | self._house
         return {each for each in accounts if each >> 96}, markets & set(self.markets)
 
     def _decoded(self, logs: Iterable[Log]) -> list[tuple[Log, str, str, dict[str, Any]]]:

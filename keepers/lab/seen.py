@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from keepers.chain.rpc import Head, Log, number
+from keepers.domain.words import accepted
+
+PARTIES: Final = ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,16 @@ def cost_of(receipt: Mapping[str, Any]) -> Cost:
         wei=gas * number(receipt.get("effectiveGasPrice")),
         good=number(receipt.get("status")) == 1,
     )
+
+
+def markets_of(name: str, fields: Mapping[str, Any]) -> set[int]:
+    """Return the markets that an event of Markets changes."""
+    if name == "PricesAccepted":
+        return {market for market, _ in accepted(fields)}
+    return {int(fields["market"])} if "market" in fields and name != "MarketListed" else set()
+
+
+def accounts_of(name: str, fields: Mapping[str, Any]) -> set[int]:
+    """Return the accounts that an event of the Clearinghouse changes."""
+    parties = (*PARTIES, "keeper") if name == "Posting" else PARTIES
+    return {int(fields[each]) for each in parties if each in fields}

@@ -73,3 +73,16 @@ def test_breach__blocks_of_the_same_second__are_no_further_chance(node: Node) ->
             assert await mine([head.time + 8]) == "missed"
 
     asyncio.run(act())
+
+
+def test_follow__a_price_comes_in__the_yardstick_has_it(node: Node) -> None:
+    async def act() -> None:
+        async with world(node) as on:
+            watch = Watch(on.reader, Record("a test", 1))
+            await watch.start()
+            await on.pass_time(10)
+            await on.publish(ETH=2_950, LINK=14.9)
+            await watch.follow((await on.rpc.head()).number, 0.0)
+            assert watch.markets == {each.id: each for each in await on.reader.markets()}
+
+    asyncio.run(act())
