@@ -48,14 +48,14 @@ def ln_coefficients() -> tuple[int, ...]:
         # z for m = sqrt(2)
         end = (mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)
         powers = [partial(_power, k) for k in range(LN_TERMS)]
-        found = _minimax(powers, _atanh_ratio, _relative, _grid(end * end, LN_POINTS))
-        return tuple(_rounded(number, 64) for number in found)
+        found = minimax(powers, _atanh_ratio, _relative, chebyshev(end * end, LN_POINTS))
+        return tuple(rounded(number, 64) for number in found)
 
 
 def ln_2() -> int:
     """Return ln 2 in units of 2^-64."""
     with mpmath.workdps(DIGITS):
-        return _rounded(mpmath.log(2), 64)
+        return rounded(mpmath.log(2), 64)
 
 
 def _piece(start: Real) -> list[Real]:
@@ -65,9 +65,9 @@ def _piece(start: Real) -> list[Real]:
         return mpmath.erf((start + t / PIECES_PER_UNIT) / mpmath.sqrt(2)) / 2
 
     low, rise = half(mpmath.mpf(0)), half(mpmath.mpf(1)) - half(mpmath.mpf(0))
-    grid = _grid(mpmath.mpf(1), CDF_POINTS)[:-1]
-    bumps = [partial(_bump, k) for k in range(3)]
-    a, b, c = _minimax(bumps, lambda t: half(t) - low - t * rise, lambda t: mpmath.mpf(1), grid)
+    grid = chebyshev(mpmath.mpf(1), CDF_POINTS)[:-1]
+    bumps = [partial(bump, k) for k in range(3)]
+    a, b, c = minimax(bumps, lambda t: half(t) - low - t * rise, lambda t: mpmath.mpf(1), grid)
     # t (1 - t) (a + b t + c t^2) written out
     return [low, rise + a, b - a, c - b, -c]
 
@@ -77,7 +77,7 @@ def _word(coefficients: Sequence[Real]) -> int:
     packed = 0
     widths = [high - low for high, low in zip((256, *PLACES), PLACES, strict=False)]
     for number, unit, place, width in zip(coefficients, UNITS, PLACES, widths, strict=True):
-        packed |= (_rounded(number, unit) % 2**width) << place
+        packed |= (rounded(number, unit) % 2**width) << place
     return packed - 2**256 if packed >> 255 else packed
 
 
@@ -85,7 +85,8 @@ def _power(k: int, x: Real) -> Real:
     return x**k
 
 
-def _bump(k: int, t: Real) -> Real:
+def bump(k: int, t: Real) -> Real:
+    """Return t (1 - t) t^k, which vanishes at both ends of a piece."""
     return t * (1 - t) * t**k
 
 
@@ -98,12 +99,12 @@ def _relative(y: Real) -> Real:
     return 1 / _atanh_ratio(y)
 
 
-def _grid(end: Real, points: int) -> list[Real]:
+def chebyshev(end: Real, points: int) -> list[Real]:
     """Return Chebyshev points of (0, end]."""
     return [end * (1 - mpmath.cos(mpmath.pi * i / points)) / 2 for i in range(1, points + 1)]
 
 
-def _minimax(
+def minimax(
     basis: Sequence[Function], target: Function, weight: Function, grid: Sequence[Real]
 ) -> list[Real]:
     """Return the combination of the basis with the least largest weighted error on the grid.
@@ -144,7 +145,7 @@ def _extremes(errors: Sequence[Real], wanted: int) -> list[int]:
     return tops
 
 
-def _rounded(number: Real, bits: int) -> int:
+def rounded(number: Real, bits: int) -> int:
     """Return a number in units of 2^-bits."""
     return int(mpmath.nint(number * 2**bits))
 

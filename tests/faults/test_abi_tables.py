@@ -11,6 +11,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
 
+from scripts.deployment.artifacts import load
 from scripts.deployment.boa_executor import reason
 from tests.faults.abi_table import ACCESS, ANYONE, HOLDER, LOCKED, SHUT, TABLES, Entry
 from tests.faults.stage import Stage, digest, staged
@@ -19,6 +20,8 @@ from tests.support.zoo import upgrade
 from tools.findings import ROOT
 
 VIEWS = ("view", "pure")
+# stateless, and asked by nobody of a deployment yet
+ALONE = {"PortfolioMargin"}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
 CALLS = {
@@ -89,7 +92,15 @@ def test_table__of_a_contract__has_every_function_of_its_abi_and_no_other(name: 
 
 
 def test_tables__of_all_contracts__are_of_the_abis_that_exist() -> None:
-    assert set(TABLES) == {path.stem for path in (ROOT / "abi").glob("*.json")}
+    assert set(TABLES) | ALONE == {path.stem for path in (ROOT / "abi").glob("*.json")}
+
+
+def test_tables__what_stands_alone__is_a_view_of_what_is_passed_in() -> None:
+    for name in ALONE:
+        made = load(name)[name]
+        functions = [item for item in made.abi if item["type"] == "function"]
+        assert functions and all(item["stateMutability"] in VIEWS for item in functions)
+        assert made.layout == {}
 
 
 # ---- access ------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.reference.binary import ONE, ln, sqrt_wad
-from tests.reference.black76 import log_moneyness, prices
+from tests.reference.black76 import log_moneyness
 from tests.reference.facts import Leg
 from tests.reference.fixed import ceil_div, clamp, trunc_div
 from tests.reference.instruments import CALL, FUTURE, PERP, PUT, Instrument, parts
-from tests.reference.normal_cdf import cdf
 from tests.reference.refused import require
+from tests.reference.scan_cdf import scan_cdf
+from tests.reference.svi import Smile, total_variance
 from tests.reference.units import CONF_ONE, DAY, V_ONE, WAD, YEAR
 from tests.reference.words import put
 
@@ -33,16 +34,16 @@ LEAST_VARIANCE = WAD // 10_000
 PIVOT = 30 * DAY
 SHORT_POWER = (3, 10)
 LONG_POWER = (13, 100)
-EXP_TERMS = 8
+EXP_TERMS = 6
 # a leg's value and its strike's [WAD]
 MAX_LEG = 2**96 - 1
-# what a product of a leg with N counts in: 2^8 WAD times 2^-32
-COARSE = 8
-CDF_DROP = 32
-SUM_SHIFT = 32 - COARSE
+# what a product of a leg with N counts in: 2^16 WAD times 2^-40
+COARSE = 16
+SUM_SHIFT = 40 - COARSE
 DEAD_SHORT = 10  # % of the price
 STATIC_DELTA = 3
 STATIC_NAKED = 2
+NO_SMILE = Smile(0, 0, 0, 0, 0)
 MAX_LEGS = 64
 MAX_GROUPS = 4
 MAX_RHO = 6 * WAD // 10
@@ -56,7 +57,6 @@ class RiskArray:
     extremes: tuple[tuple[int, int], ...]  # node and weight
     up: int
     down: int
-    extreme_shock: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,44 +142,47 @@ class Surface:
 class Expiry:
     """What an expiry needs once: the forward [ticks], its smile, factors of volatility [2^-64].
 
-    The smile is in total variance [WAD]; what is measured along ln(K / F), and rho, in 2^-64.
+    The smile is in total variance until the expiry.
     """
 
     seconds: int
     forward: int
     dead: bool
-    a: int = 0
-    b: int = 0
-    rho: int = 0
-    m: int = 0
-    sigma: int = 0
+    smile: Smile = NO_SMILE
     least: int = 0
     up: int = ONE
     down: int = ONE
-    extreme: int = ONE
 
 
 @dataclass(slots=True)
 class Book:
-    """Sums over the legs of one market; rows: nodes under `up`, under `down`, extremes."""
+    """Sums over the legs of one market.
+
+    Rows: nodes under `up`, nodes under `down`, then without a shock the mark and the extremes.
+    """
 
     rows: int
     worth: int = 0  # what E gains by legs [WAD]
     linear: int = 0  # value of delta-1 legs and of minus the puts [WAD]
-    calls: int = 0  # every option as a call, at its mark [WAD]
-    option_delta: int = 0  # [WAD]
     theta: int = 0
     perp: int = 0  # lots
     future: int = 0
     gross: list[int] = field(default_factory=lambda: [0, 0])  # long, short
     options: list[int] = field(default_factory=lambda: [0, 0, 0, 0])  # calls, puts; long, short
-    gains: list[list[int]] = field(default_factory=list)  # sum of size F N(d1): long, short
-    costs: list[int] = field(default_factory=list)  # sum of size K N(d2)
+    gains: list[list[int]] = field(default_factory=list)  # sum of |size| F N(d1): long, short
+    costs: list[list[int]] = field(default_factory=list)  # sum of |size| K N(d2)
 
     def __post_init__(self) -> None:
         """Make the rows."""
         self.gains = [[0] * self.rows, [0] * self.rows]
-        self.costs = [0] * self.rows
+        self.costs = [[0] * self.rows, [0] * self.rows]
+
+    def net(self, row: int) -> tuple[int, int]:
+        """Return both sums of a row, long less short."""
+        return (
+            self.gains[0][row] - self.gains[1][row],
+            self.costs[0][row] - self.costs[1][row],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,18 +217,22 @@ def range_of(market: Underlying, v: int) -> int:
 def moves(array: RiskArray, width: int) -> tuple[int, ...]:
     """Return the price moves of nodes and extremes, rounded away from zero [2^-64]."""
     multiples = [*array.nodes, *(node for node, _ in array.extremes)]
-    sizes = [ceil_div(abs(node) * width << 64, RATE_ONE * WAD) for node in multiples]
-    signed = [-size if node < 0 else size for node, size in zip(multiples, sizes, strict=True)]
+    binary = [trunc_div(node << 64, WAD) for node in multiples]
+    sizes = [ceil_div(abs(node) * width, RATE_ONE) for node in binary]
+    signed = [-size if node < 0 else size for node, size in zip(binary, sizes, strict=True)]
     return tuple(max(move, LEAST - ONE) for move in signed)
 
 
 def time_factor(seconds: int) -> int:
     """Return (30 d / max(T, 1 d))^p, p = 0.3 below 30 days and 0.13 from there on [2^-64]."""
     above, below = SHORT_POWER if seconds < PIVOT else LONG_POWER
-    half = trunc_div(ln((PIVOT << 64) // max(seconds, DAY)) * above, below) >> 1
+    quarter = trunc_div(ln((PIVOT << 64) // max(seconds, DAY)) * above, 4 * below)
     root = ONE
     for term in range(EXP_TERMS, 0, -1):
-        root = ONE + trunc_div(half * root >> 64, term)
+        product = quarter * root >> 64
+        # by a power of two a machine shifts
+        root = ONE + (product // term if term in (1, 2, 4) else trunc_div(product, term))
+    root = root * root >> 64
     return root * root >> 64
 
 
@@ -249,15 +256,16 @@ def expiry_of(
         seconds,
         forward,
         dead=False,
-        a=trunc_div(surface.a * WAD * seconds, VARIANCE_ONE * YEAR),
-        b=surface.b * WAD * seconds // (VARIANCE_ONE * YEAR),
-        rho=surface.rho << 34,
-        m=surface.m << 36,
-        sigma=surface.sigma << 36,
+        smile=Smile(
+            trunc_div(surface.a * WAD * seconds, VARIANCE_ONE * YEAR),
+            surface.b * WAD * seconds // (VARIANCE_ONE * YEAR),
+            surface.rho << 34,
+            surface.m << 36,
+            surface.sigma << 36,
+        ),
         least=LEAST_VARIANCE * seconds // YEAR,
         up=ONE + factor * array.up // WAD,
         down=max(LEAST, ONE - factor * array.down // WAD),
-        extreme=ONE + factor * array.extreme_shock // WAD,
     )
 
 
@@ -268,47 +276,53 @@ def deviation(expiry: Expiry, moneyness: int) -> int:
     """Return the root of a strike's total variance, from ln(F / K) [2^-64]; 0 where it is dead."""
     if expiry.dead:
         return 0
-    y = -moneyness - expiry.m
-    root = sqrt_wad((y * y + expiry.sigma**2) * WAD >> 128)
-    wing = (expiry.rho * y >> 64) + root
-    return sqrt_wad(max(expiry.least, expiry.a + (expiry.b * wing >> 64)))
+    return sqrt_wad(max(expiry.least, total_variance(expiry.smile, -moneyness)))
 
 
 def add_option(
     book: Book, leg: Leg, said: Instrument, market: Underlying, expiry: Expiry, logs: Sequence[int]
 ) -> None:
-    """Add an option: its mark, and what it is worth in every row, as a call."""
+    """Add an option as a call in every row, and what makes it a put again."""
     size, strike, forward = leg.size, said.strike, expiry.forward
     value, cost = size * forward, size * strike
     require(max(abs(value), abs(cost)) <= MAX_LEG, "portfolio: value too large")
     k = log_moneyness(forward, strike)
-    mark_deviation = deviation(expiry, k)
-    mark = prices(forward, strike, k, mark_deviation)
-    book.calls += size * mark.call
-    book.worth += size * (mark.put if said.kind == PUT else mark.call)
-    book.option_delta += value * mark.delta >> 64
+    s = deviation(expiry, k)
     if said.kind == PUT:
         book.linear -= value
+        book.worth += cost - value
     if size > 0 and expiry.seconds <= DAY:
-        book.theta += size * (mark.call - max(0, forward - strike))
+        book.theta += size * time_value(forward, strike, k, s)
     if size < 0 and expiry.dead:
         book.worth += size * market.price * DEAD_SHORT // 100
     book.options[2 * (said.kind - CALL) + (size < 0)] += abs(size)
 
-    nodes = book.rows - len(logs)
-    gains = book.gains[size < 0]
+    gains, costs = book.gains[size < 0], book.costs[size < 0]
+    nodes = book.rows - len(logs) - 1
     for factor, first, row_logs in (
         (expiry.up, 0, logs[:nodes]),
         (expiry.down, nodes, logs[:nodes]),
-        (expiry.extreme, 2 * nodes, logs[nodes:]),
+        (ONE, 2 * nodes, [0, *logs[nodes:]]),
     ):
-        s = max(LEAST_DEVIATION, mark_deviation * factor >> 64)
-        inverse = 2**128 // s
-        middle = (k * inverse >> 64) + (s >> 1)
         for row, log in enumerate(row_logs, first):
-            d1 = middle + (inverse * log >> 64)
-            gains[row] += (value >> COARSE) * (cdf(d1) >> CDF_DROP)
-            book.costs[row] += (cost >> COARSE) * (cdf(d1 - s) >> CDF_DROP)
+            d1, d2 = distances(k, s, factor, log)
+            gains[row] += (abs(value) >> COARSE) * scan_cdf(d1)
+            costs[row] += (abs(cost) >> COARSE) * scan_cdf(d2)
+
+
+def distances(k: int, deviation: int, factor: int, log: int) -> tuple[int, int]:
+    """Return d1 and d2 of a strike where the price has moved by a logarithm [2^-64]."""
+    s = max(LEAST_DEVIATION, deviation * factor >> 64)
+    inverse = 2**128 // s
+    d1 = (k * inverse >> 64) + (s >> 1) + (inverse * log >> 64)
+    return d1, d1 - s
+
+
+def time_value(forward: int, strike: int, k: int, deviation: int) -> int:
+    """Return what an option costs beyond its intrinsic value, rounded up [ticks]."""
+    d1, d2 = distances(k, deviation, ONE, 0)
+    call = -(strike * scan_cdf(d2) - forward * scan_cdf(d1) >> 40)
+    return max(0, call - max(0, forward - strike))
 
 
 def add_delta_one(book: Book, size: int, forward: int) -> None:
@@ -328,7 +342,7 @@ def book_of(
     """Return the sums over the legs of one market."""
     logs = [ln(ONE + move) for move in moves(array, width)]
     found = {s.hours: s for s in surfaces if s.market == market.market}
-    book = Book(len(array.nodes) + len(logs))
+    book = Book(len(array.nodes) + 1 + len(logs))
     add_delta_one(book, market.spot, market.price)
     for leg in legs:
         said = parts(leg.instrument)
@@ -346,23 +360,31 @@ def book_of(
             book.worth += leg.size * expiry.forward
         else:
             add_option(book, leg, said, market, expiry, logs)
-    book.worth += market.spot * market.price
+    book.worth += market.spot * market.price + mark(array, book)
     return book
 
 
 # ---- rows ----------------------------------------------------------------------------------------
 
 
+def mark(array: RiskArray, book: Book) -> int:
+    """Return what the options are worth as calls, as they stand, rounded down [WAD]."""
+    gain, cost = book.net(2 * len(array.nodes))
+    return gain - cost >> SUM_SHIFT
+
+
 def rows_of(array: RiskArray, book: Book, width: int) -> Rows:
     """Return what each row loses, and what may be lost between neighbours besides."""
     nodes = len(array.nodes)
     steps = moves(array, width)
-    per_row = (*steps[:nodes], *steps)
+    per_row = (*steps[:nodes], *steps[:nodes], 0, *steps[nodes:])
+    before = mark(array, book)
     losses = []
     for row, move in enumerate(per_row):
-        gain = (book.gains[0][row] + book.gains[1][row]) * (ONE + move) >> 64
-        value = (gain - book.costs[row] >> SUM_SHIFT) + (book.linear * move >> 64)
-        losses.append(book.calls - value)
+        gain, cost = book.net(row)
+        value = ((gain * (ONE + move) >> 64) - cost >> SUM_SHIFT) + (book.linear * move >> 64)
+        losses.append(before - value)
+    assert losses.pop(2 * nodes) == 0
     for i, (_, weight) in enumerate(array.extremes, 2 * nodes):
         losses[i] = ceil_div(losses[i] * weight, WAD)
     longs = book.gains[0]
@@ -426,9 +448,9 @@ def static_charge(market: Underlying, book: Book) -> int:
     return static + ceil_div(market.price * min(book.gross) * market.risk.spread, RATE_ONE)
 
 
-def doubt(market: Underlying, book: Book) -> int:
+def doubt(array: RiskArray, market: Underlying, book: Book) -> int:
     """Return what IM adds for the stable price, the confidence and open interest."""
-    delta = book.linear + book.option_delta
+    delta = book.linear + (book.net(2 * len(array.nodes))[0] >> SUM_SHIFT)
     conf = ceil_div(market.price * market.conf, CONF_ONE)
     behind = ceil_div(max(0, delta * (market.price - market.stable)), market.price)
     unsure = ceil_div(abs(delta) * conf, market.price)
@@ -468,7 +490,7 @@ def check(
     im0 = mm + ceil_div(5 * risk_im, 4) - risk_mm
     return Margin(
         equity=equity + sum(book.worth for book in books),
-        im=im0 + sum(doubt(market, book) for market, book in each),
+        im=im0 + sum(doubt(array, market, book) for market, book in each),
         im0=im0,
         le=mm + ceil_div(risk_mm, 8),
         mm=mm,
