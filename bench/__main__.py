@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from bench import latency, option_prices, page, report
+from bench import latency, option_prices, page, portfolio, report
 from bench.node import fresh_chain
 from bench.operations import measure
 from bench.scene import MeasuredScene, build
@@ -34,6 +34,7 @@ def _scene(traced: bool) -> MeasuredScene:
         scene = build(chain, traced)
         measure(scene)
     option_prices.measure(scene)
+    portfolio.measure(scene)
     return scene
 
 

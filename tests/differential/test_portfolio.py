@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import erfc, sqrt
 from typing import Any
@@ -18,7 +18,7 @@ from tests.reference.facts import Leg
 from tests.reference.scan_cdf import END, N_ONE, scan_cdf, table
 from tests.reference.units import DAY, HOUR, LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from tests.support import books as b
-from tests.support.portfolio_engine import ARRAY_TYPE, array_arguments, asked, deployed
+from tests.support.portfolio_engine import ARRAY_TYPE, arguments, array_arguments
 from tests.unit.markets_support import deploy, refused
 from tools.scan_table import words
 
@@ -71,6 +71,24 @@ def markets(draw: st.DrawFn, id_: int = b.ETH, group: int = 0) -> pm.Underlying:
         oi_rate=draw(st.integers(0, WAD)),
         risk=risk,
     )
+
+
+def deployed(array: pm.RiskArray, rhos: Sequence[int]) -> Any:
+    """Return an engine with an array."""
+    return deploy("PortfolioMargin", [ARRAY_TYPE], [array_arguments(array, rhos)])
+
+
+def asked(
+    engine: Any,
+    markets: Sequence[pm.Underlying],
+    surfaces: Sequence[pm.Surface],
+    legs: Sequence[Leg],
+    facts: tuple[int, int, int],
+) -> pm.Margin:
+    """Return what the engine says; `facts` are equity, kappa and the time."""
+    equity, kappa, now = facts
+    boa.env.evm.patch.timestamp = now
+    return pm.Margin(*engine.check(equity, kappa, *arguments(markets, surfaces, legs)))
 
 
 @pytest.fixture(scope="module")
