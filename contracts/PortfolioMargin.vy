@@ -32,6 +32,7 @@ MAX_MARKETS: constant(uint256) = 8
 MAX_SURFACES: constant(uint256) = 16
 LEG_WORDS: constant(uint256) = 32
 ENTRY: constant(uint256) = 2**128 - 1
+MASK_24: constant(uint256) = 2**24 - 1
 MASK_64: constant(uint256) = 2**64 - 1
 
 
@@ -41,6 +42,7 @@ struct Totals:  # [WAD]
     least: uint256
     static: uint256
     doubt: uint256
+    wider: bool     # whether a range of v is another than that of v_slow
 
 
 @deploy
@@ -75,10 +77,8 @@ def check(
     """
     slow: Totals = self._scan(markets, surfaces, legs, False)
     scan_im: uint256 = slow.scan
-    for market: IPortfolioMargin.Underlying in markets:
-        if self._width(market, True) != self._width(market, False):
-            scan_im = max(scan_im, self._scan(markets, surfaces, legs, True).scan)
-            break
+    if slow.wider:
+        scan_im = max(scan_im, self._scan(markets, surfaces, legs, True).scan)
 
     risk: uint256 = max(slow.scan, slow.least)
     mm: uint256 = risk + slow.static + kappa
@@ -120,7 +120,11 @@ def _scan(
             members = 0
             group = own
 
-        moves: int256[risk_array.MOVES] = risk_array._moves(self._width(market, fast))
+        width: uint256 = scenarios._width(market.risk, market_packing._v_slow(market.price))
+        width_im: uint256 = scenarios._width(market.risk, market_packing._v(market.price))
+        if width_im != width:
+            total.wider = True
+        moves: int256[risk_array.MOVES] = risk_array._moves(width_im if fast else width)
         sums: risk_array.Sums = self._sums(market, surfaces, legs, moves)
         rows: risk_array.Rows = risk_array._rows(sums, moves)
         apart += convert(rows.worst, uint256)
@@ -136,17 +140,6 @@ def _scan(
         total.doubt += option_book._doubt(delta, market.price, market.oi_rate)
     total.scan += risk_array._offset(together, apart, members, group)
     return total
-
-
-@internal
-@pure
-def _width(market: IPortfolioMargin.Underlying, fast: bool) -> uint256:
-    """
-    @return [1e-4] the range of a market
-    """
-    if fast:
-        return scenarios._width(market.risk, market_packing._v(market.price))
-    return scenarios._width(market.risk, market_packing._v_slow(market.price))
 
 
 @internal
@@ -190,7 +183,8 @@ def _sums(
             if kind == instruments.PERP:
                 sums.book = option_book._with_perp(sums.book, size, price, market.funding)
                 continue
-            key: uint256 = scenarios._key(entry)
+            # market and expiry, as a surface word has them on top
+            key: uint256 = (market.market << 24) | ((entry >> 94) & MASK_24)
             if key != expiry.key:
                 for found: scenarios.Expiry in expiries:
                     if found.key == key:
@@ -222,27 +216,12 @@ def _sums(
             # 2^127; y and z stay inside the table
             side: uint256 = 1 if size < 0 else 0
             at: uint256 = unsafe_mul(risk_array.BASES, side)
-            if option.inside_base:
-                for away: int256 in far:
-                    y0: int256 = unsafe_add(
-                        option.base.middle, unsafe_mul(option.base.inverse, away) >> 64
-                    )
-                    z0: int256 = unsafe_sub(y0, option.base.deviation)
-                    v0: int256 = table[convert(convert(y0, bytes32), uint256) >> 60]
-                    w0: int256 = table[convert(convert(z0, bytes32), uint256) >> 60]
-                    sums.base[at] = unsafe_add(sums.base[at], unsafe_add(
-                        unsafe_mul(option.gain, unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(
-                            unsafe_add(unsafe_mul((v0 << 192) >> 192, y0), (v0 << 128) >> 128), y0
-                        ), (v0 << 64) >> 64), y0), v0) >> 206),
-                        unsafe_mul(option.cost, unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(
-                            unsafe_add(unsafe_mul((w0 << 192) >> 192, z0), (w0 << 128) >> 128), z0
-                        ), (w0 << 64) >> 64), z0), w0) >> 206),
-                    ))
-                    at = unsafe_add(at, 1)
-            else:
+            if not option.inside_base:
                 sums.base = self._with_base(sums.base, option, far, at)
-            at = unsafe_mul(risk_array.SIDES, side)
             if not option.inside:
+                if option.inside_base:
+                    sums.base = self._with_base(sums.base, option, far, at)
+                at = unsafe_mul(risk_array.SIDES, side)
                 sums.nodes = self._with_nodes(sums.nodes, option, logs, at)
                 continue
             if not waiting[side]:
@@ -251,6 +230,56 @@ def _sums(
                 continue
             first: option_book.Option = held[side]
             waiting[side] = False
+            if first.inside_base and option.inside_base:
+                for away: int256 in far:
+                    y0: int256 = unsafe_add(
+                        first.base.middle, unsafe_mul(first.base.inverse, away) >> 64
+                    )
+                    z0: int256 = unsafe_sub(y0, first.base.deviation)
+                    v0: int256 = table[convert(convert(y0, bytes32), uint256) >> 60]
+                    w0: int256 = table[convert(convert(z0, bytes32), uint256) >> 60]
+                    y1: int256 = unsafe_add(
+                        option.base.middle, unsafe_mul(option.base.inverse, away) >> 64
+                    )
+                    z1: int256 = unsafe_sub(y1, option.base.deviation)
+                    v1: int256 = table[convert(convert(y1, bytes32), uint256) >> 60]
+                    w1: int256 = table[convert(convert(z1, bytes32), uint256) >> 60]
+                    sums.base[at] = unsafe_add(sums.base[at], unsafe_add(
+                        unsafe_add(
+                            unsafe_mul(
+                                first.gain,
+                                unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                                    unsafe_mul((v0 << 192) >> 192, y0), (v0 << 128) >> 128
+                                ), y0), (v0 << 64) >> 64), y0), v0) >> 206,
+                            ),
+                            unsafe_mul(
+                                first.cost,
+                                unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                                    unsafe_mul((w0 << 192) >> 192, z0), (w0 << 128) >> 128
+                                ), z0), (w0 << 64) >> 64), z0), w0) >> 206,
+                            ),
+                        ),
+                        unsafe_add(
+                            unsafe_mul(
+                                option.gain,
+                                unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                                    unsafe_mul((v1 << 192) >> 192, y1), (v1 << 128) >> 128
+                                ), y1), (v1 << 64) >> 64), y1), v1) >> 206,
+                            ),
+                            unsafe_mul(
+                                option.cost,
+                                unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                                    unsafe_mul((w1 << 192) >> 192, z1), (w1 << 128) >> 128
+                                ), z1), (w1 << 64) >> 64), z1), w1) >> 206,
+                            ),
+                        ),
+                    ))
+                    at = unsafe_add(at, 1)
+            elif first.inside_base:
+                sums.base = self._with_base(sums.base, first, far, at)
+            elif option.inside_base:
+                sums.base = self._with_base(sums.base, option, far, at)
+            at = unsafe_mul(risk_array.SIDES, side)
             # as above
             for away: int256 in logs:
                 y0: int256 = unsafe_add(first.up.middle, unsafe_mul(first.up.inverse, away) >> 64)
@@ -310,6 +339,8 @@ def _sums(
 
     for side: uint256 in range(2):
         if waiting[side]:
+            if held[side].inside_base:
+                sums.base = self._with_base(sums.base, held[side], far, risk_array.BASES * side)
             sums.nodes = self._with_nodes(sums.nodes, held[side], logs, risk_array.SIDES * side)
     return sums
 
@@ -324,11 +355,13 @@ def _with_nodes(
 ) -> int256[2 * risk_array.SIDES]:
     changed: int256[2 * risk_array.SIDES] = nodes
     at: uint256 = first
+    gain: int256 = option.gain
+    cost: int256 = option.cost
     # as in _sums
     for away: int256 in logs:
-        changed[at] = unsafe_add(changed[at], self._row(option, option.up, away))
+        changed[at] = unsafe_add(changed[at], self._row(gain, cost, option.up, away))
         at = unsafe_add(at, risk_array.MAX_NODES)
-        changed[at] = unsafe_add(changed[at], self._row(option, option.down, away))
+        changed[at] = unsafe_add(changed[at], self._row(gain, cost, option.down, away))
         at = unsafe_sub(at, risk_array.MAX_NODES - 1)
     return changed
 
@@ -343,23 +376,35 @@ def _with_base(
 ) -> int256[2 * risk_array.BASES]:
     changed: int256[2 * risk_array.BASES] = base
     at: uint256 = first
+    gain: int256 = option.gain
+    cost: int256 = option.cost
     # as in _sums
     for away: int256 in far:
-        changed[at] = unsafe_add(changed[at], self._row(option, option.base, away))
+        changed[at] = unsafe_add(changed[at], self._row(gain, cost, option.base, away))
         at = unsafe_add(at, 1)
     return changed
 
 
 @internal
 @view
-def _row(option: option_book.Option, shock: option_book.Shock, away: int256) -> int256:
+def _row(gain: int256, cost: int256, shock: option_book.Shock, away: int256) -> int256:
     """
     @param away [2^-64] ln of the row's price over P
     @return what the row adds to its sum
     """
     # middle and inverse are below 2^92; products as in _sums
     y: int256 = unsafe_add(shock.middle, unsafe_mul(shock.inverse, away) >> 64)
+    z: int256 = unsafe_sub(y, shock.deviation)
+    if z < 0 or y >= scan_cdf.BEYOND:
+        return unsafe_add(unsafe_mul(scan_cdf._n(y), gain), unsafe_mul(scan_cdf._n(z), cost))
+    # both inside the table, as there
+    v: int256 = scan_cdf.TABLE[convert(convert(y, bytes32), uint256) >> 60]
+    w: int256 = scan_cdf.TABLE[convert(convert(z, bytes32), uint256) >> 60]
     return unsafe_add(
-        unsafe_mul(scan_cdf._n(y), option.gain),
-        unsafe_mul(scan_cdf._n(unsafe_sub(y, shock.deviation)), option.cost),
+        unsafe_mul(gain, unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(
+            unsafe_add(unsafe_mul((v << 192) >> 192, y), (v << 128) >> 128), y
+        ), (v << 64) >> 64), y), v) >> 206),
+        unsafe_mul(cost, unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(
+            unsafe_add(unsafe_mul((w << 192) >> 192, z), (w << 128) >> 128), z
+        ), (w << 64) >> 64), z), w) >> 206),
     )

@@ -15,7 +15,6 @@ from libs import fixed_point
 from libs import market_packing
 from libs import scan_cdf
 from libs import scenarios
-from libs import svi
 from libs import units as u
 uses: scan_cdf
 
@@ -159,23 +158,30 @@ def _option(size: int256, strike: uint256, expiry: scenarios.Expiry, reach: Reac
     @custom:reverts "portfolio: value too large"
     """
     # 63 bits of lots times 64 of ticks
-    lots: uint256 = convert(convert(max(size, unsafe_sub(0, size)), bytes32), uint256)
+    lots: uint256 = convert(convert(size, bytes32), uint256)
+    if size < 0:
+        lots = unsafe_sub(0, lots)
     worth: uint256 = unsafe_mul(lots, expiry.forward)
     cost: uint256 = unsafe_mul(lots, strike)
-    if max(worth, cost) > MAX_LEG:
+    if (worth | cost) > MAX_LEG:
         errors._fail("portfolio: value too large")
 
     # strikes of canonical options are not zero
     k: int256 = binary_math._ln(unsafe_div(expiry.forward << 64, strike))
     s: uint256 = LEAST_DEVIATION
     if expiry.live:
-        # |k| is below 2^71
-        variance: uint256 = svi._total_variance(expiry.smile, unsafe_sub(0, k))
-        s = max(s, binary_math._sqrt_wad(max(variance, expiry.least)))
-    # a deviation is below 2^72 and a factor below 2^68
-    up: int256 = convert(
-        convert(max(unsafe_mul(s, expiry.up) >> 64, LEAST_DEVIATION), bytes32), int256
-    )
+        # svi's formula with a root that costs half; |k| is below 2^71, so squares are below 2^146,
+        # times WAD below 2^206, and b below 2^92 times the slope below 2^166
+        x: int256 = unsafe_sub(unsafe_sub(0, k), expiry.smile.m)
+        square: int256 = unsafe_add(unsafe_mul(x, x), expiry.sigma_squared)
+        squared: bytes32 = convert(unsafe_mul(square, u.IWAD) >> 128, bytes32)
+        root: bytes32 = convert(binary_math._sqrt_wad(convert(squared, uint256)), bytes32)
+        along: int256 = unsafe_add(unsafe_mul(expiry.smile.rho, x) >> 64, convert(root, int256))
+        slope: int256 = unsafe_mul(convert(convert(expiry.smile.b, bytes32), int256), along) >> 64
+        variance: int256 = max(unsafe_add(expiry.smile.a, slope), expiry.least)
+        s = max(s, binary_math._sqrt_wad(convert(convert(variance, bytes32), uint256)))
+    # a deviation is below 2^72 and a factor below 2^68; the factor up is not below one
+    up: int256 = convert(convert(unsafe_mul(s, expiry.up) >> 64, bytes32), int256)
     down: int256 = convert(
         convert(max(unsafe_mul(s, expiry.down) >> 64, LEAST_DEVIATION), bytes32), int256
     )
@@ -186,7 +192,9 @@ def _option(size: int256, strike: uint256, expiry: scenarios.Expiry, reach: Reac
     inverse_down: int256 = unsafe_div(2**128, down)
     inverse: int256 = unsafe_div(2**128, base)
     # |d1| and |d2| are at most (|k| + |ln|) / the least deviation + the largest one: below 2^149
-    away: int256 = max(k, unsafe_sub(0, k))
+    away: int256 = k
+    if k < 0:
+        away = unsafe_sub(0, k)
     room: int256 = unsafe_mul(unsafe_sub(SIX, up), down)
     room_base: int256 = unsafe_mul(unsafe_sub(SIX, base), base)
     # d + 6 for each

@@ -18,6 +18,7 @@ N_ONE: constant(int256) = 2**40
 # 6, and the whole width; beyond it N counts as 0 or 1
 END: constant(int256) = 6 * 2**64
 WIDTH: constant(uint256) = 12 * 2**64
+BEYOND: constant(int256) = 12 * 2**64
 # from `python -m tools.scan_table`
 WORDS: constant(int256[PIECES]) = [
     111561567011950898343190942670819525741779172707728329969609215256,

@@ -14,6 +14,8 @@ from libs import svi
 from libs import units as u
 
 ONE: constant(int256) = 2**64
+# a factor that changes nothing
+SAME: constant(uint256) = 2**64
 # 1.0 of a rate in a risk word, of a ratio, of an annual variance
 RATE_ONE: constant(int256) = 10_000
 V_UP: constant(uint256) = u.V_ONE - 1
@@ -41,7 +43,8 @@ struct Expiry:
     forward: uint256    # [ticks]
     live: bool
     smile: svi.Smile
-    least: uint256      # total variance [WAD]
+    sigma_squared: int256   # [2^-128]
+    least: int256       # total variance [WAD]
     up: uint256         # factors of volatility [2^-64]
     down: uint256
 
@@ -149,15 +152,17 @@ def _expiry(
     found.key = key
     found.seconds = seconds
     found.forward = self._forward(word, price, seconds, publish, expires)
+    found.up = SAME
+    found.down = SAME
     if age > SURFACE_DEAD:
         return found
 
-    # seconds are below 2^36
+    # seconds are below 2^36, sigma below 2^68
     found.live = True
     found.smile = self._smile(word, seconds)
-    found.least = unsafe_div(
-        unsafe_mul(unsafe_div(u.WAD, LEAST_VARIANCE), seconds), u.YEAR
-    )
+    found.sigma_squared = convert(unsafe_mul(found.smile.sigma, found.smile.sigma), int256)
+    least: uint256 = unsafe_div(unsafe_mul(unsafe_div(u.WAD, LEAST_VARIANCE), seconds), u.YEAR)
+    found.least = convert(least, int256)
     # the age is at most SURFACE_DEAD; the factor is below 2^68, shocks below 2^62
     wider: uint256 = 0
     if age > SURFACE_FRESH:
@@ -181,20 +186,13 @@ def _without_surface(key: uint256, price: uint256) -> Expiry:
     found: Expiry = empty(Expiry)
     found.key = key
     found.forward = price
+    found.up = SAME
+    found.down = SAME
     # 24 bits of hours
     expires: uint256 = unsafe_mul(key & MASK_24, u.HOUR)
     if expires > block.timestamp:
         found.seconds = unsafe_sub(expires, block.timestamp)
     return found
-
-
-@internal
-@pure
-def _key(entry: uint256) -> uint256:
-    """
-    @return market and expiry of a leg, as a surface word has them on top
-    """
-    return ((entry >> 120) << 24) | ((entry >> 94) & MASK_24)
 
 
 @internal

@@ -135,11 +135,13 @@ def _base_logs(moves: int256[MOVES]) -> DynArray[int256, BASES]:
 @view
 def _reach(logs: DynArray[int256, MAX_NODES], far: DynArray[int256, BASES]) -> option_book.Reach:
     # the first node is below the price and the last above; logarithms are below 2^68
-    reach: option_book.Reach = option_book.Reach(
-        nodes=max(unsafe_sub(0, logs[0]), logs[NODE_COUNT - 1]), base=0
-    )
+    reach: option_book.Reach = empty(option_book.Reach)
+    reach.nodes = max(unsafe_sub(0, logs[0]), logs[NODE_COUNT - 1])
     for away: int256 in far:
-        reach.base = max(reach.base, max(away, unsafe_sub(0, away)))
+        if away > reach.base:
+            reach.base = away
+        elif unsafe_sub(0, away) > reach.base:
+            reach.base = unsafe_sub(0, away)
     return reach
 
 
@@ -166,16 +168,22 @@ def _rows(sums: Sums, moves: int256[MOVES]) -> Rows:
             move: int256 = moves[i]
             long: int256 = sums.nodes[at]
             word: int256 = unsafe_sub(long, sums.nodes[unsafe_add(at, SIDES)])
+            # what `_after` is
+            cost: int256 = (word << 128) >> 128
+            gain: int256 = unsafe_mul(unsafe_sub(word, cost) >> 128, unsafe_add(ONE, move)) >> 64
             loss: int256 = unsafe_sub(
-                unsafe_sub(mark, option_book._after(word, move)), unsafe_mul(linear, move) >> 64
+                unsafe_sub(mark, unsafe_sub(gain, cost) >> 24), unsafe_mul(linear, move) >> 64
             )
-            cell: int256 = max(before, loss)
+            cell: int256 = loss
+            if before > loss:
+                cell = before
             if long >> 128 > longs:
                 gap: int256 = unsafe_mul(unsafe_sub(long >> 128, longs), unsafe_sub(move, last))
                 gap = unsafe_add(gap, GAP_UP) >> 90
                 rows.gaps[unsafe_sub(at, 1)] = gap
                 cell = unsafe_add(cell, gap)
-            worst = max(worst, cell)
+            if cell > worst:
+                worst = cell
             rows.losses[at] = loss
             last = move
             before = loss
@@ -183,19 +191,30 @@ def _rows(sums: Sums, moves: int256[MOVES]) -> Rows:
             at = unsafe_add(at, 1)
         at = MAX_NODES
     for i: uint256 in range(EXTREME_COUNT, bound=MAX_EXTREMES):
-        # as above; a weight is below 2^60
-        move: int256 = moves[MAX_NODES + i]
         word: int256 = unsafe_sub(sums.base[i + 1], sums.base[BASES + i + 1])
-        gain: int256 = unsafe_add(
-            unsafe_sub(option_book._after(word, move), mark), unsafe_mul(linear, move) >> 64
-        )
-        loss: int256 = -fixed_point._floor_div(unsafe_mul(gain, WEIGHTS[i]), u.IWAD)
+        loss: int256 = self._extreme(word, mark, linear, moves[MAX_NODES + i], WEIGHTS[i])
         rows.losses[SIDES + i] = loss
         worst = max(worst, loss)
     rows.mark = mark
     rows.delta = option_book._delta(base)
     rows.worst = worst
     return rows
+
+
+@internal
+@pure
+def _extreme(
+    word: int256, mark: int256, linear: int256, move: int256, weight: int256
+) -> int256:
+    """
+    @return [WAD] what an extreme row loses, times its weight
+    @custom:rounding up
+    """
+    # as in _rows; a weight is below 2^60
+    gain: int256 = unsafe_add(
+        unsafe_sub(option_book._after(word, move), mark), unsafe_mul(linear, move) >> 64
+    )
+    return -fixed_point._floor_div(unsafe_mul(gain, weight), u.IWAD)
 
 
 @internal

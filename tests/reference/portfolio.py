@@ -12,7 +12,7 @@ from tests.reference.fixed import ceil_div, clamp, trunc_div
 from tests.reference.instruments import CALL, FUTURE, PERP, PUT, Instrument, parts
 from tests.reference.refused import require
 from tests.reference.scan_cdf import scan_cdf
-from tests.reference.svi import Smile, total_variance
+from tests.reference.svi import Smile
 from tests.reference.units import CONF_ONE, DAY, V_ONE, WAD, YEAR
 from tests.reference.words import put
 
@@ -276,7 +276,10 @@ def deviation(expiry: Expiry, moneyness: int) -> int:
     """Return the root of a strike's total variance, from ln(F / K) [2^-64]; 0 where it is dead."""
     if expiry.dead:
         return 0
-    return sqrt_wad(max(expiry.least, total_variance(expiry.smile, -moneyness)))
+    said = expiry.smile
+    x = -moneyness - said.m
+    along = (said.rho * x >> 64) + sqrt_wad((x * x + said.sigma * said.sigma) * WAD >> 128)
+    return sqrt_wad(max(expiry.least, said.a + (said.b * along >> 64)))
 
 
 def add_option(
