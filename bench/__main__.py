@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from bench import latency, option_prices, page, portfolio, report
+from bench import efficiency, latency, option_prices, page, portfolio, report
 from bench.node import fresh_chain
 from bench.operations import measure
 from bench.scene import MeasuredScene, build
@@ -46,6 +46,7 @@ def _record(console: Console, timed: bool) -> int:
     """Measure, print and write all figures; only a contract above its ceiling fails."""
     sizes, scene = _sizes(), _scene(traced=True)
     report.show(scene.figures, report.read(report.GAS), sizes, console)
+    efficiency.show(console)
     report.write(report.GAS, scene.figures)
     report.write(report.SIZES, sizes)
     page.write(scene.figures, scene.accounts)
