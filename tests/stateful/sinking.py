@@ -37,13 +37,9 @@ class Sinking:
 
     def story(self) -> Iterator[Op]:
         """Yield one op after another, as long as the one before did what it should."""
-        dollars = self.rng.randint(12_000, 30_000)
-        amount = self.actors.atoms(SETTLEMENT, dollars)
-        yield Op("deposit", self.owner, (self.key, SETTLEMENT, amount))
-        yield from self._fill(self._opened())
+        yield from self._sink()
         if not self._held():
             return
-        yield from self._drop()
         account = self._world.account(self.key)
         if self._world.health(self.key).equity >= 0 or account.collateral:
             return
@@ -51,6 +47,15 @@ class Sinking:
         if self._held() or self._world.health(self.key).equity >= 0:
             return
         yield Op("write_off", KEEPERS[0], (self.key,), (), 2)
+
+    def _sink(self) -> Iterator[Op]:
+        """Open an account's only leg, and let the price fall under it."""
+        dollars = self.rng.randint(12_000, 30_000)
+        amount = self.actors.atoms(SETTLEMENT, dollars)
+        yield Op("deposit", self.owner, (self.key, SETTLEMENT, amount))
+        yield from self._fill(self._opened())
+        if self._held():
+            yield from self._drop()
 
     @property
     def _instrument(self) -> int:
@@ -93,13 +98,9 @@ class Limited(Sinking):
 
     def story(self) -> Iterator[Op]:
         """Yield one op after another; the fund's limits are wider again at the end."""
-        dollars = self.rng.randint(12_000, 30_000)
-        amount = self.actors.atoms(SETTLEMENT, dollars)
-        yield Op("deposit", self.owner, (self.key, SETTLEMENT, amount))
-        yield from self._fill(self._opened())
+        yield from self._sink()
         if not self._held():
             return
-        yield from self._drop()
         if self._world.health(self.key).equity >= 0:
             return
         yield Op("flag", KEEPERS[0], (self.key,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import boa
@@ -21,8 +20,6 @@ from tests.unit.ledger_support import (
     WITHDRAW,
     Books,
     account_of,
-    anchored,
-    deployed,
     deployer,
     logs,
     owner_of,
@@ -30,19 +27,6 @@ from tests.unit.ledger_support import (
 
 # `anchored` puts the state back, after it has looked at what the test left
 pytestmark = pytest.mark.ignore_isolation
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Books]:
-    with deployed() as books:
-        yield books
-
-
-@pytest.fixture
-def books(deployment: Books) -> Iterator[Books]:
-    with anchored(deployment) as put_back:
-        put_back.seed_venue()
-        yield put_back
 
 
 def two_accounts(books: Books, usd: int = 1_000) -> tuple[str, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import boa
@@ -23,26 +22,11 @@ from tests.unit.ledger_support import (
     WAD,
     Books,
     account_of,
-    anchored,
-    deployed,
     logs,
 )
 
 # `anchored` puts the state back, after it has looked at what the test left
 pytestmark = pytest.mark.ignore_isolation
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Books]:
-    with deployed() as books:
-        yield books
-
-
-@pytest.fixture
-def books(deployment: Books) -> Iterator[Books]:
-    with anchored(deployment) as put_back:
-        put_back.seed_venue()
-        yield put_back
 
 
 def below_mm(books: Books, equity: int = 80) -> int:

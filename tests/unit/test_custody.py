@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import boa
 import pytest
 from eth_utils.abi import function_signature_to_4byte_selector
@@ -21,7 +19,6 @@ from tests.unit.ledger_support import (
     ZERO,
     Books,
     account_of,
-    anchored,
     deployed,
     deployer,
     logs,
@@ -36,16 +33,9 @@ TOKENS = ("mocks/TestToken", "mocks/NoReturnToken")
 pytestmark = pytest.mark.ignore_isolation
 
 
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Books]:
-    with deployed() as books:
-        yield books
-
-
 @pytest.fixture
-def books(deployment: Books) -> Iterator[Books]:
-    with anchored(deployment) as put_back:
-        yield put_back
+def books(bare_books: Books) -> Books:
+    return bare_books
 
 
 # ---- deposit -----------------------------------------------------------------------------------

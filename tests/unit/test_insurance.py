@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import boa
 import pytest
 
@@ -16,7 +14,6 @@ from tests.unit.ledger_support import (
     WAD,
     Books,
     account_of,
-    anchored,
     deployed,
     deployer,
     logs,
@@ -28,16 +25,9 @@ DAY = 86_400
 BTC_MARKET, ETH_MARKET = 2, 1
 
 
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Books]:
-    with deployed() as books:
-        yield books
-
-
 @pytest.fixture
-def books(deployment: Books) -> Iterator[Books]:
-    with anchored(deployment) as put_back:
-        yield put_back
+def books(bare_books: Books) -> Books:
+    return bare_books
 
 
 def fill(books: Books, usd: int, payer: str | None = None) -> None:

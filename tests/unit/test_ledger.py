@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import boa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,26 +17,12 @@ from tests.unit.ledger_support import (
     Books,
     account_of,
     anchored,
-    deployed,
     logs,
     owner_of,
 )
 
 # `anchored` puts the state back, after it has looked at what the test left
 pytestmark = pytest.mark.ignore_isolation
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Books]:
-    with deployed() as books:
-        yield books
-
-
-@pytest.fixture
-def books(deployment: Books) -> Iterator[Books]:
-    with anchored(deployment) as put_back:
-        put_back.seed_venue()
-        yield put_back
 
 
 def bought(books: Books, role: str, usd: int, size: int = LOTS, index: int = 0) -> int:

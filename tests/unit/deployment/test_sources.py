@@ -7,8 +7,7 @@ from dataclasses import replace
 import boa
 import pytest
 
-from scripts.deployment import command, params, sources
-from scripts.deployment.boa_executor import BoaExecutor
+from scripts.deployment import command, sources
 from scripts.deployment.configuration import ownership
 from scripts.deployment.errors import DeploymentError, ParameterError
 from scripts.deployment.models import Adapter, ChainlinkTerms, FixedTerms
@@ -28,18 +27,6 @@ CHAINLINK = {
     "high": "1_000_000 USD",
     "conf": "0.5 %",
 }
-
-
-@pytest.fixture(scope="module")
-def local():
-    return params.load("local")
-
-
-@pytest.fixture
-def executor():
-    with boa.swap_env(boa.Env()):
-        boa.env.evm.patch.timestamp = 1_700_000_000
-        yield BoaExecutor(str(boa.env.generate_address("deployer")))
 
 
 def with_sources(parameters, symbol, **fields):
