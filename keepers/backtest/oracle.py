@@ -15,7 +15,16 @@ from keepers.domain import funding
 from keepers.domain.margin import Market
 from keepers.domain.terms import Terms
 from keepers.domain.units import HOUR, V_ONE, WAD, YEAR, clamp
-from keepers.domain.words import ACTIVE, GRACE, PENDING, UNTRUSTED, MarginWord, PriceWord, StateWord
+from keepers.domain.words import (
+    ACTIVE,
+    GRACE,
+    OPENING_PAUSED,
+    PENDING,
+    UNTRUSTED,
+    MarginWord,
+    PriceWord,
+    StateWord,
+)
 
 SAMPLE_A: Final = 300
 SAMPLE_B: Final = 3_600
@@ -93,6 +102,8 @@ def _accept(oracle: Oracle, price: int, publish: int, now: int, terms: Terms) ->
     dt = publish - old.publish_time
     moved = _sampled(oracle, price, publish, now, terms)
     flags = old.flags & ~(PENDING | UNTRUSTED)
+    if now >= oracle.market.opening_until:
+        flags &= ~OPENING_PAUSED
     pending, grace = moved.market.pending_publish, moved.market.grace_until
     last = oracle.pending_price
     if dt > terms.age_mm:

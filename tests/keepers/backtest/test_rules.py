@@ -88,7 +88,8 @@ def mirrored(facts: Facts) -> Oracle:
         v_max=feed.v_max,
         v_step=feed.v_step,
     )
-    market = Market(1, word, state, facts.pending_publish, facts.grace_until)
+    until = (facts.grace_until, facts.opening_until)
+    market = Market(1, word, state, facts.pending_publish, *until)
     samplers = (facts.price_a, facts.var_a, facts.price_b, facts.var_b, facts.time_b)
     return Oracle(market, found, *samplers, facts.pending_price)
 
