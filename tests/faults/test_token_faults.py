@@ -177,6 +177,52 @@ def test_fault_056_fee__switched_on_later__is_borne_by_nobody_else(
     world.assert_books_balance()
 
 
+# ---- 57: balances that change by themselves ------------------------------------------------------
+
+
+def test_fault_057_rebase__down__is_missing_of_that_token_alone_and_the_guardian_freezes_it(
+    world: World,
+) -> None:
+    configurator, core = world.risk_configurator, world.clearinghouse
+    configurator.set_guardian(world.role("guardian"), sender=world.role("owner"))
+    account = world.open_account("trader", USDC=1_000 * USDC, WETH=10 * ETHER, WBTC=10**7)
+    other = world.open_account("depositor", USDC=5_000 * USDC)
+    token = upgrade(world, "WETH")
+    before = world.health(other)
+    halve(world, token)
+    # invariant A1 raises the alarm: `plimsoll prove` compares these two
+    assert token.balanceOf(core.address) < core.token_info(token.address)[2]
+
+    configurator.lower_token_caps(token.address, 0, 0, sender=world.role("guardian"))
+    world.mint("WETH", world.role("trader"), ETHER)
+    put = attempt(deposit, world, account, "WETH", ETHER)
+    opened = attempt(world.open_position, account, "ETH", 100 * LOTS)
+    assert (put, opened) == ("custody: hard cap", "ledger: margin")
+    # what is there is paid out, and what is missing is missing of this token alone
+    world.withdraw(account, "WETH", 5 * ETHER)
+    assert attempt(world.withdraw, account, "WETH", 5 * ETHER) is not None
+    world.withdraw(account, "WBTC", 10**7)
+    world.withdraw(account, "USDC", 1_000 * USDC)
+    assert world.health(other) == before
+    world.withdraw(other, "USDC", 5_000 * USDC)
+    world.assert_books_balance()
+
+
+def test_fault_057_rebase__up__belongs_to_nobody(world: World) -> None:
+    # what rebases is worth no more to him who deposited it, and nobody can draw the rest
+    attacker = world.open_account("attacker", WETH=10 * ETHER)
+    world.open_account("depositor", WETH=10 * ETHER)
+    token, core = upgrade(world, "WETH"), world.clearinghouse
+    before = world.health(attacker)
+    token.set_balance(core.address, 10 * token.balanceOf(core.address))
+    assert world.health(attacker) == before
+    refused = attempt(world.withdraw, attacker, "WETH", 10 * ETHER + 1)
+    assert refused == "ledger: not enough collateral"
+    world.withdraw(attacker, "WETH", 10 * ETHER)
+    assert token.balanceOf(world.role("attacker")) == 10 * ETHER
+    world.assert_books_balance()
+
+
 # ---- 58: hooks ---------------------------------------------------------------------------------
 
 
