@@ -23,7 +23,6 @@ from keepers.domain.margin import (
     Market,
     Snapshot,
     health,
-    rates,
     snapshot,
 )
 from keepers.domain.scan import Book, Candidate
@@ -31,6 +30,8 @@ from keepers.domain.terms import Terms
 from keepers.domain.units import TICKS_PER_USD, V_ONE, WAD, ceil_div
 from keepers.domain.words import PENDING, Account, account_id
 from keepers.errors import ChainError
+from keepers.lab import debts
+from keepers.lab.auctions import Auctions
 from keepers.lab.panel import Panel
 from keepers.lab.records import (
     FLAG,
@@ -38,7 +39,6 @@ from keepers.lab.records import (
     REDUCE,
     TAKE,
     WRITE_OFF,
-    BadDebt,
     Breach,
     Frame,
     Liquidation,
@@ -61,7 +61,7 @@ class Watch:
         self.book = Book()
         self.markets: dict[int, Market] = {}
         self.waiting: dict[int, Breach] = {}
-        self.auctions: dict[int, int] = {}  # account -> time at which its auction began
+        self.auctions = Auctions()
         self.keepers: dict[str, Spent] = {}
         self.measuring = False
         self.head: Head | None = None
@@ -249,8 +249,9 @@ class Watch:
             if contract != "Liquidator":
                 continue
             if name == "Flagged":
+                breach = self.waiting.get(account)
                 self._answer(account, FLAG, seen.head, wall_ms)
-                self.auctions.setdefault(account, seen.head.time)
+                self.auctions.begin(account, seen.head.time, breach)
             elif name == "Reduced":
                 self._keep(self._reduced(seen, log, fields), seen.head, wall_ms)
             elif name == "Taken":
@@ -259,6 +260,7 @@ class Watch:
     def _keep(self, made: Liquidation, head: Head, wall_ms: float) -> None:
         self.record.liquidations.append(made)
         self._answer(made.account, made.kind, head, wall_ms)
+        self.auctions.acted(made.account, head.time, head.number, wall_ms)
         if made.equity_before < 0 and (made.kind == TAKE and made.full):
             self._owe(made.account, -made.equity_before, head)
 
@@ -329,26 +331,16 @@ class Watch:
         self._owe(account, lost, seen.head)
 
     def _owe(self, account: int, amount: int, head: Head) -> None:
-        """Book a loss beyond an account's equity, with the largest step of a market on the way."""
-        breach = self._last_breach(account)
-        rates_then = breach.rates if breach else {}
-        since = breach.block if breach else head.number
-        worst = BadDebt(account, head.time, amount, 0.0, 1.0, "")
-        for block, market, size in self._moves:
-            rate = rates_then.get(self._symbols.get(market, ""), 0.0)
-            if block >= since and rate and size / rate > worst.move / worst.rate:
-                worst = BadDebt(account, head.time, amount, size, rate, self._symbols[market])
-        self.record.bad_debts.append(worst)
+        """Book a loss beyond an account's equity."""
+        breach = debts.last_breach(self.record.breaches, account)
+        moves = debts.on_the_way(self._moves, breach, head.number, self._symbols)
+        self.record.bad_debts.append(debts.owed(account, amount, head.time, moves))
 
-    def _last_breach(self, account: int) -> Breach | None:
-        """Return the breach that began the account's last time under maintenance."""
-        found: Breach | None = None
-        for each in reversed(self.record.breaches):
-            if each.account == account:
-                if found is not None and each.end_block < found.block:
-                    break
-                found = each
-        return found
+    def left(self, at: Snapshot, head: Head) -> None:
+        """Book what accounts that nobody took owe beyond their equity."""
+        for candidate in self.candidates(at):
+            if candidate.health.equity < 0:
+                self._owe(candidate.account.id, -candidate.health.equity, head)
 
     # ---- breaches
 
@@ -357,17 +349,20 @@ class Watch:
         under = {each.account.id: each for each in self.candidates(at)}
         for account in [each for each in self.waiting if each not in under]:
             self._close(account, "recovered", head, wall_ms)
-        self._follow_auctions(under, head)
+        for account, auction in self.auctions.follow(under, head.time):
+            self.waiting[account] = auction.breach or self._begin(under[account], at, head, wall_ms)
+            self._close(account, "missed", head, wall_ms)
+        self.record.longest_auction_s = self.auctions.longest_s
         for account, candidate in under.items():
             if candidate.account.in_auction:
-                self.auctions.setdefault(account, head.time)
+                self.auctions.begin(account, head.time)
             breach = self.waiting.get(account)
             if breach is not None:
                 breach.open = candidate.health.open
             if not candidate.health.open:
                 continue
             if breach is None:
-                if account not in self.auctions:
+                if account not in self.auctions.open:
                     self._begin(candidate, at, head, wall_ms)
                 continue
             # a replay mines the price in a block of the same second: no chance of its own
@@ -390,14 +385,15 @@ class Watch:
         ]
 
     def urgent(self) -> set[int]:
-        """Return who waits for a liquidation that neither an auction nor a jump delays."""
-        return {account for account, breach in self.waiting.items() if breach.open}
+        """Return who waits for a liquidation that neither a young auction nor a jump delays."""
+        waiting = {account for account, breach in self.waiting.items() if breach.open}
+        return waiting | self.auctions.late()
 
     def pending(self) -> bool:
         """Return whether a jump waits for its confirmation."""
         return any(market.price.flags & PENDING for market in self.markets.values())
 
-    def _begin(self, candidate: Candidate, at: Snapshot, head: Head, wall_ms: float) -> None:
+    def _begin(self, candidate: Candidate, at: Snapshot, head: Head, wall_ms: float) -> Breach:
         account = candidate.account
         breach = Breach(
             account=account.id,
@@ -406,10 +402,11 @@ class Watch:
             wall_ms=wall_ms,
             equity=candidate.health.equity,
             mm=candidate.health.mm,
-            rates=mm_rates(account, at, self._symbols),
+            rates=debts.mm_rates(account, at, self._symbols),
         )
         self.waiting[account.id] = breach
         self.record.breaches.append(breach)
+        return breach
 
     def _answer(self, account: int, kind: str, head: Head, wall_ms: float) -> None:
         if account in self.waiting:
@@ -418,18 +415,11 @@ class Watch:
     def _close(self, account: int, outcome: str, head: Head, wall_ms: float) -> None:
         breach = self.waiting.pop(account)
         breach.end_block, breach.end_time, breach.end_wall_ms = head.number, head.time, wall_ms
+        if outcome in (REDUCE, TAKE, WRITE_OFF):
+            breach.liquidated(head.number, wall_ms)
         # blocks in which a jump held liquidations up are not seen; this one is not counted yet
         late = breach.seen_blocks >= MISSED_BLOCKS and outcome != "recovered"
         breach.outcome = "missed" if late else outcome
-
-    def _follow_auctions(self, under: Mapping[int, Candidate], head: Head) -> None:
-        """Measure how long accounts stand under maintenance with an auction open for everybody."""
-        for account, began in list(self.auctions.items()):
-            if account not in under:
-                del self.auctions[account]
-            else:
-                lasted = head.time - began
-                self.record.longest_auction_s = max(self.record.longest_auction_s, lasted)
 
     # ---- frames
 
@@ -478,17 +468,3 @@ class Watch:
 def _differing(known: Account, stored: Account) -> str:
     names = (each.name for each in dataclasses.fields(stored))
     return ", ".join(name for name in names if getattr(known, name) != getattr(stored, name))
-
-
-def mm_rates(account: Account, at: Snapshot, symbols: Mapping[int, str]) -> dict[str, float]:
-    """Return, by market held, the share of value that maintenance sets aside."""
-    found: dict[str, float] = {}
-    for holding in account.holdings:
-        collateral = at.collaterals[holding.collateral]
-        found[symbols[collateral.feed]] = collateral.haircut_mm / WAD
-    for leg in account.legs:
-        feed = at.feeds[leg.market]
-        rate = rates(feed, abs(leg.size) * feed.price, account.house)[0] / WAD
-        symbol = symbols[leg.market]
-        found[symbol] = min(rate, found.get(symbol, rate))
-    return found

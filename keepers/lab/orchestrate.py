@@ -342,12 +342,12 @@ async def _clear(stage: Stage, before: int) -> None:
     While an auction runs, the keepers get a moment to decide whether to take.
     """
     clock = stage.clock
-    if stage.watch.auctions:
+    if stage.watch.auctions.open:
         await clock.arrival(AUCTION_S)
     while clock.now + BLOCK_S < before and await clock.waiting():
         await clock.mine(clock.now + BLOCK_S)
         await _follow(stage)
-        if stage.watch.auctions:
+        if stage.watch.auctions.open:
             await clock.arrival(AUCTION_S)
 
 
@@ -445,6 +445,7 @@ async def _finish(stage: Stage, tell: Tell) -> None:
     record.insurance_end = _equity(watch, watch.insurance)
     record.deficit = (await stage.reader.totals()).deficit
     record.still_in_auction = len(watch.candidates(at))
+    watch.left(at, watch.head)
     record.blocks = watch.head.number
 
 

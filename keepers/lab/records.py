@@ -11,6 +11,7 @@ from keepers.domain.units import WAD
 
 REDUCE, TAKE, WRITE_OFF, FLAG = "reduce", "take", "write-off", "flag"
 MISSED_BLOCKS: Final = 3
+SKIPPED_SHARE: Final = 0.01  # of the steps, for which a busy machine may find no quorum in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,13 @@ class Breach:
     seen_blocks: int = 0  # later than the first one, in which nothing held a liquidation up
     seen_time: int = 0  # of the last such block
     open: bool = True  # whether prices allow a liquidation now
+    acted_block: int = 0  # of the first reduce, take or write-off
+    acted_wall_ms: float = 0.0
+
+    def liquidated(self, block: int, wall_ms: float) -> None:
+        """Note a reduce, take or write-off; the first one counts."""
+        if not self.acted_block:
+            self.acted_block, self.acted_wall_ms = block, wall_ms
 
     @property
     def blocks(self) -> int:
@@ -206,6 +214,10 @@ class Record:
         if self.missed:
             many = "s were" if len(self.missed) > 1 else " was"
             said.append(f"{len(self.missed)} liquidation{many} missed")
+        if self.unopened:
+            said.append(f"{self.unopened} accounts hold fewer legs than they were to have")
+        if self.skipped_steps > SKIPPED_SHARE * self.steps:
+            said.append(f"{self.skipped_steps} of {self.steps} steps brought no price")
         if self.bad_inside:
             lost = sum(each.amount for each in self.bad_inside) / WAD
             said.append(f"bad debt of {lost:,.2f} USD inside the scan range")

@@ -91,9 +91,10 @@ def _liquidations(found: Summary) -> Rows:
 def _speed(found: Summary) -> Rows:
     yield "breach to inclusion", spread(found.response_blocks, "blocks")
     yield "", spread(found.response_ms, "ms on this machine")
+    yield "breach to reduce or take", spread(found.closing_blocks, "blocks")
     yield "liquidators, event to sent", spread(found.ack_ms, "ms")
     yield "longest auction", f"{found.longest_auction_s:,} s of chain time"
-    yield "still under maintenance", f"{found.still_in_auction} at the end, in auction"
+    yield "still under maintenance", f"{found.still_in_auction} at the end"
 
 
 def _money(found: Summary) -> Rows:

@@ -101,6 +101,7 @@ class Summary:
     missed: int
     response_blocks: Spread
     response_ms: Spread
+    closing_blocks: Spread
     ack_ms: Spread
     equity_at_risk: float
     equity_kept: float
@@ -174,6 +175,9 @@ def summarise(record: Record) -> Summary:
         missed=len(record.missed),
         response_blocks=spread(each.blocks for each in answered(record.breaches)),
         response_ms=spread(each.milliseconds for each in answered(record.breaches)),
+        closing_blocks=spread(
+            each.acted_block - each.block for each in record.breaches if each.acted_block
+        ),
         ack_ms=spread(record.ack_ms.get("liquidator", [])),
         equity_at_risk=usd(risk),
         equity_kept=usd(risk - cost),
