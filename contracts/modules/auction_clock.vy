@@ -77,12 +77,13 @@ def _live_at(account: uint256, running: bool, resume: uint256) -> uint256:
     word: uint256 = self.words[account]
     live: uint256 = ledger_packing._clock_live(word)
     last: uint256 = ledger_packing._clock_last(word)
-    if not running:
-        if block.timestamp > last + MEMORY:
-            return 0
-        return live
-    since: uint256 = max(last, resume)
-    if block.timestamp <= since:
+    since: uint256 = last
+    if running:
+        since = max(last, resume)
+    # nobody found E < MM for so long: a bit that is still set was forgotten
+    if block.timestamp > since + MEMORY:
+        return 0
+    if not running or block.timestamp <= since:
         return live
     # now > since; live < 2^32
     return unsafe_add(live, min(STEP, unsafe_sub(block.timestamp, since)))

@@ -290,9 +290,10 @@ def _set_auction(account: uint256, active: bool):
 @internal
 def _cure(account: uint256, word: uint256, health: IMarkets.Health):
     """
-    @notice End the auction that an account is in, where E >= LE.
+    @notice End the auction that an account is in, where E >= MM: its clock must not run while
+            nobody may take it, and a flag within the hour goes on with it.
     """
-    if word & packing.AUCTION_BIT != 0 and self._covers(health.equity, health.le):
+    if word & packing.AUCTION_BIT != 0 and self._covers(health.equity, health.mm):
         self._set_auction(account, False)
 
 

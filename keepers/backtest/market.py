@@ -175,9 +175,10 @@ class Protocol:
     def live_at(self, account: Account, found: Health) -> int:
         """Return the live seconds that a call finds now."""
         live, last = self.clocks.get(account.id, (0, 0))
-        if not account.in_auction:
-            return live if self.now - last <= CLOCK_MEMORY else 0
-        return live + min(CLOCK_STEP, max(0, self.now - max(last, found.resume)))
+        away = self.now - (max(last, found.resume) if account.in_auction else last)
+        if away > CLOCK_MEMORY:
+            return 0
+        return live + min(CLOCK_STEP, max(0, away)) if account.in_auction else live
 
     def capacity(self, market: int) -> int:
         """Return what is left of a block's capacity [USD WAD]."""

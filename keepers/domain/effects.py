@@ -138,8 +138,8 @@ def moved(
 
 
 def cured(account: Account, found: Health) -> Account:
-    """Return the account out of its auction once its equity is above LE."""
-    if account.in_auction and found.equity >= found.le:
+    """Return the account out of its auction once it is above MM again."""
+    if account.in_auction and found.equity >= found.mm:
         return replace(account, flags=account.flags & ~IN_AUCTION)
     return account
 

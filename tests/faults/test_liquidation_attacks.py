@@ -17,6 +17,7 @@ from tests.support.attack import (
     fund_account,
     hedged,
     no_gain,
+    pass_time,
     pool_account,
     same_block,
     sink,
@@ -230,6 +231,67 @@ def test_fault_023_auction__cured_and_flagged_again__keeps_its_clock(world: Worl
     liquidator.flag(account, sender=friend)
     assert liquidator.clock(account)[0] == live
     assert liquidator.plan_take(account).reward * 10 > offered * 9
+
+
+def test_fault_023_clock__wound_by_dips_and_cures_of_its_owner__does_not_run_in_between(
+    world: World,
+) -> None:
+    # he flags at each dip, and cures to just above MM at once: nobody else ever finds him below it
+    attacker = world.role("attacker")
+    account = world.open_account("attacker", USDC=300_000 * USDC)
+    world.open_position(account, "ETH", 1_000 * LOTS)
+    sink(world, account, "ETH", 1.02)
+    world.open_account("accomplice", USDC=1_500_000 * USDC)
+    for _ in range(7):
+        dip(world, account)
+        world.liquidator.flag(account, sender=attacker)
+        cure_to(world, account, 1.01)
+        assert not in_auction(world, account)
+        pass_time(world, 290, 29)
+        assert attempt(world.liquidator.flag, account) == "liquidator: not below mm"
+    dip(world, account)
+    assert world.liquidator.clock(account)[0] == 0
+    with no_gain(world, 23, *COALITION):
+        plan, buyer = world.liquidator.plan_take(account), world.account("accomplice")
+        assert plan.reward == 0 and plan.fraction < WAD
+        deal = (account, buyer, plan.fraction, NOW_OR_LATER, 0, NOW_OR_LATER)
+        world.liquidator.take(*deal, sender=world.role("accomplice"))
+
+
+def test_fault_023_auction_bit__forgotten_for_days__is_no_running_auction(world: World) -> None:
+    account = weak_long(world, 0.98)
+    world.liquidator.flag(account)
+    walk(world, "ETH", world.prices["ETH"] * 12 // 10)
+    pass_time(world, 3_700)
+    # nobody is paid to clear the bit of who recovered
+    assert in_auction(world, account)
+    sink(world, account, "ETH", 0.98)
+    plan = world.liquidator.plan_take(account)
+    assert plan.reward == 0
+    world.wait(60)
+    world.next_price(10)
+    assert world.liquidator.flag(account) == 0
+
+
+def in_auction(world: World, account: int) -> bool:
+    """Return whether the account's auction bit is set."""
+    return bool(world.clearinghouse.account_words(account)[0] >> 48 & 1)
+
+
+def dip(world: World, account: int) -> None:
+    """Let ETH fall to where the account is just below MM."""
+    world.wait(10)
+    health = world.health(account)
+    size = world.size(account, "ETH")
+    world.prices["ETH"] -= (health.equity - health.mm * 994 // 1_000) // size
+    world.publish()
+
+
+def cure_to(world: World, account: int, ratio: float) -> None:
+    """Deposit what takes the account to a multiple of its MM."""
+    health = world.health(account)
+    lack = int(ratio * health.mm) - health.equity
+    world.fund(account, "USDC", lack // (WAD // USDC) + 1)
 
 
 # ---- gas and extremes --------------------------------------------------------------------------

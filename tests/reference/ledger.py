@@ -122,11 +122,11 @@ def require_initial(health: Health) -> None:
 
 
 def end_auction(world: World, account_id: int) -> None:
-    """Clear the auction bit of an account that is back at LE."""
+    """Clear the auction bit of an account that is back at MM."""
     account = world.account(account_id)
     if account.in_auction:
         health = world.health(account_id)
-        if health.equity >= health.le:
+        if health.equity >= health.mm:
             store(world, account_id, with_flag(account, IN_AUCTION, False))
 
 

@@ -47,9 +47,11 @@ def delta(live: int) -> int:
 def live_at(world: World, account_id: int, health: Health) -> int:
     """Return the live seconds that a call finds now."""
     live, last = world.clocks.get(account_id, (0, 0))
-    if not world.account(account_id).in_auction:
-        return live if world.now - last <= CLOCK_MEMORY else 0
-    return live + min(CLOCK_STEP, max(0, world.now - max(last, health.resume)))
+    running = world.account(account_id).in_auction
+    away = world.now - (max(last, health.resume) if running else last)
+    if away > CLOCK_MEMORY:
+        return 0
+    return live + min(CLOCK_STEP, max(0, away)) if running else live
 
 
 def _require_liquidatable(world: World, account_id: int, health: Health) -> None:

@@ -497,14 +497,14 @@ invariant("C11")(several.cannot_block)
 
 @invariant("C10")
 def self_cure(step: Step) -> None:
-    """An owner's deposit, transfer or trade that restores LE ends the auction at once."""
+    """An owner's deposit, transfer or trade that restores MM ends the auction at once."""
     if step.op.name in ("deposit", "withdraw", "transfer", "execute", *several.ACCOUNT_OPS):
         for key in step.touched:
             account = step.after.account(key)
             acted = key in _acting(step) or step.op.name not in ("withdraw", "execute")
             if account.in_auction and acted and key != step.after.setup.fee_account:
                 health = step.after.health(key)
-                assert health.equity < health.le
+                assert health.equity < health.mm
 
 
 # ---- D: oracle and time --------------------------------------------------------------------------

@@ -414,13 +414,13 @@ def test_trade__reducing_an_insolvent_account__may_not_cost_anything(books: Book
     assert books.clearinghouse.health(trader).equity == -50 * USD
 
 
-def test_trade__cures_the_auction__at_le(books: Books) -> None:
+def test_trade__cures_the_auction__at_mm(books: Books) -> None:
     trader = below_im(books, 150 * USD)
     books.clearinghouse.set_auction(trader, True, sender=books.liquidator)
-    # LE is 7.5 %: 142.5 USD a unit
-    books.trade(trader, -9 * LOTS // 10)
+    # MM is 5 %: 95 USD a unit, of which there are 2, 1.7, 1.4
+    books.trade(trader, -3 * LOTS // 10)
     assert books.word(trader).flags & IN_AUCTION
-    books.trade(trader, -LOTS // 10)
+    books.trade(trader, -3 * LOTS // 10)
     assert not books.word(trader).flags & IN_AUCTION
 
 

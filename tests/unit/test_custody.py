@@ -119,11 +119,11 @@ def test_deposit__cures_the_auction__clears_the_bit(books: Books) -> None:
     trader = books.open_account("trader", 260)
     books.seed_venue()
     books.trade(trader, LOTS)
-    # E = 60 USD, MM = 90, LE = 135
+    # E = 60 USD, MM = 90
     books.markets.set_price(ETH, 1_800 * TICKS)
     books.clearinghouse.set_auction(trader, True, sender=books.liquidator)
 
-    books.deposit(trader, 74 * 10**6)
+    books.deposit(trader, 29 * 10**6)
     assert books.word(trader).flags & IN_AUCTION
     books.deposit(trader, 10**6)
 
