@@ -110,6 +110,15 @@ def quote() -> IFeed.Quote:
 
 @external
 @view
+def max_age() -> uint256:
+    """
+    @return [s] the heartbeat
+    """
+    return HEARTBEAT
+
+
+@external
+@view
 def terms() -> IChainlinkFeed.Terms:
     return IChainlinkFeed.Terms(
         aggregator=AGGREGATOR,

@@ -85,6 +85,12 @@ def quote() -> IFeed.Quote:
 
 @external
 @view
+def max_age() -> uint256:
+    return 0
+
+
+@external
+@view
 def bounds() -> (uint256, uint256):
     return LOW, HIGH
 

@@ -147,14 +147,20 @@ def _has_bit(word: uint256, index: uint256) -> bool:
 
 @internal
 @pure
-def _pause_word(start: uint256, until: uint256) -> uint256:
-    return (start << 64) | until
+def _pause_word(start: uint256, until: uint256, owners: bool) -> uint256:
+    return (convert(owners, uint256) << 128) | (start << 64) | until
 
 
 @internal
 @pure
 def _pause_fields(word: uint256) -> (uint256, uint256):
-    return word >> 64, word & packing.MASK_64
+    return (word >> 64) & packing.MASK_64, word & packing.MASK_64
+
+
+@internal
+@pure
+def _pause_is_owners(word: uint256) -> bool:
+    return word >> 128 != 0
 
 
 @internal

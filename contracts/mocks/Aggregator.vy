@@ -23,6 +23,7 @@ GRAIN: constant(Bytes[32]) = b"not a price, but just many words"
 digits: uint256
 round: uint256[5]
 said: uint256[4]
+max_age: public(uint256)
 decimals_mode: uint256
 round_mode: uint256
 quote_mode: uint256
@@ -52,6 +53,11 @@ def set_quote(said: uint256[4]):
     @param said price, confidence, publish time, valid
     """
     self.said = said
+
+
+@external
+def set_max_age(max_age: uint256):
+    self.max_age = max_age
 
 
 @external

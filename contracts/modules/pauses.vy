@@ -191,9 +191,15 @@ def _note(action: IRiskConfigurator.Action, market: uint256, duration: uint256) 
     """
     start: uint256 = 0
     until: uint256 = 0
-    start, until = ledger_packing._pause_fields(self._pauses[action][market])
+    word: uint256 = self._pauses[action][market]
+    start, until = ledger_packing._pause_fields(word)
     guarded: bool = msg.sender != ownable.owner
-    if block.timestamp >= until:
+    owners: bool = not guarded
+    if block.timestamp < until:
+        owners = owners or ledger_packing._pause_is_owners(word)
+        if guarded and owners and block.timestamp + duration < until:
+            errors._fail("guardian: the owner's pause")
+    else:
         if duration == 0:
             return False
         if guarded and block.timestamp < self._rested(action, start, until):
@@ -202,7 +208,7 @@ def _note(action: IRiskConfigurator.Action, market: uint256, duration: uint256) 
     until = block.timestamp + duration
     if duration > MAX_PAUSE or (guarded and until > start + MAX_PAUSE):
         errors._fail("guardian: too long")
-    self._pauses[action][market] = ledger_packing._pause_word(start, until)
+    self._pauses[action][market] = ledger_packing._pause_word(start, until, owners)
 
     log IRiskConfigurator.Paused(action=action, market=market, start=start, until=until)
     return True

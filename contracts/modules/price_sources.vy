@@ -19,6 +19,7 @@ from libs import units as u
 
 QUOTE: constant(bytes4) = method_id("quote()", output_type=bytes4)
 QUOTE_WORDS: constant(uint256) = 4
+MAX_AGE: constant(bytes4) = method_id("max_age()", output_type=bytes4)
 # what an adapter may use: three bounded calls of a ChainlinkFeed, and what it needs beside them
 QUOTE_GAS: constant(uint256) = 220_000
 MAX_CONF: constant(uint256) = 2**16 - 1
@@ -94,6 +95,8 @@ def _set(market: uint256, new: IRiskConfigurator.Sources, price: uint256) -> uin
         errors._fail("sources: out of range")
     if market == CLOCK and new.primary != empty(address):
         errors._fail("sources: out of range")
+    if new.primary != empty(address):
+        self._require_quick(new.primary)
     if price != 0:
         self._require_agreement(new, price)
 
@@ -142,6 +145,21 @@ def _require_agreement(named: IRiskConfigurator.Sources, price: uint256):
         band = named.band
     if not self._near(first, second, band):
         errors._fail("sources: disagree")
+
+
+@internal
+@view
+def _require_quick(primary: address):
+    """
+    @notice What prices a market says nothing older than liquidations may use: rounds further apart
+            are outages, and the grace after each would bar every liquidation of who holds it.
+    @custom:reverts "sources: too slow"
+    """
+    answered: bool = False
+    said: uint256[bounded_calls.MAX_WORDS] = empty(uint256[bounded_calls.MAX_WORDS])
+    answered, said = bounded_calls._ask(primary, MAX_AGE, 1, QUOTE_GAS)
+    if not answered or said[0] > (staticcall MARKETS.timing()).age_mm:
+        errors._fail("sources: too slow")
 
 
 @internal

@@ -37,11 +37,18 @@ def last_breach(breaches: Sequence[Breach], account: int) -> Breach | None:
 
 
 def on_the_way(
-    moves: Iterable[Step], breach: Breach | None, block: int, symbols: Mapping[int, str]
+    moves: Iterable[Step], breach: Breach | None, since: int, symbols: Mapping[int, str]
 ) -> list[Way]:
-    """Return the steps of held markets from the breach on, or from this block without one."""
+    """Return the steps of held markets from a block on.
+
+    Args:
+        moves: of all markets.
+        breach: says what the account held; it may begin later than the account fell below
+            maintenance, since liquidations wait after an outage.
+        since: the block in which it fell.
+        symbols: of the markets.
+    """
     held = breach.rates if breach else {}
-    since = breach.block if breach else block
     found = ((symbols.get(market, ""), at, size) for at, market, size in moves)
     return [
         Way(name, size, held[name]) for name, at, size in found if at >= since and held.get(name)

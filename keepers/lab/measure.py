@@ -62,6 +62,7 @@ class Watch:
         self.markets: dict[int, Market] = {}
         self.waiting: dict[int, Breach] = {}
         self.auctions = Auctions()
+        self.fell: dict[int, int] = {}  # account under maintenance -> block since when it is
         self.keepers: dict[str, Spent] = {}
         self.measuring = False
         self.head: Head | None = None
@@ -333,7 +334,8 @@ class Watch:
     def _owe(self, account: int, amount: int, head: Head) -> None:
         """Book a loss beyond an account's equity."""
         breach = debts.last_breach(self.record.breaches, account)
-        moves = debts.on_the_way(self._moves, breach, head.number, self._symbols)
+        since = self.fell.get(account, breach.block if breach else head.number)
+        moves = debts.on_the_way(self._moves, breach, since, self._symbols)
         self.record.bad_debts.append(debts.owed(account, amount, head.time, moves))
 
     def left(self, at: Snapshot, head: Head) -> None:
@@ -347,6 +349,7 @@ class Watch:
     def _note_breaches(self, head: Head, wall_ms: float) -> None:
         at = self.at(head.time)
         under = {each.account.id: each for each in self.candidates(at)}
+        self.fell = {account: self.fell.get(account, head.number) for account in under}
         for account in [each for each in self.waiting if each not in under]:
             self._close(account, "recovered", head, wall_ms)
         for account, auction in self.auctions.follow(under, head.time):

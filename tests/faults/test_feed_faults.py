@@ -12,6 +12,7 @@ from tests.support.attack import (
     deploy,
     hedged,
     no_gain,
+    pass_time,
     sink,
     weak_long,
 )
@@ -19,10 +20,13 @@ from tests.support.world import LOTS, TICKS, WAD, World, perp
 
 USDC = 10**6
 HOUR = 3_600
+# the oldest that may price a market
+QUICK = 120
 NOBODY = "0x" + "00" * 20
 # market 1 is the clock of reports and has no adapter
 BTC = 60_000 * TICKS
 ETH = 3_000 * TICKS
+LINK = 15 * TICKS
 BAND = 2 * WAD // 100
 UNTRUSTED = 4
 NOT_TRUSTED = "trading: price not trusted"
@@ -34,12 +38,19 @@ MISCHIEF = {"reverts": 1, "silent": 2, "short": 3, "long": 4, "garbage": 5, "bom
 class Feed:
     """An aggregator under the terms of a ChainlinkFeed."""
 
-    def __init__(self, world: World, ticks: int, low: int = 10 * WAD, uptime: str = NOBODY) -> None:
+    def __init__(
+        self,
+        world: World,
+        ticks: int,
+        low: int = 10 * WAD,
+        uptime: str = NOBODY,
+        heartbeat: int = QUICK,
+    ) -> None:
         self.world = world
         self.aggregator = deploy("mocks/Aggregator", 8)
         self.say(ticks)
         grace = 0 if uptime == NOBODY else 600
-        terms = (self.aggregator.address, HOUR, low, 1_000_000 * WAD, 100, uptime, grace)
+        terms = (self.aggregator.address, heartbeat, low, 1_000_000 * WAD, 100, uptime, grace)
         self.adapter = deploy("feeds/ChainlinkFeed", terms)
 
     def say(self, ticks: int) -> None:
@@ -143,7 +154,7 @@ def test_fault_032_cross_check__older_than_its_heartbeat__opens_nothing(
     world: World, age: int, refusal: str | None
 ) -> None:
     account = world.open_account("trader", USDC=50_000 * USDC)
-    feed = Feed(world, ETH)
+    feed = Feed(world, ETH, heartbeat=HOUR)
     assert name(world, "ETH", cross=feed.adapter) is None
     for _ in range((age - 13) // 60):
         world.next_price(60)
@@ -327,6 +338,24 @@ def test_fault_039_cross_check__upgraded_to_nonsense__stops_no_report_and_no_liq
     keeper = world.account("keeper")
     reduce = (victim, perp(1), 0, 0, keeper, NOW_OR_LATER)
     assert attempt(world.liquidator.reduce, *reduce, sender=world.role("keeper")) is None
+
+
+# ---- 99: dust of a feed that keeps falling silent ------------------------------------------------
+
+
+def test_fault_099_slow_adapter__each_round_an_outage__prices_no_market(world: World) -> None:
+    # a dust of its collateral would bar the liquidation of an account in nearly every second
+    slow = Feed(world, LINK, low=WAD, heartbeat=QUICK + 1)
+    silent = deploy("mocks/SecondEntry", slow.aggregator.address)
+    for adapter in (slow.adapter, silent):
+        assert name(world, "LINK", adapter) == "sources: too slow"
+    # on the seat of the cross-check its age bars nothing but openings
+    assert name(world, "LINK", cross=slow.adapter) is None
+    account = world.open_account("attacker", USDC=6_000 * USDC, LINK=10**16)
+    world.open_position(account, "ETH", 20 * LOTS)
+    sink(world, account, "ETH", 0.9)
+    pass_time(world, 600)
+    assert attempt(world.liquidator.flag, account) is None
 
 
 # ---- 43: a sequencer that was down -------------------------------------------------------------

@@ -65,10 +65,15 @@ def _note(world: World, caller: int, action: int, market: int, duration: int) ->
             return False
         require(not guarded or world.now >= rested, "guardian: rests")
         start = world.now
+        world.owners_pauses.discard((action, market))
+    elif guarded and (action, market) in world.owners_pauses:
+        require(world.now + duration >= until, "guardian: the owner's pause")
     until = world.now + duration
     within = duration <= MAX_PAUSE and (not guarded or until <= start + MAX_PAUSE)
     require(within, "guardian: too long")
     world.pauses[action, market] = (start, until)
+    if not guarded:
+        world.owners_pauses.add((action, market))
     return True
 
 

@@ -93,6 +93,8 @@ class World:
     nonces: dict[tuple[int, int], bool] = field(default_factory=dict)
     # begin and end of the last pause of an action, and of a market or 0 (reference/pauses.py)
     pauses: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    # those that the owner began or changed
+    owners_pauses: set[tuple[int, int]] = field(default_factory=set)
     owner: int = 0
     guardian: int = 0
     pool_paused_until: int = 0

@@ -23,6 +23,7 @@ from tests.support.world import LOTS, WAD, World, perp
 USDC = 10**6
 ETHER = 10**18
 ETH, BTC = 1, 2
+DAY = 86_400
 HOUR = 3_600
 ALL = 2**256 - 1
 SCOPES = [(STOP_OPENING, ETH), (STOP_LIQUIDATION, ETH), (STOP_POOL_DEPOSITS, 0), (STOP_DEPOSITS, 0)]
@@ -171,6 +172,36 @@ def test_pause__ended_early__rests_three_times_what_it_lasted(guarded: World) ->
         pause(guarded, STOP_OPENING, ETH, HOUR)
     guarded.wait(1)
     pause(guarded, STOP_OPENING, ETH, HOUR)
+
+
+def test_pause__the_owners__guardian_makes_it_longer_and_not_shorter(guarded: World) -> None:
+    # a stolen guardian's key must not reopen what the owner shut
+    configurator = guarded.risk_configurator
+    owner, guardian = guarded.role("owner"), guarded.role("guardian")
+    configurator.pause(STOP_OPENING, 1 << ETH, DAY, sender=owner)
+    guarded.wait(60)
+    for shorter in (0, 3_600, DAY - 61):
+        with boa.reverts("guardian: the owner's pause"):
+            configurator.pause(STOP_OPENING, 1 << ETH, shorter, sender=guardian)
+    configurator.pause(STOP_OPENING, 1 << ETH, DAY, sender=guardian)
+    # longer by him it is still the owner's
+    with boa.reverts("guardian: the owner's pause"):
+        configurator.pause(STOP_OPENING, 1 << ETH, 0, sender=guardian)
+    configurator.pause(STOP_OPENING, 1 << ETH, 0, sender=owner)
+    assert configurator.pause_of(STOP_OPENING, ETH)[1] == guarded.now
+
+
+def test_pause__the_guardians_and_changed_by_the_owner__is_the_owners(guarded: World) -> None:
+    configurator = guarded.risk_configurator
+    owner, guardian = guarded.role("owner"), guarded.role("guardian")
+    configurator.pause(STOP_OPENING, 1 << ETH, DAY, sender=guardian)
+    configurator.pause(STOP_OPENING, 1 << ETH, DAY // 2, sender=owner)
+    with boa.reverts("guardian: the owner's pause"):
+        configurator.pause(STOP_OPENING, 1 << ETH, 60, sender=guardian)
+    # once it is over the next one is his own
+    guarded.wait(4 * DAY)
+    configurator.pause(STOP_OPENING, 1 << ETH, DAY, sender=guardian)
+    configurator.pause(STOP_OPENING, 1 << ETH, 60, sender=guardian)
 
 
 def test_pause__nothing_runs_and_is_ended__changes_nothing(guarded: World) -> None:

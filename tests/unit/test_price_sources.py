@@ -450,11 +450,23 @@ def test_poll__fixed_feed__is_new_in_every_second(desk: Desk) -> None:
     assert poll(desk)
 
 
+def test_set_sources__older_than_liquidations_take__only_as_cross_check(
+    desk: Desk, first: Source
+) -> None:
+    for age in (121, 3_600, 2**256 - 1):
+        first.mock.set_max_age(age)
+        with boa.reverts("sources: too slow"):
+            name(desk, (first.address, NOBODY, 0))
+    name(desk, (NOBODY, first.address, BAND))
+    first.mock.set_max_age(120)
+    name(desk, (first.address, NOBODY, 0))
+
+
 def test_43_poll__sequencer_was_down__waits_for_both_graces(desk: Desk) -> None:
     source, uptime = aggregator(), aggregator(0)
     answer(source, 3_000 * 10**8)
     answer(uptime, 0, age=86_400)
-    terms = Terms(source.address, uptime=str(uptime.address), grace=600)
+    terms = Terms(source.address, 120, uptime=str(uptime.address), grace=600)
     name(desk, (chainlink(terms).address, NOBODY, 0))
     assert poll(desk)
     desk.wait(1_800)
