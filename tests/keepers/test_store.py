@@ -95,7 +95,9 @@ def test_store__locked__is_refused_and_left_alone(
     path = tmp_path / "book.db"
     Store(path).close()
     # nobody waits here: a lock is refused at once
-    monkeypatch.setattr(sqlite3.dbapi2, "connect", partial(sqlite3.connect, timeout=0.0))
+    at_once = partial(sqlite3.connect, timeout=0.0)
+    for module in (sqlite3, sqlite3.dbapi2):
+        monkeypatch.setattr(module, "connect", at_once)
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
