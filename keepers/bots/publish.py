@@ -63,7 +63,9 @@ class Publish(Bot):
         deployed = runtime.deployment
         self.index = signer_index(deployed.signers, runtime.signer.address)
         self.separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
-        self.board = Board(self.separator, deployed.signers, settings.keep, self.index)
+        self.board = Board(
+            self.separator, deployed.signers, settings.keep, self.index, lambda: self.now()
+        )
         self.rhythm = Rhythm(settings.heartbeat_s, settings.deviation_bp, settings.confirm_delay_s)
         self.last = 0
         self.last_prices: dict[int, int] = {}
