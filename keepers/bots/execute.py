@@ -48,7 +48,6 @@ class Execute(Bot):
         self.orders: dict[bytes, Order] = {}
         self.calldata: dict[bytes, bytes] = {}  # execute without reports, ready to send
         self.delay = 0
-        self.reload = False
         self.backoff = Backoff(1)
         self.turns = Turns(runtime.signer.address)
         self.flights: list[tuple[Any, bytes]] = []
@@ -73,10 +72,10 @@ class Execute(Bot):
         self.mirror.on_head(head)
         await load_seats(self.board, reader, head.number)
         self.orders.clear()
+        self.calldata.clear()
         first = max(self.runtime.deployment.block, head.number - HISTORY)
         for found in await self.runtime.rpc.logs([self.address], first, head.number):
             self._order_event(found)
-        self.reload = False
 
     def take(self, message: Log | Rewound | Head) -> None:
         """Keep orders and prices; wake for both."""
@@ -111,10 +110,9 @@ class Execute(Bot):
         mine = event.name == "Executed" and said["executor"].lower() == self._own
         if closed is not None and mine:
             paid = self.runtime.gas_market(self._native()).value(closed.reserve)
-            self.runtime.store.earned(
-                message.tx, message.index, "Executed", closed.account, message.block, paid
-            )
-            self.runtime.metrics.income_usd.inc(paid / 10**18)
+            place = (message.tx, message.index, "Executed", closed.account, message.block)
+            if self.runtime.store.earned(*place, paid):
+                self.runtime.metrics.income_usd.inc(paid / 10**18)
 
     @property
     def _own(self) -> str:
@@ -122,8 +120,7 @@ class Execute(Bot):
 
     async def work(self) -> None:
         """Execute, refund, or lead an execution with reports of one's own."""
-        if self.reload:
-            await self.load(await self.runtime.rpc.head())
+        await self.settle_doubt()
         self._learn()
         drafts = self._drafts()
         if drafts:

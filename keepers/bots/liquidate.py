@@ -74,7 +74,6 @@ class Liquidate(Bot):
         self.turns = Turns(runtime.signer.address)
         self.dashes: set[int] = set()  # accounts with a transaction sent on the mirror's word
         self.block = Block()
-        self.reload = False
         self.waiting = 0  # until when, as said last
         self.new_price = False
         self.flights: list[tuple[Flight, int]] = []
@@ -89,7 +88,6 @@ class Liquidate(Bot):
         await self.unwinder.load()
         await self.earnings.load(head, self.mirror.snapshot(), self._native_ticks())
         self.runtime.metrics.accounts.set(len(self.mirror.book))
-        self.reload = False
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Hold the mirror against the lens now and then."""
@@ -135,8 +133,7 @@ class Liquidate(Bot):
 
     async def work(self) -> None:
         """Act on the mirror as it is, then on what the chain says meanwhile."""
-        if self.reload:
-            await self.load(await self.runtime.rpc.head())
+        await self.settle_doubt()
         self._learn()
         await self._dash()
         await self.mirror.refresh()
@@ -323,10 +320,9 @@ class Liquidate(Bot):
         if earned is None:
             return
         account, profit = earned
-        self.runtime.store.earned(
-            message.tx, message.index, event.name, account, message.block, profit
-        )
-        self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
+        place = (message.tx, message.index, event.name, account, message.block)
+        if self.runtime.store.earned(*place, profit):
+            self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
 
 
 def settings_or_refuse(settings: LiquidateSettings) -> LiquidateSettings:

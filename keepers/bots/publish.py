@@ -72,16 +72,15 @@ class Publish(Bot):
         self.pending: dict[int, int] = {}  # publish time of a jump that waits, by market
         self.stored = 0
         self.submitted = 0
-        self.reseat = False  # the chain went back: read the signers again
         self.held: tuple[int, float, int] = (0, 0.0, 0)  # publish time, since, block
         self.head_seen = 0.0
-        self.polling = Polling(runtime)
+        self.polling = Polling(runtime, self.survived)
         self._markets = interface("Markets")
         self._address = deployed.address("Markets")
 
     async def load(self, head: Head) -> None:
-        """Read what is stored already."""
-        self.head_seen = time.monotonic()
+        """Read what is stored already, who signs and who is polled."""
+        self.head_seen = self.head_seen or time.monotonic()
         views = await self.runtime.reader.markets(head.number)
         await self.polling.load(views, head.number)
         # what adapters say is of their own time
@@ -97,7 +96,7 @@ class Publish(Bot):
         elif isinstance(message, Rewound):
             self.stored = self.submitted = 0
             self.pending.clear()
-            self.reseat = True
+            self.reload = True
         else:
             follow_seats(self.board, message)
             self.polling.take(message)
@@ -140,9 +139,7 @@ class Publish(Bot):
 
     async def work(self) -> None:
         """Sign the report that is due."""
-        if self.reseat:
-            await load_seats(self.board, self.runtime.reader, "latest")
-            self.reseat = False
+        await self.settle_doubt()
         now = self.now()
         if now <= self.last:
             return
@@ -162,8 +159,7 @@ class Publish(Bot):
         self.board.add(self.runtime.signer.sign_report(self.index, report, self.separator))
         self.runtime.metrics.reports.labels("own").inc()
         if turn(self.index, when, self.settings.heartbeat_s, self.board.signers) == 0:
-            with self.survived("poll"):
-                await self.polling.bring(when)
+            await self.polling.bring()
 
     async def _submit_loop(self) -> None:
         version = -1

@@ -126,6 +126,8 @@ class Bot(ABC):
         self.wake = asyncio.Event()
         self._tend = asyncio.Event()
         self.ready = False
+        self.reload = False  # a doubt: read the state again before the next work
+        self._meanwhile: list[Log | Rewound | Head] | None = None  # what came during a reload
 
     @abstractmethod
     async def load(self, head: Head) -> None:
@@ -160,6 +162,26 @@ class Bot(ABC):
             if isinstance(message, Head):
                 self.head = message
                 self._tend.set()
+            self.hear(message)
+
+    def hear(self, message: Log | Rewound | Head) -> None:
+        """Take a message; one that comes while the state is read is kept to be taken again."""
+        if self._meanwhile is not None:
+            self._meanwhile.append(message)
+        self.take(message)
+
+    async def settle_doubt(self) -> None:
+        """Load again after a doubt; what comes meanwhile is taken again on what was read."""
+        if not self.reload:
+            return
+        self.reload, self._meanwhile = False, []
+        try:
+            await self.load(await self.runtime.rpc.head())
+        except BaseException:
+            self.reload, self._meanwhile = True, None
+            raise
+        missed, self._meanwhile = self._meanwhile, None
+        for message in missed:
             self.take(message)
 
     def wake_in(self, later: float | None, now: float) -> None:

@@ -191,13 +191,16 @@ class Store:
             rows = session.scalars(select(Sent).where(Sent.state == PENDING).order_by(Sent.nonce))
             return [(row.hash, row.key, row.nonce) for row in rows]
 
-    def earned(self, tx: str, log: int, kind: str, account: int, block: int, profit: int) -> None:
-        """Book what an event paid; once, however often it is seen."""
+    def earned(self, tx: str, log: int, kind: str, account: int, block: int, profit: int) -> bool:
+        """Book what an event paid, once however often it is seen; return whether it was new."""
         row = Earned(
             tx=tx, log=log, kind=kind, account=hex(account), block=block, profit=str(profit)
         )
         with Session(self._engine) as session, session.begin():
-            session.merge(row)
+            if session.get(Earned, (tx, log)) is not None:
+                return False
+            session.add(row)
+        return True
 
     def rewind(self, block: int) -> None:
         """Forget what was earned above a block that is no longer on the chain."""
