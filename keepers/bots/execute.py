@@ -16,11 +16,12 @@ from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
 from keepers.domain import orders
 from keepers.domain.backoff import Backoff
-from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE
+from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE, update_limit
 from keepers.domain.orders import Fate, Order, fate, led, ranked
 from keepers.domain.pauses import when
 from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
 from keepers.domain.turns import FIRST, Turns
+from keepers.domain.words import CHECKED
 from keepers.errors import Reverted
 from keepers.settings import ExecuteSettings, usd
 from keepers.store.ledger import FAILED
@@ -176,7 +177,11 @@ class Execute(Bot):
             return None
         blob = encode_blob(chosen, self.board.seats)
         data = self._abi.encode("execute", order.struct, blob)
-        return Draft(f"execute {name}", self.address, data, self.settings.gas_execute)
+        feeds = chosen[0].report.feeds
+        known = [self.mirror.markets[feed] for feed in feeds if feed in self.mirror.markets]
+        checked = sum(bool(each.price.flags & CHECKED) for each in known)
+        limit = self.settings.gas_execute + update_limit(len(feeds), checked)
+        return Draft(f"execute {name}", self.address, data, limit)
 
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:
         """Simulate all, send what passes."""

@@ -15,6 +15,7 @@ from keepers.chain.abi import interface
 from keepers.chain.rpc import Head, Log
 from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
+from keepers.domain.economics import update_limit
 from keepers.domain.publishing import Claim, Rhythm, Standing, due, submits, turn
 from keepers.domain.reports import (
     Quote,
@@ -35,9 +36,6 @@ from keepers.web.seats import follow_seats, load_seats
 log = structlog.get_logger()
 
 Source = Callable[[int], Awaitable[list[Quote]]]
-GAS = 600_000
-# more for each market whose cross-check is asked: modules/price_sources.vy
-GAS_OF_CHECK = 240_000
 
 
 class Publish(Bot):
@@ -193,7 +191,8 @@ class Publish(Bot):
         self.submitted = when
         self.board.claim(Claim(self.index, when))
         data = self._markets.encode("update", encode_blob(chosen, self.board.seats))
-        gas = GAS + GAS_OF_CHECK * len(self.polling.checked)
+        feeds = chosen[0].report.feeds
+        gas = update_limit(len(feeds), len(self.polling.checked & set(feeds)))
         draft = Draft(f"update {when}", self._address, data, gas)
         try:
             await self.runtime.sender.send(draft)
