@@ -156,6 +156,22 @@ def test_backtest__a_window_outside__refused(
         app(["backtest", f"ETH={path}", *more], standalone_mode=False)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--native-usd", "inf"), ("--headroom-percent", "inf"), ("--min-profit-usd", "nan")],
+)
+def test_backtest__number_that_is_none__refused(tmp_path: Path, option: str, value: str) -> None:
+    path = series(tmp_path / "ETH.csv", fall(0.1))
+    with pytest.raises(BadInput, match=f"{option} {value} is no amount"):
+        app(["backtest", f"ETH={path}", option, value], standalone_mode=False)
+
+
+def test_backtest__folder_that_cannot_be_written__refused(tmp_path: Path) -> None:
+    path = series(tmp_path / "ETH.csv", fall(0.1))
+    with pytest.raises(BadInput, match="cannot be written"):
+        app(["backtest", f"ETH={path}", "--out", str(path)], standalone_mode=False)
+
+
 def test_backtest__two_files_of_a_market__refused(tmp_path: Path) -> None:
     path = series(tmp_path / "ETH.csv", fall(0.1))
     with pytest.raises(BadInput, match="two files give prices of ETH"):
