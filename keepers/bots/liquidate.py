@@ -15,7 +15,7 @@ from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
 from keepers.chain.earnings import Earnings
 from keepers.chain.liquidations import Planner
-from keepers.chain.mirror import CONTRACTS, Mirror
+from keepers.chain.mirror import CONTRACTS, UNKNOWN, Mirror
 from keepers.chain.rpc import Head, Log
 from keepers.chain.sender import Flight
 from keepers.chain.stream import Rewound
@@ -179,12 +179,16 @@ class Liquidate(Bot):
         if not self.settings.unwind or own is None:
             return
         at, owner = self.mirror.snapshot(), self.runtime.signer.address
-        drafts = self.unwinder.drafts(own, at, self.planner.pool(self.mirror.book))
+        offers = self.unwinder.closing(own, at, self.planner.pool(self.mirror.book))
         if self.settings.withdraw and not own.legs:
-            drafts += self.unwinder.withdrawals(own, self.earnings.journal.taken, at, owner)
-        for draft in drafts:
-            await self.runtime.sender.send(draft)
-            log.info("unwinding", what=draft.key)
+            offers += self.unwinder.withdrawals(own, self.earnings.journal.taken, at, owner)
+        for offer in offers:
+            if self.runtime.sender.busy(offer.draft.key):
+                continue
+            with self.survived("unwind"):
+                await self.runtime.sender.send(offer.draft)
+                self.unwinder.sent(offer)
+                log.info("unwinding", what=offer.draft.key)
 
     async def _act(self) -> bool:
         """Scan, plan, decide, simulate, send; whether there may be more to do in this block."""
@@ -229,6 +233,8 @@ class Liquidate(Bot):
             return
         found = (each.health for each in self.mirror.book.scan(at))
         shut = [each for each in found if each.status & STATUS_GRACE]
+        if any(each.resume == UNKNOWN for each in shut):
+            return  # its end is read with the next head
         until = max((each.resume for each in shut), default=0)
         if until > self.waiting:
             log.info("liquidations wait", accounts=len(shut), until=when(until))
