@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,32 +44,34 @@ class Runtime:
     store: Store
     sender: Sender
     native_market: int | None = None
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1_000))  # the last
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
         """Connect, check that node and deployment fit, load the key, settle old transactions."""
         rpc, deployed = await connect(settings)
-        try:
+        async with contextlib.AsyncExitStack() as failing:
+            failing.push_async_callback(rpc.close)
             signer = load_signer(settings.key, deployed.chain_id, settings.password_file)
             metrics, store = Metrics(), Store(settings.store)
+            failing.callback(store.close)
             policy = Policy(
                 settings.tip, settings.fee_cap, settings.stuck_s, settings.confirmations
             )
             sender = Sender(rpc, signer, deployed.chain_id, policy, store, metrics)
             await sender.start()
-        except BaseException:
-            await rpc.close()
-            raise
+            failing.pop_all()  # nothing failed: it is the caller's to close
         reader = Reader(rpc, deployed)
         native = deployed.markets.get("ETH")
         return cls(settings, rpc, deployed, reader, metrics, signer, store, sender, native)
 
     async def close(self) -> None:
         """Close node and store."""
-        await self.rpc.close()
-        self.sender.save()
-        self.store.close()
+        try:
+            self.sender.save()
+        finally:
+            self.store.close()
+            await self.rpc.close()
 
     def stream(self, *contracts: str) -> Stream:
         """Return a stream of the events of these contracts."""

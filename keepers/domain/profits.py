@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from keepers.domain.margin import Snapshot, value_of
 from keepers.domain.units import LOT, WAD
 from keepers.domain.words import Account
+from keepers.errors import BadInput
 
 REDUCE, TAKE, OWN = "reduce", "take", "own"
 SETTLEMENT: Final = 0  # the id of the settlement token
@@ -267,7 +268,11 @@ class Journal:
             self._arrived.append(lots[-1])
 
     def _token(self, entry: Entry, token: str, amount: int) -> None:
-        id_ = self._tokens[token.lower()]
+        id_ = self._tokens.get(token.lower())
+        if id_ is None:
+            raise BadInput(
+                f"the deployment file has no token {token}", "take the newest deployment file"
+            )
         if id_ == SETTLEMENT:
             self.own.flow += amount * self._scale
         elif amount > 0:
