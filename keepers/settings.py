@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     Amounts of money are whole USD; they become WAD where decisions are made.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PLIMSOLL_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="PLIMSOLL_", frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     rpc: str = "http://127.0.0.1:8545"
     rpc_fallback: str = ""
@@ -78,7 +80,7 @@ class ExecuteSettings(Settings):
     peers: tuple[str, ...] = ()
     min_profit_usd: float = 0.0
     stagger_s: float = Field(default=0.5, ge=0)  # between the places in line
-    gas_execute: int = Field(default=1_200_000, ge=100_000)
+    gas_execute: int = Field(default=1_200_000, ge=100_000)  # without the prices that it brings
     refund: bool = True
 
 

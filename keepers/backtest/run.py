@@ -42,9 +42,9 @@ from keepers.domain.liquidation import (
 )
 from keepers.domain.liquidation import Case as Facts
 from keepers.domain.margin import Snapshot, health
-from keepers.domain.profits import OWN, Entry, Journal, Result, gas_of
+from keepers.domain.profits import OWN, Deal, Entry, Journal, Result, gas_of
 from keepers.domain.scan import Candidate
-from keepers.domain.units import LOT, TICK, TICKS_PER_USD, WAD
+from keepers.domain.units import LOT, TICK, WAD
 from keepers.domain.unwind import Closing, closings
 from keepers.domain.words import Account
 
@@ -370,7 +370,8 @@ class Run:
         self._count += 1
         chain = self.chain
         self.outcome.times[chain.block] = chain.now
-        self.journal.apply(Entry(chain.block, self._count, tx, name, said, mark, 0))
+        native = self._native(chain.at())
+        self.journal.apply(Entry(chain.block, self._count, tx, name, said, mark, native))
 
     def _tx(self) -> str:
         self._count += 1
@@ -404,11 +405,7 @@ class Run:
         chain, out = self.chain, self.outcome
         at = chain.at()
         out.results = self.journal.results(at)
-        native = self._native(at)
-        out.costs = [
-            (gas_of(each.deal, self.gas) + each.deal.reserve) * native // TICKS_PER_USD
-            for each in out.results
-        ]
+        out.costs = [self._cost(each.deal, self._native(at)) for each in out.results]
         out.fund_end, out.deficit = chain.fund.cash, chain.deficit
         if sum(each.profit for each in out.results) != health(chain.keeper, at).equity:
             out.off.append("the liquidations do not add up to the keeper's equity")
@@ -417,6 +414,16 @@ class Run:
         if any(chain.sizes().values()):
             out.off.append("the legs do not sum to nothing")
         return out
+
+    def _cost(self, deal: Deal, now: int) -> int:
+        """Return what gas and reserves were worth when a deal was made, rounded up [USD WAD].
+
+        Args:
+            deal: of the journal.
+            now: price of the native coin [ticks], for what is no liquidation.
+        """
+        wei = gas_of(deal, self.gas) + deal.reserve
+        return GasMarket(wei, deal.native or now).usd(1)
 
 
 def deals(out: Outcome) -> list[tuple[Result, int]]:

@@ -16,11 +16,12 @@ from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
 from keepers.domain import orders
 from keepers.domain.backoff import Backoff
-from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE
+from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE, update_limit
 from keepers.domain.orders import Fate, Order, fate, led, ranked
 from keepers.domain.pauses import when
 from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
 from keepers.domain.turns import FIRST, Turns
+from keepers.domain.words import CHECKED
 from keepers.errors import Reverted
 from keepers.settings import ExecuteSettings, usd
 from keepers.store.ledger import FAILED
@@ -48,7 +49,6 @@ class Execute(Bot):
         self.orders: dict[bytes, Order] = {}
         self.calldata: dict[bytes, bytes] = {}  # execute without reports, ready to send
         self.delay = 0
-        self.reload = False
         self.backoff = Backoff(1)
         self.turns = Turns(runtime.signer.address)
         self.flights: list[tuple[Any, bytes]] = []
@@ -73,10 +73,10 @@ class Execute(Bot):
         self.mirror.on_head(head)
         await load_seats(self.board, reader, head.number)
         self.orders.clear()
+        self.calldata.clear()
         first = max(self.runtime.deployment.block, head.number - HISTORY)
         for found in await self.runtime.rpc.logs([self.address], first, head.number):
             self._order_event(found)
-        self.reload = False
 
     def take(self, message: Log | Rewound | Head) -> None:
         """Keep orders and prices; wake for both."""
@@ -111,10 +111,9 @@ class Execute(Bot):
         mine = event.name == "Executed" and said["executor"].lower() == self._own
         if closed is not None and mine:
             paid = self.runtime.gas_market(self._native()).value(closed.reserve)
-            self.runtime.store.earned(
-                message.tx, message.index, "Executed", closed.account, message.block, paid
-            )
-            self.runtime.metrics.income_usd.inc(paid / 10**18)
+            place = (message.tx, message.index, "Executed", closed.account, message.block)
+            if self.runtime.store.earned(*place, paid):
+                self.runtime.metrics.income_usd.inc(paid / 10**18)
 
     @property
     def _own(self) -> str:
@@ -122,8 +121,7 @@ class Execute(Bot):
 
     async def work(self) -> None:
         """Execute, refund, or lead an execution with reports of one's own."""
-        if self.reload:
-            await self.load(await self.runtime.rpc.head())
+        await self.settle_doubt()
         self._learn()
         drafts = self._drafts()
         if drafts:
@@ -179,7 +177,11 @@ class Execute(Bot):
             return None
         blob = encode_blob(chosen, self.board.seats)
         data = self._abi.encode("execute", order.struct, blob)
-        return Draft(f"execute {name}", self.address, data, self.settings.gas_execute)
+        feeds = chosen[0].report.feeds
+        known = [self.mirror.markets[feed] for feed in feeds if feed in self.mirror.markets]
+        checked = sum(bool(each.price.flags & CHECKED) for each in known)
+        limit = self.settings.gas_execute + update_limit(len(feeds), checked)
+        return Draft(f"execute {name}", self.address, data, limit)
 
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:
         """Simulate all, send what passes."""

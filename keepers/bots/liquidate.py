@@ -15,7 +15,7 @@ from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
 from keepers.chain.earnings import Earnings
 from keepers.chain.liquidations import Planner
-from keepers.chain.mirror import CONTRACTS, Mirror
+from keepers.chain.mirror import CONTRACTS, UNKNOWN, Mirror
 from keepers.chain.rpc import Head, Log
 from keepers.chain.sender import Flight
 from keepers.chain.stream import Rewound
@@ -74,7 +74,6 @@ class Liquidate(Bot):
         self.turns = Turns(runtime.signer.address)
         self.dashes: set[int] = set()  # accounts with a transaction sent on the mirror's word
         self.block = Block()
-        self.reload = False
         self.waiting = 0  # until when, as said last
         self.new_price = False
         self.flights: list[tuple[Flight, int]] = []
@@ -89,7 +88,6 @@ class Liquidate(Bot):
         await self.unwinder.load()
         await self.earnings.load(head, self.mirror.snapshot(), self._native_ticks())
         self.runtime.metrics.accounts.set(len(self.mirror.book))
-        self.reload = False
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Hold the mirror against the lens now and then."""
@@ -135,8 +133,7 @@ class Liquidate(Bot):
 
     async def work(self) -> None:
         """Act on the mirror as it is, then on what the chain says meanwhile."""
-        if self.reload:
-            await self.load(await self.runtime.rpc.head())
+        await self.settle_doubt()
         self._learn()
         await self._dash()
         await self.mirror.refresh()
@@ -182,12 +179,16 @@ class Liquidate(Bot):
         if not self.settings.unwind or own is None:
             return
         at, owner = self.mirror.snapshot(), self.runtime.signer.address
-        drafts = self.unwinder.drafts(own, at, self.planner.pool(self.mirror.book))
+        offers = self.unwinder.closing(own, at, self.planner.pool(self.mirror.book))
         if self.settings.withdraw and not own.legs:
-            drafts += self.unwinder.withdrawals(own, self.earnings.journal.taken, at, owner)
-        for draft in drafts:
-            await self.runtime.sender.send(draft)
-            log.info("unwinding", what=draft.key)
+            offers += self.unwinder.withdrawals(own, self.earnings.journal.taken, at, owner)
+        for offer in offers:
+            if self.runtime.sender.busy(offer.draft.key):
+                continue
+            with self.survived("unwind"):
+                await self.runtime.sender.send(offer.draft)
+                self.unwinder.sent(offer)
+                log.info("unwinding", what=offer.draft.key)
 
     async def _act(self) -> bool:
         """Scan, plan, decide, simulate, send; whether there may be more to do in this block."""
@@ -232,6 +233,8 @@ class Liquidate(Bot):
             return
         found = (each.health for each in self.mirror.book.scan(at))
         shut = [each for each in found if each.status & STATUS_GRACE]
+        if any(each.resume == UNKNOWN for each in shut):
+            return  # its end is read with the next head
         until = max((each.resume for each in shut), default=0)
         if until > self.waiting:
             log.info("liquidations wait", accounts=len(shut), until=when(until))
@@ -323,10 +326,9 @@ class Liquidate(Bot):
         if earned is None:
             return
         account, profit = earned
-        self.runtime.store.earned(
-            message.tx, message.index, event.name, account, message.block, profit
-        )
-        self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
+        place = (message.tx, message.index, event.name, account, message.block)
+        if self.runtime.store.earned(*place, profit):
+            self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
 
 
 def settings_or_refuse(settings: LiquidateSettings) -> LiquidateSettings:

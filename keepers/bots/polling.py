@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -26,9 +27,12 @@ VALID = slice(96, 128)  # of IFeed.Quote
 class Polling:
     """The markets with an adapter, and those with a cross-check, as the owner names them."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        """Know nothing yet."""
+    def __init__(
+        self, runtime: Runtime, survived: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        """Know nothing yet; `survived` counts a failure and goes on."""
         self.runtime = runtime
+        self._survived = survived
         self.adapters: dict[int, str] = {}
         self.checked: set[int] = set()
         self._configurator = interface("RiskConfigurator")
@@ -56,22 +60,29 @@ class Polling:
         if new["cross_check"] != NOBODY:
             self.checked.add(market)
 
-    async def bring(self, when: int) -> None:
-        """Poll the markets where that changes something."""
-        for market in sorted(self.adapters):
-            data = self._configurator.encode("poll", market)
-            if await self._worth(market, data):
-                draft = Draft(f"poll {market} {when}", self._address, data, GAS)
-                await self.runtime.sender.send(draft)
-                log.info("polled", market=market)
+    async def bring(self) -> None:
+        """Poll the markets where that changes something; one that fails stops no other."""
+        for market, adapter in sorted(self.adapters.items()):
+            with self._survived("poll"):
+                await self._poll(market, adapter)
 
-    async def _worth(self, market: int, data: bytes) -> bool:
+    async def _poll(self, market: int, adapter: str) -> None:
+        data = self._configurator.encode("poll", market)
+        draft = Draft(f"poll {market}", self._address, data, GAS)
+        if self.runtime.sender.busy(draft.key) or not await self._worth(market, adapter, data):
+            return
+        if self.adapters.get(market) != adapter:
+            return  # the owner has named another one meanwhile
+        await self.runtime.sender.send(draft)
+        log.info("polled", market=market)
+
+    async def _worth(self, market: int, adapter: str, data: bytes) -> bool:
         """Return whether a poll would store a price, or put a silent adapter's market in doubt."""
         stored = any(await self.runtime.rpc.call(self._address, data))
         if stored:
             return True
         (view,) = await self.runtime.reader.markets_of([market])
-        sound = await self._sound(self.adapters[market])
+        sound = await self._sound(adapter)
         return polls(stored=stored, sound=sound, doubted=bool(view.price.flags & UNTRUSTED))
 
     async def _sound(self, adapter: str) -> bool:

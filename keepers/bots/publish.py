@@ -15,6 +15,7 @@ from keepers.chain.abi import interface
 from keepers.chain.rpc import Head, Log
 from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
+from keepers.domain.economics import update_limit
 from keepers.domain.publishing import Claim, Rhythm, Standing, due, submits, turn
 from keepers.domain.reports import (
     Quote,
@@ -35,9 +36,6 @@ from keepers.web.seats import follow_seats, load_seats
 log = structlog.get_logger()
 
 Source = Callable[[int], Awaitable[list[Quote]]]
-GAS = 600_000
-# more for each market whose cross-check is asked: modules/price_sources.vy
-GAS_OF_CHECK = 240_000
 
 
 class Publish(Bot):
@@ -63,23 +61,24 @@ class Publish(Bot):
         deployed = runtime.deployment
         self.index = signer_index(deployed.signers, runtime.signer.address)
         self.separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
-        self.board = Board(self.separator, deployed.signers, settings.keep, self.index)
+        self.board = Board(
+            self.separator, deployed.signers, settings.keep, self.index, lambda: self.now()
+        )
         self.rhythm = Rhythm(settings.heartbeat_s, settings.deviation_bp, settings.confirm_delay_s)
         self.last = 0
         self.last_prices: dict[int, int] = {}
         self.pending: dict[int, int] = {}  # publish time of a jump that waits, by market
         self.stored = 0
         self.submitted = 0
-        self.reseat = False  # the chain went back: read the signers again
         self.held: tuple[int, float, int] = (0, 0.0, 0)  # publish time, since, block
         self.head_seen = 0.0
-        self.polling = Polling(runtime)
+        self.polling = Polling(runtime, self.survived)
         self._markets = interface("Markets")
         self._address = deployed.address("Markets")
 
     async def load(self, head: Head) -> None:
-        """Read what is stored already."""
-        self.head_seen = time.monotonic()
+        """Read what is stored already, who signs and who is polled."""
+        self.head_seen = self.head_seen or time.monotonic()
         views = await self.runtime.reader.markets(head.number)
         await self.polling.load(views, head.number)
         # what adapters say is of their own time
@@ -95,7 +94,7 @@ class Publish(Bot):
         elif isinstance(message, Rewound):
             self.stored = self.submitted = 0
             self.pending.clear()
-            self.reseat = True
+            self.reload = True
         else:
             follow_seats(self.board, message)
             self.polling.take(message)
@@ -138,9 +137,7 @@ class Publish(Bot):
 
     async def work(self) -> None:
         """Sign the report that is due."""
-        if self.reseat:
-            await load_seats(self.board, self.runtime.reader, "latest")
-            self.reseat = False
+        await self.settle_doubt()
         now = self.now()
         if now <= self.last:
             return
@@ -160,8 +157,7 @@ class Publish(Bot):
         self.board.add(self.runtime.signer.sign_report(self.index, report, self.separator))
         self.runtime.metrics.reports.labels("own").inc()
         if turn(self.index, when, self.settings.heartbeat_s, self.board.signers) == 0:
-            with self.survived("poll"):
-                await self.polling.bring(when)
+            await self.polling.bring()
 
     async def _submit_loop(self) -> None:
         version = -1
@@ -195,7 +191,8 @@ class Publish(Bot):
         self.submitted = when
         self.board.claim(Claim(self.index, when))
         data = self._markets.encode("update", encode_blob(chosen, self.board.seats))
-        gas = GAS + GAS_OF_CHECK * len(self.polling.checked)
+        feeds = chosen[0].report.feeds
+        gas = update_limit(len(feeds), len(self.polling.checked & set(feeds)))
         draft = Draft(f"update {when}", self._address, data, gas)
         try:
             await self.runtime.sender.send(draft)

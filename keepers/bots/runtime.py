@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,32 +44,34 @@ class Runtime:
     store: Store
     sender: Sender
     native_market: int | None = None
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1_000))  # the last
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
         """Connect, check that node and deployment fit, load the key, settle old transactions."""
         rpc, deployed = await connect(settings)
-        try:
+        async with contextlib.AsyncExitStack() as failing:
+            failing.push_async_callback(rpc.close)
             signer = load_signer(settings.key, deployed.chain_id, settings.password_file)
             metrics, store = Metrics(), Store(settings.store)
+            failing.callback(store.close)
             policy = Policy(
                 settings.tip, settings.fee_cap, settings.stuck_s, settings.confirmations
             )
             sender = Sender(rpc, signer, deployed.chain_id, policy, store, metrics)
             await sender.start()
-        except BaseException:
-            await rpc.close()
-            raise
+            failing.pop_all()  # nothing failed: it is the caller's to close
         reader = Reader(rpc, deployed)
         native = deployed.markets.get("ETH")
         return cls(settings, rpc, deployed, reader, metrics, signer, store, sender, native)
 
     async def close(self) -> None:
         """Close node and store."""
-        await self.rpc.close()
-        self.sender.save()
-        self.store.close()
+        try:
+            self.sender.save()
+        finally:
+            self.store.close()
+            await self.rpc.close()
 
     def stream(self, *contracts: str) -> Stream:
         """Return a stream of the events of these contracts."""
@@ -126,6 +129,8 @@ class Bot(ABC):
         self.wake = asyncio.Event()
         self._tend = asyncio.Event()
         self.ready = False
+        self.reload = False  # a doubt: read the state again before the next work
+        self._meanwhile: list[Log | Rewound | Head] | None = None  # what came during a reload
 
     @abstractmethod
     async def load(self, head: Head) -> None:
@@ -160,6 +165,26 @@ class Bot(ABC):
             if isinstance(message, Head):
                 self.head = message
                 self._tend.set()
+            self.hear(message)
+
+    def hear(self, message: Log | Rewound | Head) -> None:
+        """Take a message; one that comes while the state is read is kept to be taken again."""
+        if self._meanwhile is not None:
+            self._meanwhile.append(message)
+        self.take(message)
+
+    async def settle_doubt(self) -> None:
+        """Load again after a doubt; what comes meanwhile is taken again on what was read."""
+        if not self.reload:
+            return
+        self.reload, self._meanwhile = False, []
+        try:
+            await self.load(await self.runtime.rpc.head())
+        except BaseException:
+            self.reload, self._meanwhile = True, None
+            raise
+        missed, self._meanwhile = self._meanwhile, None
+        for message in missed:
             self.take(message)
 
     def wake_in(self, later: float | None, now: float) -> None:

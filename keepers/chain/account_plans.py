@@ -13,7 +13,7 @@ from keepers.chain.transactions import Draft
 from keepers.domain import effects
 from keepers.domain.amounts import written, written_lots
 from keepers.domain.batches import DEPOSIT, MOST, TRANSFER, WITHDRAW, Action, Deposit, Withdraw
-from keepers.domain.grants import Grant
+from keepers.domain.grants import Grant, checked_address
 from keepers.domain.margin import Snapshot
 from keepers.domain.words import IN_AUCTION, Account, Holding, Leg
 from keepers.errors import BadInput
@@ -58,7 +58,8 @@ def _element(desk: Desk, action: Action) -> Element:
     if isinstance(action, Deposit):
         return DEPOSIT, account, 0, token, action.amount
     if isinstance(action, Withdraw):
-        return WITHDRAW, account, int(action.to or desk.owner, 16), token, action.amount
+        payee = checked_address(action.to or desk.owner)
+        return WITHDRAW, account, int(payee, 16), token, action.amount
     return TRANSFER, account, desk.account(action.to), token, action.amount
 
 

@@ -97,7 +97,7 @@ class Actions:
         listed, desk = self.desk.deployment.token(token), self.desk
         id_ = desk.account(account)
         owner = desk.owner if desk.owns(id_) else f"0x{id_ >> INDEX_BITS:040x}"
-        asked = (listed, amount, id_, to or owner)
+        asked = (listed, amount, id_, grants.checked_address(to) if to else owner)
         return await money_plans.withdraw(desk, *asked)
 
     async def transfer(self, amount: int, token: str, to: int, account: int = 0) -> Plan:

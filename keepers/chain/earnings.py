@@ -69,13 +69,13 @@ class Earnings:
 
     async def load(self, head: Head, at: Snapshot, native: int) -> None:
         """Fold what the store knows; fetch what has happened since, or begin here."""
-        if not self._scale:
+        rested = not self._scale
+        if rested:
             self._scale = (await self._reader.totals()).scale
-            known = self._store.entries(self._account)
-            if known:
-                self._since = known[0].block
-                await self._catch_up(known[-1].block, head, at, native)
         self.fold()
+        known = self._store.entries(self._account)
+        if rested and known:
+            await self._catch_up(known[-1].block, head, at, native)
         if not self._seen:
             (account,) = await self._reader.accounts([self._account], head.number)
             self._take(_opening(account, head.number, native))
@@ -85,9 +85,7 @@ class Earnings:
         for start in range(first, head.number + 1, RANGE):
             last = min(head.number, start + RANGE - 1)
             for found in await self._reader.rpc.logs(addresses, start, last):
-                entry = self._entry(found, lambda: at, native)
-                if entry is not None:
-                    self._store.happened(self._account, entry)
+                self.on_log(found, lambda: at, native)
 
     def fold(self) -> None:
         """Start again from what the store holds: after a restart or a reorganisation."""
@@ -105,8 +103,8 @@ class Earnings:
     def _take(self, entry: Entry) -> None:
         if (entry.tx, entry.index) in self._seen:
             return
-        self._store.happened(self._account, entry)
         self._apply(entry)
+        self._store.happened(self._account, entry)  # what cannot be applied is asked for again
 
     def _apply(self, entry: Entry) -> None:
         self._since = entry.block if entry.name == "Opened" else self._since

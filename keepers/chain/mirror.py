@@ -50,15 +50,15 @@ class Mirror:
         self._account_topics = _account_positions(interface("Clearinghouse"))
 
     async def load(self, head: Head) -> None:
-        """Read everything at a block."""
+        """Read everything at a block; what changes meanwhile stays noted. Repeat it if it fails."""
+        self.dirty.clear()
+        self.changed.clear()
+        self.stale_parameters = False
         self.terms = await self.reader.terms(head.number)
         self.markets = {each.id: each for each in await self.reader.markets(head.number)}
         self.collaterals = await self.reader.collaterals(head.number)
         ids = await self.reader.account_ids(head.number)
         self.book.replace(await self.reader.accounts(ids, head.number))
-        self.dirty.clear()
-        self.changed.clear()
-        self.stale_parameters = False
         self.now = max(self.now, head.time)
 
     def on_head(self, head: Head) -> None:
@@ -120,16 +120,18 @@ class Mirror:
     async def refresh(self) -> None:
         """Read again what events have changed."""
         await self.refresh_markets()
-        dirty = list(self.dirty)
+        dirty, stale = list(self.dirty), self.stale_parameters
         self.dirty.clear()
+        self.stale_parameters = False
         try:
-            if self.stale_parameters:
+            if stale:
                 self.collaterals = await self.reader.collaterals()
-                self.stale_parameters = False
+                stale = False
             for account in await self.reader.accounts(dirty):
                 self.book.put(account)
         except BaseException:
             self.dirty.update(dirty)
+            self.stale_parameters |= stale
             raise
 
     async def refresh_markets(self) -> None:

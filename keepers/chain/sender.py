@@ -78,6 +78,7 @@ class Sender:
     base_fee: int = 0
     flights: dict[int, Flight] = field(default_factory=dict)
     _unsaved: list[tuple[str, str, int]] = field(default_factory=list)
+    _earlier: list[tuple[str, int]] = field(default_factory=list)  # hash and nonce, of another run
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
@@ -85,12 +86,26 @@ class Sender:
         head = await self.rpc.head()
         self.base_fee = head.base_fee
         self.next_nonce = await self.rpc.nonce(self.signer.address)
-        for hash_, _, _ in self.store.pending():
+        own = {signed.hash for flight in self.flights.values() for signed in flight.versions}
+        pending = self.store.pending()
+        self._earlier = [(hash_, nonce) for hash_, _, nonce in pending if hash_ not in own]
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Settle what an earlier run left in flight; it may land as long as its nonce is unused."""
+        if not self._earlier:
+            return
+        used = await self.rpc.nonce(self.signer.address, "latest")
+        left = []
+        for hash_, nonce in self._earlier:
             receipt = await self.rpc.receipt(hash_)
-            if receipt is None:
-                self.store.resolved(hash_, DROPPED, 0, 0, 0)
-            else:
+            if receipt is not None:
                 self._book(outcome_of(receipt))
+            elif nonce < used:
+                self._book(Outcome(DROPPED, hash_))
+            else:
+                left.append((hash_, nonce))
+        self._earlier = left
 
     def on_head(self, head: Head) -> None:
         """Take the base fee of the newest block."""
@@ -107,7 +122,10 @@ class Sender:
         return self.base_fee + self.policy.tip
 
     async def send(self, draft: Draft) -> Flight:
-        """Sign with the next nonce and return when a node has taken it."""
+        """Sign with the next nonce and return when a node has taken it, or has not answered.
+
+        What got no answer may have been taken: it keeps its nonce, and `tend` finds out.
+        """
         async with self._lock:
             if self.busy(draft.key):
                 raise KeeperError(f"{draft.key} is already on its way")
@@ -147,6 +165,8 @@ class Sender:
                     f"{self.signer.address} cannot pay for gas", "send it native coin"
                 ) from error
             raise
+        except ChainError as error:
+            log.warning("no answer to a transaction", tx=signed.hash, error=str(error))
 
     async def tend(self, head: Head) -> bool:
         """Look after everything in flight: receipts, reorgs, drops, replacements.
@@ -156,6 +176,7 @@ class Sender:
         """
         self.on_head(head)
         self.save()
+        await self._settle()
         if not self.flights:
             return False
         before = [flight for flight in self.flights.values() if flight.included is None]
@@ -172,9 +193,9 @@ class Sender:
         waiting = [each for each in flights if each.included is None]
         late = [each for each in waiting if self.clock() - each.sent_at > self.policy.stuck_s]
         if lost or late:
-            await self._resync(waiting)
+            await self._resync(waiting, head)
         for flight in late:
-            if flight.nonce in self.flights:
+            if flight.nonce in self.flights and flight.included is None:
                 await self._replace(flight)
         return lost or any(flight.outcome.done() for flight in before)
 
@@ -206,13 +227,18 @@ class Sender:
             outcome.hash, outcome.state, outcome.block, outcome.gas_used, outcome.gas_wei
         )
 
-    async def _resync(self, waiting: list[Flight]) -> None:
+    async def _resync(self, waiting: list[Flight], head: Head) -> None:
         """Give up what neither the chain nor the pool knows any more."""
         async with self._lock:
             pending = await self.rpc.nonce(self.signer.address, "pending")
             latest = await self.rpc.nonce(self.signer.address, "latest")
-            for flight in waiting:
-                if flight.nonce >= pending or flight.nonce < latest:
+            gone = [each for each in waiting if not latest <= each.nonce < pending]
+            # A block may have come since the receipts were asked for.
+            found = await self._receipts(gone)
+            for flight in gone:
+                if flight.nonce in found:
+                    self._land(flight, found[flight.nonce], head)
+                else:
                     self._drop(flight)
             self.next_nonce = max([pending, *(nonce + 1 for nonce in self.flights)])
 

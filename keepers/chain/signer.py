@@ -126,8 +126,14 @@ def make_keystore(path: Path, password_file: Path | None = None) -> str:
     if not password:
         raise BadInput("the password is empty", f"set {PASSWORD_VARIABLE} to a longer one")
     made = Account.create()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be written ({error.strerror})", "name a file in a folder of yours"
+        ) from error
+    with os.fdopen(opened, "w") as file:
         json.dump(Account.encrypt(made.key, password, KDF, ITERATIONS), file)
     return str(made.address)
 
@@ -136,7 +142,10 @@ def _password(password_file: Path | None) -> str:
     if password_file is not None:
         if not password_file.is_file():
             raise BadInput(f"there is no password file {password_file}", "check --password-file")
-        return password_file.read_text(encoding="utf-8").splitlines()[0]
+        lines = password_file.read_text(encoding="utf-8").splitlines()
+        if not lines:
+            raise BadInput(f"the password file {password_file} is empty", "write it in one line")
+        return lines[0]
     password = os.environ.get(PASSWORD_VARIABLE)
     if password is None:
         raise BadInput(

@@ -199,11 +199,15 @@ class Stream:
 
     async def _check(self, head: Head) -> None:
         """Ask what the block of this hash holds; what the socket has lost is queued."""
+        delay = RECONNECT_S
         while self._heads.get(head.number) == head:
             try:
                 found = await self.rpc.logs_of(head.hash, self.addresses)
-            except ChainError:
-                await asyncio.sleep(RECONNECT_S)
+            except ChainError as error:
+                self.metrics.failures.labels("check").inc()
+                log.warning("block not checked", block=head.number, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(RECONNECT_MAX_S, 2 * delay)
                 continue
             for each in found:
                 if each.key not in self._seen:

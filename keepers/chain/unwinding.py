@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
@@ -18,6 +19,15 @@ GAS = 250_000
 GAS_WITHDRAW = 400_000
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A transaction, the leg or collateral that it is about, and until when it may work."""
+
+    draft: Draft
+    subject: int
+    until: int
+
+
 class Unwinder:
     """Remembers which legs have an order; the chain would refuse a second one only by its salt."""
 
@@ -25,22 +35,23 @@ class Unwinder:
         """Close against the pool, within the settings' slippage and headroom."""
         self._slip = share(settings.max_slippage_percent)
         self._headroom = share(settings.headroom_percent)
-        self._leaving: dict[int, int] = {}  # collateral -> when a withdrawal may be tried again
         self._house = deployment.address("Clearinghouse")
         self._deployed = deployment
         self._reader = reader
         self._venue = deployment.address("LiquidityPool")
         self._orders = deployment.address("Orders")
+        # leg or collateral -> until when nothing more is sent for it; their ids never meet
         self._waiting: dict[int, int] = {}
         self._reserve = 0
 
     async def load(self) -> None:
-        """Read what an executor must be paid."""
+        """Read what an executor must be paid; what was sent may have left the chain: offer anew."""
+        self._waiting.clear()
         (self._reserve,) = await self._reader.one("Orders", "MIN_RESERVE")
 
     def withdrawals(
         self, account: Account, taken: Mapping[int, int], at: Snapshot, owner: str
-    ) -> list[Draft]:
+    ) -> list[Offer]:
         """Return what sends taken collateral to the owner, one at a time, where margin allows.
 
         Args:
@@ -50,19 +61,19 @@ class Unwinder:
             owner: the key's address.
         """
         for collateral, amount in taken.items():
-            if self._leaving.get(collateral, 0) >= at.now:
+            if self._waiting.get(collateral, 0) >= at.now:
                 continue
             token = self._deployed.token_by_id(collateral)
             if token is None or not spare(account, collateral, amount, at, self._headroom):
                 continue
-            self._leaving[collateral] = at.now + LIFETIME_S
             arguments = (account.id, token.address, amount, owner)
             data = interface("Clearinghouse").encode("withdraw", *arguments)
-            return [Draft(f"withdraw {token.symbol}", self._house, data, GAS_WITHDRAW)]
+            draft = Draft(f"withdraw {token.symbol}", self._house, data, GAS_WITHDRAW)
+            return [Offer(draft, collateral, at.now + LIFETIME_S)]
         return []
 
-    def drafts(self, account: Account, at: Snapshot, pool: Pool | None) -> list[Draft]:
-        """Return the commitments to send now, each noted as waiting until its deadline."""
+    def closing(self, account: Account, at: Snapshot, pool: Pool | None) -> list[Offer]:
+        """Return the commitments to send now."""
         made = []
         for closing in closings(account, at, self._waiting, self._slip, pool):
             order = (
@@ -78,6 +89,10 @@ class Unwinder:
             )
             data = interface("Orders").encode("commit", order)
             key = f"unwind {closing.instrument:#x}"
-            made.append(Draft(key, self._orders, data, GAS, self._reserve))
-            self._waiting[closing.instrument] = closing.deadline
+            draft = Draft(key, self._orders, data, GAS, self._reserve)
+            made.append(Offer(draft, closing.instrument, closing.deadline))
         return made
+
+    def sent(self, offer: Offer) -> None:
+        """Note that nothing more is to be sent for this leg or collateral for a while."""
+        self._waiting[offer.subject] = offer.until

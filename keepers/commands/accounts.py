@@ -126,8 +126,10 @@ async def _grant(
 
 async def _after(on: Session, days: float) -> int:
     """Return the chain's time so many days from now [unix s]."""
-    if not 0 < days <= MOST_DAYS:
-        raise BadInput(f"{days:g} days are no time", f"write more than 0, at most {MOST_DAYS}")
+    if not 0 < days <= MOST_DAYS or int(days * DAY) < 1:
+        raise BadInput(
+            f"{days:g} days are no time", f"write a second or more, at most {MOST_DAYS} days"
+        )
     return (await on.client.desk.rpc.head()).time + int(days * DAY)
 
 

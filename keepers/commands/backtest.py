@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,6 +108,9 @@ def backtest(
     from keepers.domain.liquidation import Limits
     from keepers.settings import usd
 
+    _require_finite(
+        native_usd=native_usd, min_profit_usd=min_profit_usd, headroom_percent=headroom_percent
+    )
     options = Options(
         seed=seed,
         accounts=accounts,
@@ -131,6 +136,12 @@ def backtest(
     tell(series, chosen, options, out, as_json=as_json)
 
 
+def _require_finite(**given: float) -> None:
+    for name, value in given.items():
+        if not isfinite(value):
+            raise BadInput(f"--{name.replace('_', '-')} {value} is no amount", "write a number")
+
+
 def _time(text: str | None) -> int | None:
     return None if text is None else parse_time(text)
 
@@ -143,11 +154,13 @@ def tell(
 
     names = "-".join(each.symbol for each in series)
     title = f"{names}, {clock(chosen[0])} to {clock(chosen[1])} UTC"
-    found = play(series, chosen, options)
-    out.mkdir(parents=True, exist_ok=True)
     rows, page = out / "backtest.csv", out / "backtest.html"
-    report.write_csv(rows, found)
-    report.write_page(page, title, found, options)
+    with _writable(out):
+        out.mkdir(parents=True, exist_ok=True)
+    found = play(series, chosen, options)
+    with _writable(out):
+        report.write_csv(rows, found)
+        report.write_page(page, title, found, options)
     if as_json:
         typer.echo(json.dumps(report.as_dict(title, found, options), indent=1))
     else:
@@ -159,6 +172,17 @@ def tell(
         console.print(f"  rows     {rows}\n  page     {page}")
     if found.off:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Say which folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(
+            f"{out} cannot be written ({error.strerror})", "give a folder of yours with --out"
+        ) from error
 
 
 def play(series: Sequence[Series], chosen: tuple[int, int], options: Options) -> Outcome:

@@ -200,7 +200,12 @@ def execute(
         float | None,
         typer.Option("--min-profit-usd", help="Least reward after gas.", show_default="0"),
     ] = None,
-    refund: Annotated[bool, typer.Option(help="Close dead orders for their owners.")] = True,
+    refund: Annotated[
+        bool | None,
+        typer.Option(
+            "--refund/--no-refund", help="Close dead orders for their owners.", show_default="yes"
+        ),
+    ] = None,
     peer: shared.Peers = None,
     rpc: shared.Rpc = None,
     rpc_fallback: shared.Fallback = None,
@@ -255,7 +260,12 @@ def liquidate(
         int | None,
         typer.Option("--account", help="Number of the key's account that earns.", show_default="0"),
     ] = None,
-    take: Annotated[bool, typer.Option(help="Take slices over with own capital.")] = True,
+    take: Annotated[
+        bool | None,
+        typer.Option(
+            "--take/--no-take", help="Take slices over with own capital.", show_default="yes"
+        ),
+    ] = None,
     max_take_usd: Annotated[
         int | None,
         typer.Option("--max-take-usd", help="Gross value of one slice.", show_default="250000"),
@@ -272,7 +282,14 @@ def liquidate(
         str | None,
         typer.Option("--headroom-percent", help="Of IM, kept above it.", show_default="0"),
     ] = None,
-    unwind: Annotated[bool, typer.Option(help="Close what was taken over, by orders.")] = True,
+    unwind: Annotated[
+        bool | None,
+        typer.Option(
+            "--unwind/--no-unwind",
+            help="Close what was taken over, by orders.",
+            show_default="yes",
+        ),
+    ] = None,
     max_slippage_percent: Annotated[
         str | None,
         typer.Option("--max-slippage-percent", help="Of those orders.", show_default="2"),
@@ -335,9 +352,9 @@ def liquidate(
 
 
 async def _liquidate(settings: LiquidateSettings) -> None:
-    from keepers.bots.liquidate import Liquidate
+    from keepers.bots.liquidate import Liquidate, settings_or_refuse
 
-    runtime = await Runtime.open(settings)
+    runtime = await Runtime.open(settings_or_refuse(settings))
     try:
         await run_bot(Liquidate(runtime, settings), settings)
     finally:

@@ -15,7 +15,7 @@ from keepers.commands.show import name, usd
 from keepers.domain.economics import GasMarket
 from keepers.domain.profits import OWN
 from keepers.errors import BadInput
-from keepers.store.ledger import Line, Store
+from keepers.store.ledger import Line, read_lines
 
 COLUMNS: Final = ("pay", "reward", "fee", "slippage", "drift", "held", "profit")
 WEI: Final = ("gas_wei", "reserve_wei")
@@ -25,11 +25,7 @@ def report(store: Path | None, *, as_json: bool) -> None:
     """Print what a store says of its liquidations."""
     if store is None or not store.is_file():
         raise BadInput("there is no store to report on", "give --store FILE, as the keeper has it")
-    opened = Store(store)
-    try:
-        lines = opened.lines()
-    finally:
-        opened.close()
+    lines = read_lines(store)
     if as_json:
         typer.echo(json.dumps([as_dict(line) for line in lines], indent=1))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Annotated, Final
 
 import typer
@@ -34,6 +35,13 @@ def _action(name: str) -> int:
     return pauses.ACTIONS[name]
 
 
+def _seconds(hours: float) -> int:
+    seconds = round(hours * HOUR) if isfinite(hours) else 0
+    if seconds <= 0:
+        raise BadInput(f"{hours} hours are no pause", "see `guardian lift` for the end of one")
+    return seconds
+
+
 @command(app)
 async def pause(
     on: Session,
@@ -42,9 +50,7 @@ async def pause(
     hours: Annotated[float, typer.Option("--hours", help="How long; at most 168.")] = 24,
 ) -> None:
     """Pause something, or make its pause shorter or longer; it ends by itself."""
-    seconds = round(hours * HOUR)
-    if seconds <= 0:
-        raise BadInput(f"{hours} hours are no pause", "see `guardian lift` for the end of one")
+    seconds = _seconds(hours)
     await on.carry_out(await on.client.pause(_action(action), market or (), seconds))
 
 

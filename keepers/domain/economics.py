@@ -32,3 +32,14 @@ GAS_WRITE_OFF = 120_000
 GAS_EXECUTE = 190_000
 GAS_UPDATE = 80_000
 GAS_REFUND = 60_000
+
+# What an update of prices may use at most: docs/spec/gas_bounds.md, both variance samples due.
+LIMIT_UPDATE = 350_000
+LIMIT_OF_FEED = 45_000
+# more for each market whose cross-check is asked: modules/price_sources.vy
+LIMIT_OF_CHECK = 240_000
+
+
+def update_limit(feeds: int, checked: int) -> int:
+    """Return the gas limit of an update of so many feeds, some of them with a cross-check."""
+    return LIMIT_UPDATE + LIMIT_OF_FEED * feeds + LIMIT_OF_CHECK * checked

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from keepers.domain.margin import Snapshot, value_of
 from keepers.domain.units import LOT, WAD
 from keepers.domain.words import Account
+from keepers.errors import BadInput
 
 REDUCE, TAKE, OWN = "reduce", "take", "own"
 SETTLEMENT: Final = 0  # the id of the settlement token
@@ -114,7 +115,9 @@ class Journal:
         self.legs: dict[int, list[Lot]] = {}
         self.coins: dict[int, list[Lot]] = {}
         self._orders: dict[str, _Order] = {}
-        self._arriving: Deal | None = None  # what a call brings: a take's, if `Taken` follows
+        # what a call has brought, booked as the owner's: it is a take's if `Taken` follows
+        self._arriving: Deal | None = None
+        self._arrived: list[Lot] = []
         self._handlers: dict[str, Callable[[Entry, Said], None]] = {
             "Opened": self._opened,
             "Deposited": lambda entry, said: self._token(entry, said["token"], said["amount"]),
@@ -136,7 +139,7 @@ class Journal:
     def apply(self, entry: Entry) -> None:
         """Take the next event."""
         if self._arriving is not None and self._arriving.tx != entry.tx:
-            self._own_after_all()
+            self._arriving, self._arrived = None, []
         handler = self._handlers.get(entry.name)
         if handler is not None:
             handler(entry, entry.said)
@@ -183,25 +186,27 @@ class Journal:
             gone = said["cash"] + said["quote"] + said["fee"] + said["liquidation_fee"]
             self.own.flow -= gone + said["pay"]
         if said["counterparty"] == self.account:
-            deal = self._receiver(entry, said, come=True)
-            deal.flow += said["cash"] + said["quote"] + said["insurance"]
+            self._arrive(entry, said, said["cash"] + said["quote"] + said["insurance"])
 
     def _leg_moved(self, entry: Entry, said: Said) -> None:
         come = said["counterparty"] == self.account
         size = said["size"] if come else -said["size"]
-        left = size
-        deal = self._receiver(entry, said, come=come)
+        left, closed = size, 0
         for other, part in self._closed(said["instrument"], size):
             other.flow -= part * entry.mark
-            deal.flow += part * entry.mark
+            closed += part * entry.mark
             left -= part
+        lots = self._lots(self.legs, said["instrument"])
+        if come:
+            self._arrive(entry, said, closed, lots, left)
+            return
+        self.own.flow += closed
         if left:
-            self._lots(self.legs, said["instrument"]).append(Lot(deal, left))
+            lots.append(Lot(self.own, left))
 
     def _collateral_moved(self, entry: Entry, said: Said) -> None:
         if said["counterparty"] == self.account:
-            lot = Lot(self._receiver(entry, said, come=True), said["amount"])
-            self._lots(self.coins, said["collateral"]).append(lot)
+            self._arrive(entry, said, 0, self._lots(self.coins, said["collateral"]), said["amount"])
         else:
             self._left(entry, said["collateral"], said["amount"])
 
@@ -209,6 +214,10 @@ class Journal:
         made, self._arriving = self._arriving, None
         if made is None:
             return
+        self.own.flow -= made.flow
+        for lot in self._arrived:
+            lot.deal = made
+        self._arrived = []
         worth = said["equity_before"] * said["fraction"] // WAD
         # a deficit that nobody pays stays behind, not with the buyer
         made.reward = worth + said["deficit"] - said["payment"] + said["insurance"]
@@ -245,27 +254,25 @@ class Journal:
     def _lots(self, kept: dict[int, list[Lot]], key: int) -> list[Lot]:
         return kept.setdefault(key, [])
 
-    def _receiver(self, entry: Entry, said: Said, *, come: bool) -> Deal:
-        """Return whose it is what a transaction brings: a take's, until it proves to be none."""
-        if not come:
-            return self.own
+    def _arrive(
+        self, entry: Entry, said: Said, flow: int, lots: list[Lot] | None = None, size: int = 0
+    ) -> None:
+        """Book what a transaction brings as the owner's, and note it for a take."""
         if self._arriving is None:
             place = (entry.tx, entry.index, said["account"], entry.block, entry.native)
             self._arriving = Deal(TAKE, *place)
-        return self._arriving
-
-    def _own_after_all(self) -> None:
-        """Book a move that was no take as the owner's."""
-        made, self._arriving = self._arriving, None
-        assert made is not None
-        self.own.flow += made.flow
-        for kept in (self.legs, self.coins):
-            for lots in kept.values():
-                for lot in lots:
-                    lot.deal = self.own if lot.deal is made else lot.deal
+        self._arriving.flow += flow
+        self.own.flow += flow
+        if lots is not None and size:
+            lots.append(Lot(self.own, size))
+            self._arrived.append(lots[-1])
 
     def _token(self, entry: Entry, token: str, amount: int) -> None:
-        id_ = self._tokens[token.lower()]
+        id_ = self._tokens.get(token.lower())
+        if id_ is None:
+            raise BadInput(
+                f"the deployment file has no token {token}", "take the newest deployment file"
+            )
         if id_ == SETTLEMENT:
             self.own.flow += amount * self._scale
         elif amount > 0:
@@ -335,8 +342,7 @@ class Journal:
     @property
     def money(self) -> int:
         """Return what cash and quote together must be."""
-        arriving = self._arriving.flow if self._arriving is not None else 0
-        return self.own.flow + arriving + sum(deal.flow for deal in self.deals)
+        return self.own.flow + sum(deal.flow for deal in self.deals)
 
     def results(self, at: Snapshot) -> list[Result]:
         """Return every deal at these prices, the owner's share last; they sum to the equity."""

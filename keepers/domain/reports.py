@@ -231,7 +231,7 @@ def from_json(raw: object) -> SignedReport:
         signature = bytes.fromhex(str(raw["signature"]).removeprefix("0x"))
         report = make_report(int(raw["publish_time"]), quotes)
         signer = int(raw["signer"])
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
+    except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput("a peer sent something that is no report") from error
     if len(signature) != SIGNATURE_BYTES or not 0 <= signer < SEATS:
         raise BadInput("a peer sent a report without a usable signature")

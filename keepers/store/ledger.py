@@ -7,19 +7,26 @@ open then counts as brought in by the owner.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine, Integer, String, create_engine, delete, event, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import inspect as look_at
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import NullPool
 
 from keepers.domain.profits import Entry
 from keepers.errors import BadInput
 
 PENDING, INCLUDED, FAILED, DROPPED = "pending", "included", "failed", "dropped"
+NAMES: Final = (".db", ".sqlite", ".sqlite3")  # of files that may be set aside
+SPOILT: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+PARTS: Final = ("", "-wal", "-shm")  # of one store on the disk
 
 
 class Base(DeclarativeBase):
@@ -136,15 +143,26 @@ class Store:
     """One SQLite file, or memory when no path is given."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open the file and make its tables; a damaged one is set aside."""
+        """Open the file and make its tables; a damaged one of ours is set aside."""
         try:
-            self._engine = _open(path)
+            self._open(path)
+        except SQLAlchemyError as error:
+            if path is None or not _spoilt(error) or path.suffix not in NAMES:
+                raise _refusal(path, error) from error
+            _set_aside(path)
+            self._open(path)
+
+    def _open(self, path: Path | None) -> None:
+        if path is not None and path.is_file():
+            _refuse_foreign(path)
+        self._engine = create_engine("sqlite://" if path is None else f"sqlite:///{path}")
+        event.listen(self._engine, "connect", _tune)
+        try:
+            Base.metadata.create_all(self._engine)
+            self.gas = self._gas()  # what every transaction burned [wei]
         except SQLAlchemyError:
-            if path is None or not path.is_file():
-                raise BadInput(f"the store {path} cannot be opened", "check --store") from None
-            path.replace(path.with_suffix(".damaged"))
-            self._engine = _open(path)
-        self.gas = self._gas()  # what every transaction burned [wei]
+            self._engine.dispose()
+            raise
 
     def _gas(self) -> dict[str, int]:
         with Session(self._engine) as session:
@@ -173,13 +191,16 @@ class Store:
             rows = session.scalars(select(Sent).where(Sent.state == PENDING).order_by(Sent.nonce))
             return [(row.hash, row.key, row.nonce) for row in rows]
 
-    def earned(self, tx: str, log: int, kind: str, account: int, block: int, profit: int) -> None:
-        """Book what an event paid; once, however often it is seen."""
+    def earned(self, tx: str, log: int, kind: str, account: int, block: int, profit: int) -> bool:
+        """Book what an event paid, once however often it is seen; return whether it was new."""
         row = Earned(
             tx=tx, log=log, kind=kind, account=hex(account), block=block, profit=str(profit)
         )
         with Session(self._engine) as session, session.begin():
-            session.merge(row)
+            if session.get(Earned, (tx, log)) is not None:
+                return False
+            session.add(row)
+        return True
 
     def rewind(self, block: int) -> None:
         """Forget what was earned above a block that is no longer on the chain."""
@@ -233,19 +254,7 @@ class Store:
 
     def lines(self) -> list[Line]:
         """Return what every deal has come to, in the order in which they were made."""
-        with Session(self._engine) as session:
-            return [
-                Line(
-                    account=int(row.account, 16),
-                    target=int(row.target, 16),
-                    tx=row.tx,
-                    log=row.log,
-                    kind=row.kind,
-                    block=row.block,
-                    **{name: int(getattr(row, name)) for name in _AMOUNTS},
-                )
-                for row in session.scalars(select(Deal).order_by(Deal.block, Deal.log))
-            ]
+        return _lines(self._engine)
 
     def totals(self) -> Totals:
         """Add everything up."""
@@ -268,11 +277,69 @@ _AMOUNTS: Final = (
 )
 
 
-def _open(path: Path | None) -> Engine:
-    engine = create_engine("sqlite://" if path is None else f"sqlite:///{path}")
-    event.listen(engine, "connect", _tune)
-    Base.metadata.create_all(engine)
-    return engine
+def read_lines(path: Path) -> list[Line]:
+    """Return what every deal of a store has come to; the file is not written to."""
+    try:
+        return _lines(_reading(path))
+    except SQLAlchemyError as error:
+        raise _refusal(path, error) from error
+
+
+def _lines(engine: Engine) -> list[Line]:
+    with Session(engine) as session:
+        return [
+            Line(
+                account=int(row.account, 16),
+                target=int(row.target, 16),
+                tx=row.tx,
+                log=row.log,
+                kind=row.kind,
+                block=row.block,
+                **{name: int(getattr(row, name)) for name in _AMOUNTS},
+            )
+            for row in session.scalars(select(Deal).order_by(Deal.block, Deal.log))
+        ]
+
+
+def _reading(path: Path) -> Engine:
+    """Return an engine that cannot write, nor makes a file beside the store's own."""
+    used = path.with_name(path.name + PARTS[1]).exists()
+    address = path.absolute().as_uri() + ("?mode=ro" if used else "?mode=ro&immutable=1")
+    return create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool
+    )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse another program's database before anything is written to it."""
+    tables = look_at(_reading(path)).get_table_names()
+    if tables and not set(tables) & set(Base.metadata.tables):
+        raise BadInput(f"{path} is another program's database", "give another file with --store")
+
+
+def _spoilt(error: SQLAlchemyError) -> bool:
+    """Return whether SQLite says that the file is no database, or a damaged one."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode in SPOILT
+
+
+def _refusal(path: Path | None, error: SQLAlchemyError) -> BadInput:
+    if _spoilt(error):
+        return BadInput(f"{path} is no store of a keeper", "give another file with --store")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return BadInput(
+        f"the store {path} cannot be opened ({cause})", "check --store and who else has it open"
+    )
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a store and what belongs to it; what was set aside before stays as it is."""
+    names = (path.with_suffix(f".damaged{number or ''}") for number in count())
+    aside = next(each for each in names if not each.exists())
+    for part in PARTS:
+        old = path.with_name(path.name + part)
+        if old.exists():
+            old.rename(aside.with_name(aside.name + part))
 
 
 def _tune(connection: object, _record: object) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from keepers.chain.signer import recover
 from keepers.domain.publishing import Claim
-from keepers.domain.reports import NOBODY, SignedReport, from_json, to_json
+from keepers.domain.reports import NOBODY, SEATS, SignedReport, from_json, to_json
 from keepers.errors import BadInput
 
 
@@ -23,12 +23,22 @@ class Board:
         signers: tuple[str, ...],
         keep: int = 8,
         own: int | None = None,
+        now: Callable[[], int] | None = None,
     ) -> None:
-        """Accept reports of these signers for this EIP-712 domain; `own` is this publisher's."""
+        """Accept reports of these signers for this EIP-712 domain.
+
+        Args:
+            separator: of the domain.
+            signers: by seat.
+            keep: reports of each.
+            own: this publisher's seat.
+            now: chain time; a peer's claim of more than a second later is left out.
+        """
         self._separator = separator
         self._signers = [signer.lower() for signer in signers]
         self._keep = keep
         self._own = own
+        self._now = now
         self._reports: dict[int, deque[tuple[int, SignedReport]]] = {}  # with their versions
         self._claimed_at: dict[int, int] = {}  # version of each claim
         self.claims: dict[int, int] = {}  # publish time by signer that says it has submitted
@@ -52,6 +62,8 @@ class Board:
         if self._signers[index] != signer.lower():
             self._signers[index] = signer.lower()
             self._reports.pop(index, None)
+            self.claims.pop(index, None)
+            self._claimed_at.pop(index, None)
 
     def add(self, signed: SignedReport) -> bool:
         """Keep a report if it is signed by its signer and newer than what is known of it."""
@@ -126,14 +138,24 @@ class Board:
         return self.as_json(-1 if self._own is None else self._own, after)
 
     def merge(self, answer: Any) -> int:
-        """Take a peer's answer; return its version. Whatever is malformed or forged is left out."""
+        """Take a peer's answer whole or not at all; return its version. Forgeries are left out."""
         try:
-            reports, claims = list(answer["reports"]), list(answer["claims"])
+            reports = [from_json(each) for each in answer["reports"]]
+            claims = [claim_of(each) for each in answer["claims"]]
             version = int(answer["version"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadInput("a peer's answer is no list of reports") from error
-        for raw in reports:
-            self.add(from_json(raw))
-        for raw in claims:
-            self.claim(Claim(int(raw["signer"]), int(raw["publish_time"])))
+        for report in reports:
+            self.add(report)
+        for claim in claims:
+            if self._now is None or claim.publish_time <= self._now() + 1:
+                self.claim(claim)
         return version
+
+
+def claim_of(raw: Any) -> Claim:
+    """Read a peer's word, which nobody signs; one for no seat is refused."""
+    claim = Claim(int(raw["signer"]), int(raw["publish_time"]))
+    if not 0 <= claim.signer < SEATS:
+        raise BadInput(f"a peer claims something for seat {claim.signer}")
+    return claim

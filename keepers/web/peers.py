@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -27,6 +27,14 @@ def reports_url(peer: str) -> str:
     return peer.rstrip("/") + "/reports"
 
 
+def parsed(line: bytes) -> Any:
+    """Return what a line of a peer's stream holds, sound or not."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadInput("a peer sent a line that is no JSON") from error
+
+
 async def follow(peer: str, board: Board, metrics: Metrics, *, own: bool = False) -> None:
     """Keep the board up to date with one peer; an absent peer is asked again and again.
 
@@ -44,7 +52,7 @@ async def follow(peer: str, board: Board, metrics: Metrics, *, own: bool = False
                 async with session.get(url, params={"own": str(int(own))}) as response:
                     response.raise_for_status()
                     async for line in response.content:
-                        board.merge(json.loads(line))
+                        board.merge(parsed(line))
                         delay, absent = RETRY_S, False
                         metrics.reports.labels("peer").inc()
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError, BadInput) as error:

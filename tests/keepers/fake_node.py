@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 
 from keepers.chain.rpc import Head, Log, Rpc
-from keepers.errors import NodeRefused
+from keepers.errors import ChainError, NodeRefused
 
 ADDRESS = "0x" + "ab" * 20
 TOPIC = "0x" + "01" * 32
@@ -31,6 +31,8 @@ class FakeNode(Rpc):
         self.mined_nonce = 0
         self.sent: list[bytes] = []
         self.refuse: NodeRefused | None = None
+        self.silent = False  # takes the next transaction and does not answer
+        self.mines: list[str] = []  # a block with these comes as soon as a nonce is asked for
         self.extend()
 
     # ---- the chain
@@ -99,6 +101,9 @@ class FakeNode(Rpc):
     # ---- transactions
 
     async def nonce(self, address: str, block: int | str = "pending") -> int:
+        for tx in self.mines:
+            self.include(tx)
+        self.mines.clear()
         waiting = self.mined_nonce
         while block == "pending" and waiting in self.pool:
             waiting += 1
@@ -109,6 +114,9 @@ class FakeNode(Rpc):
             refusal, self.refuse = self.refuse, None
             raise refusal
         self.sent.append(raw)
+        if self.silent:
+            self.silent = False
+            raise ChainError("the node does not answer")
         return ""
 
     async def receipt(self, tx: str) -> dict[str, Any] | None:

@@ -6,15 +6,18 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
 
 from keepers import cli
+from keepers.commands import accounts, bots, guardian
 from keepers.commands.books import read_account, read_block
+from keepers.commands.session import Session
 from keepers.domain.words import account_id
 from keepers.errors import BadInput
+from keepers.settings import LiquidateSettings, make
 from tests.keepers.anvil_world import Node
 from tests.keepers.test_files import GOOD
 
@@ -52,6 +55,13 @@ def outcome(
         (["execute", "--rpc", "ftp://x"], 2, "no HTTP address"),
         (["execute", "--fee-cap-gwei", "0"], 2, "--fee-cap-gwei or PLIMSOLL_FEE_CAP_GWEI"),
         (["liquidate", "--max-take-usd", "-1"], 2, "max_take_usd is not usable"),
+        (["liquidate", "--min-profit-usd", "inf"], 2, "min_profit_usd is not usable"),
+        (
+            ["liquidate", "--max-take-usd", "5", "--max-inventory-usd", "1"],
+            2,
+            "larger than the whole inventory; lower --max-take-usd",
+        ),
+        (["key", "new", "/proc/none/key.json"], 2, "/proc/none/key.json cannot be written"),
         (["accounts", "--rpc", "http://127.0.0.1:1"], 1, "does not answer"),
         (["accounts", "--deployment", "nowhere.json"], 2, "no deployment file"),
     ],
@@ -64,10 +74,61 @@ def test_cli__bad_input__is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PLIMSOLL_RPC", "http://127.0.0.1:1")
+    monkeypatch.setenv("PLIMSOLL_PASSWORD", "secret")
     monkeypatch.setattr("keepers.chain.rpc.BACKOFF_S", 0.001)
     found, said = outcome(arguments, capsys, monkeypatch)
     assert (found, said.startswith("plimsoll: "), said.count("\n")) == (code, True, 0), said
     assert what in said
+
+
+@pytest.mark.parametrize(
+    ("command", "switch"), [("liquidate", "take"), ("liquidate", "unwind"), ("execute", "refund")]
+)
+@pytest.mark.parametrize(
+    ("said", "option", "expected"),
+    [
+        (None, "", True),
+        ("false", "", False),
+        ("false", "--{}", True),
+        ("true", "--no-{}", False),
+    ],
+)
+def test_switch__environment_and_option__the_option_goes_first(
+    command: str,
+    switch: str,
+    said: str | None,
+    option: str,
+    expected: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(bots, f"_{command}", seen.append)
+    monkeypatch.setattr(bots.shared, "run", lambda _: None)
+    if said is not None:
+        monkeypatch.setenv(f"PLIMSOLL_{switch.upper()}", said)
+    cli.build()([command, *option.format(switch).split()], standalone_mode=False)
+    assert getattr(seen[0], switch) is expected
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_settings__number_that_is_none__is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLIMSOLL_NATIVE_USD", value)
+    with pytest.raises(BadInput, match="PLIMSOLL_NATIVE_USD"):
+        make(LiquidateSettings)
+
+
+@pytest.mark.parametrize("hours", [float("nan"), float("inf"), 0.0001, -1.0])
+def test_pause__hours_that_are_none__are_refused(hours: float) -> None:
+    with pytest.raises(BadInput, match="hours are no pause"):
+        guardian._seconds(hours)
+
+
+@pytest.mark.parametrize("days", [0.000001, 0.0, -1.0, float("nan"), float("inf")])
+def test_grant__days_that_are_no_time__are_refused(days: float) -> None:
+    with pytest.raises(BadInput, match="days are no time"):
+        asyncio.run(accounts._after(cast("Session", None), days))
 
 
 def test_cli__no_arguments__shows_help(

@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from eth_hash.auto import keccak
 
-from keepers.chain import order_watch
+from keepers.chain import account_plans, order_watch
 from keepers.chain.abi import interface
+from keepers.chain.actions import Actions
 from keepers.chain.desk import Desk
 from keepers.chain.simulate import simulate
 from keepers.chain.transactions import Draft
 from keepers.chain.wallet import KeyWallet
 from keepers.domain import effects, tickets
+from keepers.domain.batches import Withdraw
 from keepers.domain.effects import Fill
 from keepers.domain.margin import health
 from keepers.domain.orders import Order
 from keepers.domain.tickets import State
 from keepers.domain.units import WAD
 from keepers.domain.words import IN_AUCTION, PriceWord, perp
-from keepers.errors import ChainError, KeeperError, NodeRefused, Reverted
+from keepers.errors import BadInput, ChainError, KeeperError, NodeRefused, Reverted
 from keepers.settings import ClientSettings, make
 from tests.keepers.anvil_world import key
 from tests.keepers.facts import ETH, NOW, at, market, trader
@@ -102,6 +105,43 @@ def test_ticket__never_committed__is_unknown(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(order_watch, "standing", nothing)
     with pytest.raises(Reverted, match="unknown order"):
         asyncio.run(order_watch.ticket(cast("Desk", None), ORDER))
+
+
+# ---- who is paid
+
+
+class Paying(SimpleNamespace):
+    """A desk of one owner and one token, as far as the payee is looked at."""
+
+    owner = TARGET
+
+    def account(self, number: int) -> int:
+        return number
+
+    def owns(self, _account: int) -> bool:
+        return True
+
+    def token(self, _name: str) -> Any:
+        return SimpleNamespace(address=TARGET)
+
+    @property
+    def deployment(self) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("to", ["0x12", "cd", "nobody", TARGET + "00"])
+def test_withdraw__payee_that_is_no_address__is_refused(to: str) -> None:
+    desk = cast("Desk", Paying())
+    with pytest.raises(BadInput, match="is no address"):
+        account_plans._element(desk, Withdraw(5, "USDC", to=to))
+    actions = cast("Actions", SimpleNamespace(desk=desk))
+    with pytest.raises(BadInput, match="is no address"):
+        asyncio.run(Actions.withdraw(actions, 5, "USDC", to=to))
+
+
+def test_withdraw__no_payee__is_the_owner() -> None:
+    element = account_plans._element(cast("Desk", Paying()), Withdraw(5, "USDC"))
+    assert element[2] == int(TARGET, 16)
 
 
 # ---- effects

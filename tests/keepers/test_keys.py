@@ -59,6 +59,12 @@ def test_load_signer__password_file__opens(keystore: Path, tmp_path: Path) -> No
     assert load_signer(str(keystore), 1, tmp_path / "password").address.startswith("0x")
 
 
+def test_load_signer__empty_password_file__says_so(keystore: Path, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("")
+    with pytest.raises(BadInput, match="is empty; write it in one line"):
+        load_signer(str(keystore), 1, tmp_path / "password")
+
+
 def test_load_signer__wrong_password__says_so(
     keystore: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from keepers.chain.abi import interface
 from keepers.chain.transactions import Draft
 from keepers.domain.publishing import polls
 from keepers.domain.words import ACTIVE, CHECKED, POLLED, UNTRUSTED
-from keepers.errors import Reverted
+from keepers.errors import KeeperError, NodeRefused, Reverted
 
 CONFIGURATOR = "0x" + "c0" * 20
 ADAPTER = "0x" + "ad" * 20
@@ -54,8 +55,18 @@ class Chain:
             raise self.quote
         return self.quote
 
+    def busy(self, key: str) -> bool:
+        return any(draft.key == key for draft in self.sent)
+
     async def send(self, draft: Draft) -> None:
         self.sent.append(draft)
+
+
+@contextmanager
+def survived(where: str) -> Iterator[None]:
+    assert where == "poll"
+    with suppress(KeeperError):
+        yield
 
 
 def polling(chain: Chain) -> Polling:
@@ -65,7 +76,7 @@ def polling(chain: Chain) -> Polling:
         rpc=chain,
         sender=chain,
     )
-    return Polling(runtime)
+    return Polling(runtime, survived)
 
 
 def loaded(chain: Chain) -> Polling:
@@ -112,8 +123,53 @@ def test_take__owner_names_others__are_followed(
     ],
 )
 def test_bring__polls__where_that_changes_something(chain: Chain, sends: bool) -> None:
-    asyncio.run(loaded(chain).bring(1_700_000_000))
-    assert [draft.key for draft in chain.sent] == ["poll 4 1700000000"] * sends
+    asyncio.run(loaded(chain).bring())
+    assert [draft.key for draft in chain.sent] == ["poll 4"] * sends
+
+
+@dataclass
+class Two(Chain):
+    """Two markets with adapters; `meanwhile` runs while the first is asked about."""
+
+    meanwhile: Callable[[], None] = lambda: None
+    refused: str = ""
+
+    async def call(self, to: str, data: bytes) -> bytes:
+        self.meanwhile()
+        return (1).to_bytes(32, "big")
+
+    async def send(self, draft: Draft) -> None:
+        if draft.key == self.refused:
+            raise NodeRefused(-32000, "exceeds block gas limit")
+        await super().send(draft)
+
+
+def of_two(chain: Chain) -> Polling:
+    made = polling(chain)
+    asyncio.run(made.load([market(4, POLLED), market(5, POLLED)], "latest"))
+    return made
+
+
+def test_bring__owner_removes_an_adapter_meanwhile__the_other_is_polled() -> None:
+    chain = Two()
+    made = of_two(chain)
+    chain.meanwhile = lambda: made.adapters.pop(4, None) and None
+    asyncio.run(made.bring())
+    assert [draft.key for draft in chain.sent] == ["poll 5"]
+
+
+def test_bring__one_is_refused__the_other_is_polled() -> None:
+    chain = Two(refused="poll 4")
+    asyncio.run(of_two(chain).bring())
+    assert [draft.key for draft in chain.sent] == ["poll 5"]
+
+
+def test_bring__poll_on_its_way__is_not_sent_again() -> None:
+    chain = Two()
+    made = of_two(chain)
+    for _ in range(2):
+        asyncio.run(made.bring())
+    assert [draft.key for draft in chain.sent] == ["poll 4", "poll 5"]
 
 
 @pytest.mark.parametrize("sound", [False, True])

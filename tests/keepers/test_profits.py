@@ -18,6 +18,7 @@ ME, OTHER = 5 << 96, 6 << 96
 LEG = perp(ETH)
 USDC, WETH = "0x" + "aa" * 20, "0x" + "bb" * 20
 MARK = 2_000 * TICKS_PER_USD
+NOTHING = {"fee": 0, "liquidation_fee": 0, "pay": 0, "insurance": 0}
 
 
 class Told:
@@ -111,10 +112,37 @@ def test_journal__move_by_agreement__is_the_owners() -> None:
     parties = {"account": OTHER, "counterparty": ME}
     told.tell("LegMoved", "0xm", MARK, **parties, instrument=LEG, size=3)
     told.move(3)
+    told.tell("CollateralMoved", "0xm", 0, **parties, collateral=1, amount=20)
+    told.account = replace(told.account, holdings=(Holding(1, 20),))
+    money = {"cash": 0, "quote": -3 * MARK, "fee": 0, "liquidation_fee": 0, "pay": 0}
+    told.tell("Posting", "0xm", **parties, keeper=0, **money, insurance=0)
+    told.pay(-3 * MARK)
+    told.check()
+    assert told.journal.taken == {}
     told.reduce(5)
     (deal, own) = told.journal.results(at())
     assert (deal.deal.kind, deal.profit) == (REDUCE, 5)
-    assert own.open == 3 * MARK
+    assert own.profit == own.open - 3 * MARK
+    assert told.journal.taken == {}
+    told.check()
+
+
+def test_journal__middle_of_a_take__sums_to_the_equity_before_it_is_one() -> None:
+    told = Told()
+    parties = {"account": OTHER, "counterparty": ME}
+    told.fill(-1, MARK + 5, 2)
+    told.tell("LegMoved", "0xm", MARK, **parties, instrument=LEG, size=3)
+    told.move(3)
+    # the one that is closed is paid for at the mark, by whom it came to
+    assert sum(each.profit for each in told.journal.results(at())) == 5 - 2 + 2 * MARK + MARK
+    told.tell("Posting", "0xm", **parties, keeper=0, cash=0, quote=-3 * MARK, **NOTHING)
+    told.pay(-3 * MARK)
+    told.check()
+    said = {"equity_before": 90, "fraction": WAD, "payment": 80, "insurance": 0, "deficit": 0}
+    told.tell("Taken", "0xm", buyer=ME, **said)
+    deal, own = told.journal.results(at())
+    assert (deal.deal.kind, deal.open, own.open) == (TAKE, 2 * MARK, 0)
+    assert (deal.profit, own.profit) == (0, 3)
     told.check()
 
 

@@ -238,19 +238,74 @@ def test_tend__reorg_but_still_in_the_pool__keeps_waiting() -> None:
     run(scenario)
 
 
-def test_start__after_a_crash__settles_what_was_in_flight() -> None:
+def test_send__taken_without_an_answer__keeps_its_nonce_and_lands() -> None:
+    async def scenario(node: FakeNode, sender: Sender, clock: Clock) -> None:
+        node.silent = True
+        flight = await sender.send(draft())
+        assert sender.busy("reduce a")
+        await sender.send(draft("reduce b"))
+        assert [fees_of(raw)[0] for raw in node.sent] == [0, 1]
+        node.include(flight.versions[0].hash)
+        assert await sender.tend(node.blocks[-1])
+        assert flight.outcome.result().state == INCLUDED
+
+    run(scenario)
+
+
+def test_send__neither_taken_nor_answered__is_dropped_and_the_nonce_used_again() -> None:
+    async def scenario(node: FakeNode, sender: Sender, clock: Clock) -> None:
+        node.silent = True
+        flight = await sender.send(draft())
+        clock.now = 11.0
+        assert await sender.tend(node.extend())
+        assert flight.outcome.result().state == DROPPED
+        await sender.send(draft())
+        assert [fees_of(raw)[0] for raw in node.sent] == [0, 0]
+
+    run(scenario)
+
+
+def test_tend__mined_after_its_receipt_was_asked_for__has_landed() -> None:
     store = Store()
+
+    async def scenario(node: FakeNode, sender: Sender, clock: Clock) -> None:
+        flight = await sender.send(draft())
+        node.pool[0] = flight.versions[0].hash
+        clock.now = 11.0
+        node.mines = [flight.versions[0].hash]
+        assert await sender.tend(node.extend())
+        assert flight.outcome.result().state == INCLUDED
+        assert len(node.sent) == 1
+
+    run(scenario, store=store)
+    assert store.totals().included == 1
+
+
+def started(node: FakeNode, store: Store) -> Sender:
+    policy = Policy(GWEI, 500 * GWEI, 10.0, 2)
+    sender = Sender(node, Signer(known_secret(0)), 31337, policy, store, Metrics())
+    asyncio.run(sender.start())
+    return sender
+
+
+def test_start__after_a_crash__settles_what_was_in_flight() -> None:
+    store, node = Store(), FakeNode()
     store.sent("0x1", "reduce a", 0)
-    store.sent("0x2", "reduce b", 1)
-
-    async def whole() -> None:
-        node = FakeNode()
-        node.include("0x1")
-        policy = Policy(GWEI, 500 * GWEI, 10.0, 2)
-        sender = Sender(node, Signer(known_secret(0)), 31337, policy, store, Metrics())
-        await sender.start()
-        assert sender.next_nonce == 1
-
-    asyncio.run(whole())
+    store.sent("0x2", "reduce b", 0)  # replaced by 0x1
+    node.include("0x1")
+    assert started(node, store).next_nonce == 1
     assert store.pending() == []
     assert store.totals().included == 1
+
+
+def test_start__after_a_crash__what_may_still_land_is_watched() -> None:
+    store, node = Store(), FakeNode()
+    store.sent("0x1", "reduce a", 0)
+    node.pool[0] = "0x1"
+    sender = started(node, store)
+    assert sender.next_nonce == 1
+    assert store.pending() == [("0x1", "reduce a", 0)]
+    node.include("0x1")
+    asyncio.run(sender.tend(node.extend()))
+    assert store.pending() == []
+    assert store.gas["0x1"] == 200_000 * GWEI

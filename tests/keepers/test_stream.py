@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 
+from keepers.chain import stream
 from keepers.chain.rpc import Head, Log
 from keepers.chain.stream import Message, Rewound, Stream
-from keepers.errors import BadInput
+from keepers.errors import BadInput, ChainError
 from keepers.web.metrics import Metrics
 from tests.keepers.fake_node import ADDRESS, FakeNode
 
@@ -166,6 +168,31 @@ def test_stream__reorg_during_a_cut__is_found_after_it() -> None:
             node.extend("other", logs=1)
         await listener.until(lambda _: len(listener.logs) == 4)
         assert listener.rewinds == [1]
+
+    run(scenario)
+
+
+def test_stream__check_of_a_block_fails__is_said_and_made_up_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    told = SimpleNamespace(warning=lambda what, **_: said.append(what))
+    monkeypatch.setattr(stream, "log", told)
+
+    async def scenario(node: FakeNode, listener: Listener) -> None:
+        asked, failing = node.logs_of, [ChainError("the node does not answer")]
+
+        async def logs_of(block_hash: str, addresses: Sequence[str]) -> list[Log]:
+            if failing:
+                raise failing.pop()
+            return await asked(block_hash, addresses)
+
+        node.logs_of = logs_of  # type: ignore[method-assign]
+        await node.tell(node.extend(logs=1))  # the socket loses the log
+        await listener.until(lambda _: len(listener.logs) == 1)
+        assert said == ["block not checked"]
+        failures = listener.stream.metrics.failures.labels("check")
+        assert failures._value.get() == 1
 
     run(scenario)
 

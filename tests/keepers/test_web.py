@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,10 +19,12 @@ from keepers.chain.signer import test_secret as known_secret
 from keepers.domain.publishing import Claim
 from keepers.domain.reports import (
     NOBODY,
+    SEATS,
     Quote,
     SignedReport,
     domain_separator,
     make_report,
+    to_json,
 )
 from keepers.errors import BadInput
 from keepers.web import peers
@@ -99,10 +102,50 @@ def test_board__merge__takes_reports_and_claims() -> None:
     assert not receiver.claimed(TIME + 1, but=0)
 
 
-@pytest.mark.parametrize("answer", [{}, [], None, {"reports": [1], "claims": [], "version": 1}])
-def test_board__nonsense_from_a_peer__is_refused(answer: object) -> None:
+INF = float("inf")
+NONSENSE = [
+    {},
+    [],
+    None,
+    {"reports": [1]},
+    {"reports": [{**to_json(signed(0)), "signer": INF}]},
+    {"claims": [{}]},
+    {"claims": ["x"]},
+    {"claims": [{"signer": 0, "publish_time": INF}]},
+    {"claims": [{"signer": SEATS, "publish_time": TIME}]},
+    {"claims": [{"signer": -1, "publish_time": TIME}]},
+    {"version": INF},
+]
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+def test_board__nonsense_from_a_peer__is_refused_whole(answer: Any) -> None:
+    kept = board()
+    sound = {"reports": [to_json(signed(0))], "claims": [], "version": 1}
     with pytest.raises(BadInput, match="a peer"):
-        board().merge(answer)
+        kept.merge({**sound, **answer} if answer else answer)
+    assert (list(kept.reports()), kept.claims) == ([], {})
+
+
+def test_board__claim_of_a_time_to_come__is_left_out() -> None:
+    kept = Board(SEPARATOR, tuple(signer.address for signer in SIGNERS), now=lambda: TIME)
+    claims = [{"signer": seat, "publish_time": TIME + seat} for seat in (1, 2)]
+    kept.merge({"reports": [], "claims": claims, "version": 1})
+    assert kept.claims == {1: TIME + 1}
+
+
+def test_board__seat_taken_by_another__forgets_the_claim_of_the_one_before() -> None:
+    kept = board()
+    kept.claim(Claim(0, TIME))
+    kept.seat(0, SIGNERS[2].address)
+    assert not kept.claimed(TIME, but=1)
+    assert kept.as_json()["claims"] == []
+
+
+@pytest.mark.parametrize("line", [b"nothing", b"\xff"])
+def test_parsed__line_that_is_no_json__is_refused(line: bytes) -> None:
+    with pytest.raises(BadInput, match="no JSON"):
+        peers.parsed(line)
 
 
 def with_server(

@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
+from keepers.backtest import report
+from keepers.backtest.run import Outcome, deals
 from keepers.cli import build
+from keepers.domain.economics import GAS_REDUCE
+from keepers.domain.profits import REDUCE
+from keepers.domain.units import TICKS_PER_USD, ceil_div
 from keepers.errors import BadInput
 
 app = build()
@@ -61,6 +66,22 @@ def test_backtest__a_fall__liquidates_and_every_wei_adds_up(
     assert [float(row["net"]) for row in rows] == pytest.approx(nets, abs=1e-5)
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
     assert "<polyline" in page and "exact to the wei" in page and "src=" not in page
+
+
+def test_backtest__gas_in_a_fall__is_worth_what_the_coin_was_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[Outcome] = []
+    monkeypatch.setattr(report, "as_dict", lambda _, out, __: outcomes.append(out))
+    path = series(tmp_path / "ETH.csv", fall(0.3))
+    options = ["--all", "--accounts", "40", "--gas-gwei", "3", "--out", str(tmp_path), "--json"]
+    app(["backtest", f"ETH={path}", *options], standalone_mode=False)
+    made = [(each.deal, cost) for each, cost in deals(outcomes[0]) if each.deal.kind == REDUCE]
+    assert len({deal.native for deal, _ in made}) > 1
+    for deal, cost in made:
+        assert 1_400 * TICKS_PER_USD <= deal.native <= 2_000 * TICKS_PER_USD
+        # a reduce has one transaction, at 3 gwei
+        assert cost == ceil_div(GAS_REDUCE * 3 * 10**9 * deal.native, TICKS_PER_USD)
 
 
 def test_backtest__a_gap_beyond_margin__fund_and_deficit_pay(
@@ -154,6 +175,22 @@ def test_backtest__a_window_outside__refused(
     path = series(tmp_path / "ETH.csv", fall(0.1))
     with pytest.raises(BadInput, match=said):
         app(["backtest", f"ETH={path}", *more], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--native-usd", "inf"), ("--headroom-percent", "inf"), ("--min-profit-usd", "nan")],
+)
+def test_backtest__number_that_is_none__refused(tmp_path: Path, option: str, value: str) -> None:
+    path = series(tmp_path / "ETH.csv", fall(0.1))
+    with pytest.raises(BadInput, match=f"{option} {value} is no amount"):
+        app(["backtest", f"ETH={path}", option, value], standalone_mode=False)
+
+
+def test_backtest__folder_that_cannot_be_written__refused(tmp_path: Path) -> None:
+    path = series(tmp_path / "ETH.csv", fall(0.1))
+    with pytest.raises(BadInput, match="cannot be written"):
+        app(["backtest", f"ETH={path}", "--out", str(path)], standalone_mode=False)
 
 
 def test_backtest__two_files_of_a_market__refused(tmp_path: Path) -> None:
