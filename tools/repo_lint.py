@@ -1,7 +1,8 @@
 """Hold every file that git would track to the rules of the repository.
 
 No paths of one machine, no download addresses, no unfinished work, no price files, no nameless
-actors in tests. Run with `python -m tools.repo_lint`.
+actors in tests, nothing at the root but what is known to belong there. Run with
+`python -m tools.repo_lint`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ MAX_PYTHON_LINES = 500
 # a file of tests holds one subject, whose cases are read one by one
 MAX_TEST_LINES = 700
 MAX_FILE_BYTES = 1_000_000
+# what stands at the root; anything else belongs into a room
+ROOT_FILES = frozenset(
+    {
+        *(".gitattributes", ".gitignore", ".npmrc", "Makefile", "ape-config.yaml"),
+        *("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "STYLE.md"),
+        *("package-lock.json", "package.json", "pyproject.toml"),
+        *("requirements.in", "requirements.lock"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,8 @@ def check_kind(path: str, size: int) -> Iterator[Finding]:
         yield Finding(path, 1, "file", f"{size:,} bytes; {MAX_FILE_BYTES:,} is the limit")
     if path.endswith((".csv.gz", ".csv.zip")):
         yield Finding(path, 1, "file", "price series are read by path and never copied in")
+    if "/" not in path and path not in ROOT_FILES:
+        yield Finding(path, 1, "file", "the root holds what tools/repo_lint.py names, no more")
 
 
 def tracked(root: Path) -> list[str]:

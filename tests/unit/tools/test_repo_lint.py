@@ -66,8 +66,10 @@ def test_python__over_500_lines__found() -> None:
     assert names("keepers/x.py", "x = 1\n" * 501) == ["length"]
 
 
-@pytest.mark.parametrize(("path", "size"), [("a.bin", 1_000_001), ("2021_ETH.csv.gz", 10)])
-def test_file__too_large_or_a_price_series__found(path: str, size: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "size"), [("docs/a.bin", 1_000_001), ("docs/ETH.csv.gz", 10), ("NOTE.txt", 10)]
+)
+def test_file__without_a_place__found(path: str, size: int) -> None:
     assert [finding.rule for finding in check_kind(path, size)] == ["file"]
 
 
@@ -86,7 +88,8 @@ def test_tracked__new_and_ignored_files__only_the_new_ones(checkout: Path) -> No
 
 
 def test_lint__binary_file__not_read_as_text(checkout: Path) -> None:
-    (checkout / "picture.png").write_bytes(b"\0/" + b"tmp/x")
+    (checkout / "docs").mkdir()
+    (checkout / "docs" / "picture.png").write_bytes(b"\0/" + b"tmp/x")
     assert lint(checkout) == ([], 2)
 
 
