@@ -198,11 +198,6 @@ class Earnings:
         self._metrics.spent_wei.set(spent)
         self._metrics.deals.set(len(deals))
 
-    def differs(self, account: Account) -> bool:
-        """Return whether the journal is not what the ledger says of the account."""
-        money = account.cash + account.quote
-        return self.journal.money != money or not self.journal.holds(account)
-
 
 def _opening(account: Account, block: int, native: int) -> Entry:
     said = {

@@ -286,10 +286,6 @@ async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> P
     )
 
 
-def _slippage(desk: Desk) -> int:
-    return share(f"{desk.settings.slippage_percent:f}")
-
-
 # ---- names
 
 
