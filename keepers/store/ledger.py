@@ -6,28 +6,24 @@ open then counts as brought in by the owner.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import Engine, Integer, String, create_engine, delete, event, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from keepers.domain.profits import Entry
 from keepers.errors import BadInput
+from keepers.store.base import Base
+from keepers.store.journal import Deal, Happened, Line, entry_row, line_row, row_entry, row_line
 
 PENDING, INCLUDED, FAILED, DROPPED = "pending", "included", "failed", "dropped"
 
 
-class Base(DeclarativeBase):
-    """The tables of one keeper."""
-
-
 class Sent(Base):
-    """One transaction of ours; amounts are decimal strings, SQLite has no wide integers."""
+    """One transaction of ours."""
 
     __tablename__ = "sent"
 
@@ -51,74 +47,6 @@ class Earned(Base):
     account: Mapped[str] = mapped_column(String)
     block: Mapped[int] = mapped_column(Integer)
     profit: Mapped[str] = mapped_column(String)
-
-
-class Happened(Base):
-    """One event of the keeper's account, as the journal folds it."""
-
-    __tablename__ = "happened"
-
-    account: Mapped[str] = mapped_column(String, primary_key=True)
-    tx: Mapped[str] = mapped_column(String, primary_key=True)
-    log: Mapped[int] = mapped_column(Integer, primary_key=True)
-    block: Mapped[int] = mapped_column(Integer, index=True)
-    name: Mapped[str] = mapped_column(String)
-    said: Mapped[str] = mapped_column(String)  # JSON
-    mark: Mapped[str] = mapped_column(String)
-    native: Mapped[str] = mapped_column(String)
-
-
-class Deal(Base):
-    """What one liquidation earned; amounts are decimal strings, USD WAD unless named wei.
-
-    The row of kind `own` holds what is no liquidation, and the gas that none of them is due.
-    """
-
-    __tablename__ = "deals"
-
-    account: Mapped[str] = mapped_column(String, primary_key=True)  # the keeper's own
-    tx: Mapped[str] = mapped_column(String, primary_key=True)
-    log: Mapped[int] = mapped_column(Integer, primary_key=True)
-    kind: Mapped[str] = mapped_column(String)
-    target: Mapped[str] = mapped_column(String)  # who was liquidated
-    block: Mapped[int] = mapped_column(Integer)
-    native: Mapped[str] = mapped_column(String)  # price of the native coin then [ticks]
-    pay: Mapped[str] = mapped_column(String)
-    reward: Mapped[str] = mapped_column(String)
-    fee: Mapped[str] = mapped_column(String)
-    slippage: Mapped[str] = mapped_column(String)
-    drift: Mapped[str] = mapped_column(String)
-    held: Mapped[str] = mapped_column(String)  # worth of what is still held
-    profit: Mapped[str] = mapped_column(String)  # gas and reserves apart
-    gas_wei: Mapped[str] = mapped_column(String)
-    reserve_wei: Mapped[str] = mapped_column(String)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the report: `deals` in numbers."""
-
-    account: int
-    tx: str
-    log: int
-    kind: str
-    target: int
-    block: int
-    native: int
-    pay: int
-    reward: int
-    fee: int
-    slippage: int
-    drift: int
-    held: int
-    profit: int
-    gas_wei: int
-    reserve_wei: int
-
-    @property
-    def spent_wei(self) -> int:
-        """Return the native coin that it took."""
-        return self.gas_wei + self.reserve_wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,61 +119,27 @@ class Store:
 
     def happened(self, account: int, entry: Entry) -> None:
         """Keep an event; once, however often it is seen."""
-        row = Happened(
-            account=hex(account),
-            tx=entry.tx,
-            log=entry.index,
-            block=entry.block,
-            name=entry.name,
-            said=json.dumps(entry.said),
-            mark=str(entry.mark),
-            native=str(entry.native),
-        )
         with Session(self._engine) as session, session.begin():
-            session.merge(row)
+            session.merge(entry_row(account, entry))
 
     def entries(self, account: int) -> list[Entry]:
         """Return the events of an account in order."""
         wanted = select(Happened).where(Happened.account == hex(account))
         with Session(self._engine) as session:
             rows = session.scalars(wanted.order_by(Happened.block, Happened.log))
-            return [
-                Entry(
-                    block=row.block,
-                    index=row.log,
-                    tx=row.tx,
-                    name=row.name,
-                    said=json.loads(row.said),
-                    mark=int(row.mark),
-                    native=int(row.native),
-                )
-                for row in rows
-            ]
+            return [row_entry(row) for row in rows]
 
     def write_lines(self, lines: Iterable[Line]) -> None:
         """Keep what deals have come to."""
         with Session(self._engine) as session, session.begin():
             for line in lines:
-                values = {name: str(getattr(line, name)) for name in _AMOUNTS}
-                names = {"account": hex(line.account), "target": hex(line.target)}
-                places = {"tx": line.tx, "log": line.log, "kind": line.kind, "block": line.block}
-                session.merge(Deal(**values, **names, **places))
+                session.merge(line_row(line))
 
     def lines(self) -> list[Line]:
         """Return what every deal has come to, in the order in which they were made."""
         with Session(self._engine) as session:
-            return [
-                Line(
-                    account=int(row.account, 16),
-                    target=int(row.target, 16),
-                    tx=row.tx,
-                    log=row.log,
-                    kind=row.kind,
-                    block=row.block,
-                    **{name: int(getattr(row, name)) for name in _AMOUNTS},
-                )
-                for row in session.scalars(select(Deal).order_by(Deal.block, Deal.log))
-            ]
+            rows = session.scalars(select(Deal).order_by(Deal.block, Deal.log))
+            return [row_line(row) for row in rows]
 
     def totals(self) -> Totals:
         """Add everything up."""
@@ -260,12 +154,6 @@ class Store:
         return Totals(
             states.get(INCLUDED, 0), states.get(FAILED, 0), gas, sum(profits), len(profits)
         )
-
-
-_AMOUNTS: Final = (
-    *("native", "pay", "reward", "fee", "slippage", "drift", "held", "profit"),
-    *("gas_wei", "reserve_wei"),
-)
 
 
 def _open(path: Path | None) -> Engine:

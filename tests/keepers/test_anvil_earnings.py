@@ -14,7 +14,8 @@ from keepers.chain.abi import interface
 from keepers.domain.profits import OWN, TAKE
 from keepers.domain.units import WAD
 from keepers.domain.words import Account
-from keepers.store.ledger import Line, Store
+from keepers.store.journal import Line
+from keepers.store.ledger import Store
 from tests.keepers.anvil_world import DEPLOYER, LIQUIDATOR, RIVAL, Node, World, key
 from tests.keepers.bot_runs import running, until, world
 from tests.keepers.test_anvil_liquidate import (
