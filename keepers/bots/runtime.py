@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -86,6 +86,16 @@ class Runtime:
         elapsed = (flight.acknowledged - since) * 1_000
         self.latencies_ms.append(round(elapsed, 3))
         self.metrics.event_to_ack.observe(elapsed)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open a runtime for as long as it is used."""
+    runtime = await Runtime.open(settings)
+    try:
+        yield runtime
+    finally:
+        await runtime.close()
 
 
 async def connect(settings: Settings) -> tuple[Rpc, Deployment]:
