@@ -9,6 +9,7 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Coroutine
+from dataclasses import is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -86,21 +87,39 @@ def joined(
     """Return a command that shows the shared options behind the own ones of an action.
 
     Args:
-        act: whose arguments behind the first are its own, and whose docstring is the help.
+        act: whose arguments behind the first are its own, and whose docstring is the help; the
+            fields of an argument that is a dataclass are options each.
         shared: whose arguments are the shared options.
         run: called with what was given for the action's own arguments, and for the shared ones.
     """
     own = _parameters(act)[1:]
-    both = [*own, *_parameters(shared)]
+    both = [*(field for each in own for field in _fields(each)), *_parameters(shared)]
 
     @wraps(act)
     def command(**given: Any) -> None:
-        mine = {each.name: given.pop(each.name) for each in own}
+        mine = {each.name: _value(each, given) for each in own}
         run(mine, given)
 
     command.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in both}
     return command
+
+
+def _record(each: inspect.Parameter) -> type | None:
+    """Return the dataclass that an argument is, None for a plain option."""
+    kind = each.annotation
+    return kind if isinstance(kind, type) and is_dataclass(kind) else None
+
+
+def _fields(each: inspect.Parameter) -> list[inspect.Parameter]:
+    record = _record(each)
+    return [each] if record is None else _parameters(record)
+
+
+def _value(each: inspect.Parameter, given: dict[str, Any]) -> Any:
+    values = {field.name: given.pop(field.name) for field in _fields(each)}
+    record = _record(each)
+    return values[each.name] if record is None else record(**values)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
