@@ -43,7 +43,8 @@ class Runtime:
     store: Store
     sender: Sender
     native_market: int | None = None
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)  # from an event to the node's answer
+    answers_ms: list[float] = field(default_factory=list)  # of these, what the node took to answer
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
@@ -85,6 +86,7 @@ class Runtime:
         """Note how long it took from an event to the node's acknowledgement."""
         elapsed = (flight.acknowledged - since) * 1_000
         self.latencies_ms.append(round(elapsed, 3))
+        self.answers_ms.append(round((flight.acknowledged - flight.handed) * 1_000, 3))
         self.metrics.event_to_ack.observe(elapsed)
 
 
