@@ -1,8 +1,8 @@
 """Hold every file that git would track to the rules of the repository.
 
 No paths of one machine, no download addresses, no unfinished work, no price files, no nameless
-actors in tests, nothing at the root but what is known to belong there. Run with
-`python -m tools.repo_lint`.
+actors in tests, no Ape in the keepers, no reference to a place in a document that is not there,
+nothing at the root but what is known to belong there. Run with `python -m tools.repo_lint`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Rule:
         return path.startswith(self.only) and not path.startswith(self.allowed or ("\0",))
 
 
+# a document and a place in it, as sources name them
+LINK = re.compile(r"\b(docs/[\w/-]+\.md)#([\w-]+)")
 CODE = ("contracts/", "keepers/", "scripts/", "tests/", "tools/", "bench/", "Makefile", ".ci/")
 RULES = (
     Rule(
@@ -79,6 +81,12 @@ RULES = (
         "unfinished work",
         only=CODE,
     ),
+    Rule(
+        "ape",
+        re.compile(r"^\s*(?:import|from) ape\b"),
+        "keepers run without Ape; scripts/ has what needs it",
+        only=("keepers/",),
+    ),
     Rule("conflict", re.compile(r"^(?:<{7}|>{7})(?: |$)"), "a merge conflict"),
 )
 
@@ -106,6 +114,27 @@ def check_kind(path: str, size: int) -> Iterator[Finding]:
         yield Finding(path, 1, "file", "the root holds what tools/repo_lint.py names, no more")
 
 
+def anchors(page: str) -> set[str]:
+    """Return what a link into a page can name: its headings, and the anchors set by hand."""
+    headings = re.findall(r"^#+ +(.+)$", page, re.M)
+    slugs = {re.sub(r"[^\w -]", "", text.lower()).strip().replace(" ", "-") for text in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', page))
+
+
+def check_links(path: str, text: str, known: Mapping[str, set[str]]) -> Iterator[Finding]:
+    """Find references to a place in a document that is not there.
+
+    Args:
+        path: of the file.
+        text: of the file.
+        known: what can be named in each document.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        for document, place in LINK.findall(line):
+            if place not in known.get(document, ()):
+                yield Finding(path, number, "link", f"{document} has no place #{place}")
+
+
 def tracked(root: Path) -> list[str]:
     """Return the files that git tracks or would add."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -117,12 +146,16 @@ def tracked(root: Path) -> list[str]:
 def lint(root: Path) -> tuple[list[Finding], int]:
     """Return the findings of a checkout and the number of files read."""
     names = tracked(root)
+    texts: dict[str, str] = {}
     findings: list[Finding] = []
     for name in names:
         content = (root / name).read_bytes()
         findings += check_kind(name, len(content))
         if b"\0" not in content:
-            findings += check_text(name, content.decode("utf-8", errors="replace"))
+            texts[name] = content.decode("utf-8", errors="replace")
+    known = {name: anchors(text) for name, text in texts.items() if name.endswith(".md")}
+    for name, text in texts.items():
+        findings += [*check_text(name, text), *check_links(name, text, known)]
     return findings, len(names)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools.findings import ROOT, Finding, report
-from tools.repo_lint import check_kind, check_text, lint, tracked
+from tools.repo_lint import anchors, check_kind, check_links, check_text, lint, tracked
 
 
 def names(path: str, text: str) -> list[str]:
@@ -56,6 +56,35 @@ def test_actor__without_a_role__found(actor: str) -> None:
 
 def test_unfinished_work__in_code__found() -> None:
     assert names("keepers/x.py", "# TO" + "DO later") == ["unfinished"]
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "found"),
+    [
+        ("keepers/x.py", "import ape", ["ape"]),
+        ("keepers/x.py", "    from ape.api import AccountAPI", ["ape"]),
+        ("keepers/x.py", "from apex import lap", []),
+        ("scripts/x.py", "import ape", []),
+    ],
+)
+def test_ape__in_the_keepers_only__found(path: str, line: str, found: list[str]) -> None:
+    assert names(path, line) == found
+
+
+def test_anchors__headings_and_ids__as_a_link_names_them() -> None:
+    page = '# Words: what, and why\n## plan-status\n| <a id="price"></a>price | x |\n#no heading\n'
+    assert anchors(page) == {"words-what-and-why", "plan-status", "price"}
+
+
+@pytest.mark.parametrize(
+    ("place", "lines"), [("price", []), ("prices", [2])], ids=["there", "not there"]
+)
+def test_link__to_a_place_in_a_document__found_unless_it_is_there(
+    place: str, lines: list[int]
+) -> None:
+    text = "# pragma\n@custom:source docs/spec/words" + ".md#" + place
+    findings = check_links("contracts/X.vy", text, {"docs/spec/words.md": {"price"}})
+    assert [finding.line for finding in findings] == lines
 
 
 def test_merge_conflict__found() -> None:
