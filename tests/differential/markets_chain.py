@@ -12,6 +12,7 @@ from tests.stateful.compiled import Compiled, compiled
 from tests.stateful.evm import Evm, created, deploy
 
 OWNER = 0x0101
+LN_HARNESS = "tests/differential/harness/LnHarness.vy"  # the contracts' own logarithm
 CLEARINGHOUSE = 0x0202
 
 TIMING = (

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.differential import random_facts
-from tests.differential.markets_chain import CLEARINGHOUSE, OWNER, MarketsChain, expected_words
+from tests.differential.markets_chain import (
+    CLEARINGHOUSE,
+    LN_HARNESS,
+    OWNER,
+    MarketsChain,
+    expected_words,
+)
 from tests.differential.random_facts import NOW
 from tests.reference import ledger, markets, oracle
 from tests.reference.facts import Market
@@ -20,8 +26,6 @@ from tests.reference.refused import Refused
 from tests.reference.words import signer_time
 from tests.stateful.evm import CHAIN_ID, Contract, Reverted, deploy
 from tests.support.signing import SIGNERS, Desk, source_address
-
-LN_HARNESS = "tests/differential/harness/LnHarness.vy"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from keepers.bots.runtime import Runtime
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
 from keepers.chain.sender import Flight
-from keepers.domain.liquidation import Settle
+from keepers.domain.liquidation import Action, Settle
 from keepers.domain.planning import fewest
 from keepers.domain.units import WAD
 from keepers.domain.words import account_id
@@ -486,14 +486,43 @@ def test_quick_reduce__same_state__is_near_the_contracts_own_plan(node: Node) ->
     asyncio.run(scenario())
 
 
+def simulated(liquidator: Liquidate) -> list[int]:
+    """Return the accounts whose actions the chain is asked about from now on, as they come."""
+    asked: list[int] = []
+    simulate = liquidator.planner.simulate
+
+    async def noted(actions: list[Action], now: int, sender: str) -> list[str | None]:
+        asked.extend(action.account for action in actions)
+        return await simulate(actions, now, sender)
+
+    liquidator.planner.simulate = noted
+    return asked
+
+
+def test_liquidate__mirror_is_trusted__sends_without_asking(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as liquidator:
+                asked = simulated(liquidator)
+                await crash(on)
+                await until(cured(on, account))
+                assert asked == []
+
+    asyncio.run(scenario())
+
+
 def test_liquidate__mirror_is_not_trusted__simulates_first(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
             account = await weak_trader(on)
             chosen = settings(node, dash=False)
-            async with running(chosen, bot(chosen)):
+            async with running(chosen, bot(chosen)) as liquidator:
+                asked = simulated(liquidator)
                 await crash(on)
                 await until(cured(on, account))
+                assert asked == [account]
             await books_hold(on)
 
     asyncio.run(scenario())
@@ -513,5 +542,6 @@ def test_liquidate__mirror_lost_an_account__the_lens_finds_it(node: Node) -> Non
                 )
                 await crash(on)
                 await until(cured(on, account))
+                assert liquidator.runtime.metrics.failures.labels("mirror")._value.get() == 1
 
     asyncio.run(scenario())

@@ -150,6 +150,8 @@ def test_execute_deposit__market_not_held__its_price_does_not_matter(chain: Pool
     chain.wait(100)
     chain.set_market(ETH, market_at(usd(3_000), publish=chain.now))
     chain.pool.execute_deposit(request, sender=chain.keeper)
+    # the first deposit: one share a USD
+    assert chain.pool.balanceOf(chain.depositor) == DEPOSIT * ATOM
 
 
 @pytest.mark.parametrize("market", [ETH, BTC])
