@@ -87,6 +87,12 @@ RULES = (
         "keepers run without Ape; scripts/ has what needs it",
         only=("keepers/",),
     ),
+    Rule(
+        "support",
+        re.compile(r"^\s*from tests\.(?:\w+\.)*test_\w+ import"),
+        "what several tests use stands in a module of its own",
+        only=("tests/",),
+    ),
     Rule("conflict", re.compile(r"^(?:<{7}|>{7})(?: |$)"), "a merge conflict"),
 )
 

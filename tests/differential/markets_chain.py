@@ -129,3 +129,9 @@ def expected_words(m: Market) -> tuple[int, int, int, int]:
         words.sampler_word(m),
         words.pending_word(m),
     )
+
+
+def write(chain: MarketsChain, world: dict[int, Market]) -> None:
+    for key, facts in world.items():
+        chain.set_feed(key, facts)
+        chain.write(key, facts)

@@ -18,7 +18,7 @@ from keepers.store.journal import Line
 from keepers.store.ledger import Store
 from tests.keepers.anvil_world import DEPLOYER, LIQUIDATOR, RIVAL, Node, World, key
 from tests.keepers.bot_runs import running, until, world
-from tests.keepers.test_anvil_liquidate import (
+from tests.keepers.liquidating import (
     bot,
     committed,
     crash,

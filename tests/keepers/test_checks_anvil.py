@@ -8,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.keepers.anvil_world import Node
 from tests.keepers.user_runs import Terminal
 
 pytestmark = pytest.mark.anvil
-
-
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
 
 
 def _file(folder: Path, text: str) -> str:

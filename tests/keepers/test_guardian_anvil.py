@@ -12,23 +12,15 @@ from keepers.domain.pauses import LIQUIDATION, OPENING
 from keepers.domain.units import HOUR
 from tests.keepers.anvil_world import DEPLOYER, TRADER, Node, World, key
 from tests.keepers.bot_runs import running, until, world
-from tests.keepers.test_anvil_liquidate import bot, crash, cured, settings, weak_trader
-from tests.keepers.test_anvil_publish import emptied, executor, size_of
-from tests.keepers.test_user_commands import prepare, sent_so_far
-from tests.keepers.user_runs import Terminal, keepers_at_work
+from tests.keepers.executing import emptied, executor, size_of
+from tests.keepers.liquidating import bot, crash, cured, settings, weak_trader
+from tests.keepers.user_runs import Terminal, keepers_at_work, prepare, sent_so_far
 
 pytestmark = pytest.mark.anvil
 
 GRACE_S = 600  # after a pause of liquidations, at most
 # the local parameters let the deployer guard
 GUARDIAN = ("--key", f"test:{DEPLOYER}")
-
-
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
 
 
 def act(node: Node, move: Callable[[World], Awaitable[object]]) -> None:

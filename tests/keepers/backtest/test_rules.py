@@ -26,7 +26,7 @@ from tests.differential import random_facts
 from tests.differential.markets_chain import LN_HARNESS, OWNER
 from tests.keepers.anvil_world import TRADER, Node, World
 from tests.keepers.bot_runs import world
-from tests.keepers.test_anvil_liquidate import crash, indebted, weak_trader
+from tests.keepers.liquidating import crash, indebted, weak_trader
 from tests.reference import fixed
 from tests.reference import oracle as reference
 from tests.reference.facts import Market as Facts

@@ -71,6 +71,11 @@ def test_ape__in_the_keepers_only__found(path: str, line: str, found: list[str])
     assert names(path, line) == found
 
 
+def test_import__from_a_test_module__found() -> None:
+    assert names("tests/unit/test_x.py", "from tests.unit." + "test_y import z") == ["support"]
+    assert names("tests/unit/test_x.py", "from tests.unit.y_support import z") == []
+
+
 def test_anchors__headings_and_ids__as_a_link_names_them() -> None:
     page = '# Words: what, and why\n## plan-status\n| <a id="price"></a>price | x |\n#no heading\n'
     assert anchors(page) == {"words-what-and-why", "plan-status", "price"}
