@@ -25,7 +25,6 @@ from tests.unit.pool_chain import (
     MILLION,
     USDC,
     PoolChain,
-    anchored,
     at_mark,
     deployed,
     deployer_of,
@@ -37,18 +36,6 @@ from tests.unit.pool_chain import (
 
 DEPOSIT = 1_000_000 * USDC
 ZERO = "0x" + "00" * 20
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[PoolChain]:
-    with deployed() as chain:
-        yield chain
-
-
-@pytest.fixture
-def chain(deployment: PoolChain) -> Iterator[PoolChain]:
-    with anchored(deployment) as put_back:
-        yield put_back
 
 
 def the_event(contract: Any, name: str) -> Any:
