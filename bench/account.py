@@ -39,7 +39,7 @@ class Account:
 
 
 class Names:
-    """Names of contracts and of their storage."""
+    """Names of contracts, of their storage, and of who sends."""
 
     def __init__(self, contracts: Mapping[str, str], layouts: Mapping[str, Any]) -> None:
         """Take addresses and storage layouts by contract name."""
@@ -47,8 +47,12 @@ class Names:
         self._bases = {name: dict(_flatten(layout)) for name, layout in layouts.items()}
         self._hashed: dict[int, str] = {}
 
+    def meet(self, address: str, actor: str) -> None:
+        """Take the address of somebody who is no contract, and may be paid."""
+        self._contracts.setdefault(address.lower(), f"the {actor}")
+
     def contract(self, address: str) -> str:
-        """Return the name of a contract."""
+        """Return the name of a contract, or of an actor."""
         if int(address, 16) == ECRECOVER:
             return "ecrecover"
         return self._contracts.get(address.lower(), address[:10])

@@ -50,14 +50,18 @@ class Latency:
     """Medians [ms]."""
 
     event_to_tx: float
+    own: float  # of it the keeper's own, until the transaction is signed; the rest is the node's
     poller: float
+    poller_send: float  # of it the bare signing and sending of the same call
     bare: float
 
     def figures(self) -> dict[str, float]:
         """Return the rows of bench/latency.json."""
         return {
             "event_to_tx_p50_ms": round(self.event_to_tx, 2),
+            "event_to_signed_p50_ms": round(self.own, 2),
             "poller_250ms_p50_ms": round(self.poller, 2),
+            "bare_send_of_a_reduce_p50_ms": round(self.poller_send, 2),
             "bare_sign_and_send_p50_ms": round(self.bare, 2),
         }
 
@@ -104,9 +108,9 @@ def _deposit(round_number: int) -> int:
 async def _measure(scene: Scene, chain: Anvil, path: Path) -> Latency:
     url = str(chain.web3.provider.endpoint_uri)  # type: ignore[attr-defined]
     bare = await _bare(url)
-    event = await _bot(scene, url, path)
-    poller = await _poller(scene, url)
-    return Latency(event_to_tx=event, poller=poller, bare=bare)
+    event, own = await _bot(scene, url, path)
+    poller, send = await _poller(scene, url)
+    return Latency(event_to_tx=event, own=own, poller=poller, poller_send=send, bare=bare)
 
 
 # ---- bare --------------------------------------------------------------------------------------
@@ -132,7 +136,8 @@ async def _send(node: Rpc, signer: Signer, nonce: int, to: str, data: bytes) -> 
 # ---- the keeper --------------------------------------------------------------------------------
 
 
-async def _bot(scene: Scene, url: str, path: Path) -> float:
+async def _bot(scene: Scene, url: str, path: Path) -> tuple[float, float]:
+    """Return what passes from an event to the node's answer, and to a signed transaction [ms]."""
     settings = make(LiquidateSettings, rpc=url, deployment=path, key=KEEPER, take=False)
     runtime = await Runtime.open(settings)
     bot = Liquidate(runtime, settings)
@@ -144,7 +149,8 @@ async def _bot(scene: Scene, url: str, path: Path) -> float:
             known = round_number + 1
             await _until(lambda known=known: len(runtime.latencies_ms) >= known)
             await asyncio.to_thread(_rescue, scene, round_number)
-        return median(runtime.latencies_ms)
+        both = zip(runtime.latencies_ms, runtime.answers_ms, strict=True)
+        return median(runtime.latencies_ms), median(whole - node for whole, node in both)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -173,9 +179,12 @@ async def _until(done: object) -> None:
 # ---- the poller --------------------------------------------------------------------------------
 
 
-async def _poller(scene: Scene, url: str) -> float:
-    """Poll the lens at a fixed beat while prices fall at moments that do not follow the beat."""
-    signer, nonce, taken = load_signer(RIVAL, CHAIN_ID), 0, []
+async def _poller(scene: Scene, url: str) -> tuple[float, float]:
+    """Poll the lens at a fixed beat while prices fall at moments that do not follow the beat.
+
+    Returns what passes from a fall to the node's answer, and of it from the signing [ms].
+    """
+    signer, nonce, taken, sends = load_signer(RIVAL, CHAIN_ID), 0, [], []
     async with Rpc(url) as node:
         beat = time.perf_counter()
         for round_number in range(ROUNDS, 2 * ROUNDS):
@@ -189,11 +198,13 @@ async def _poller(scene: Scene, url: str) -> float:
                 await _sleep_until(beat)
                 found = await asyncio.to_thread(_unhealthy, scene)
             to, data = await asyncio.to_thread(_reduction, scene, found[0])
+            started = time.perf_counter()
             await _send(node, signer, nonce, to, data)
             nonce += 1
+            sends.append((time.perf_counter() - started) * 1_000)
             taken.append((time.perf_counter() - event) * 1_000)
             await asyncio.to_thread(_rescue, scene, round_number)
-    return median(taken)
+    return median(taken), median(sends)
 
 
 def _next_beat(beat: float) -> float:

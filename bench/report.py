@@ -56,7 +56,13 @@ def show_latency(figures: Mapping[str, float], console: Console) -> None:
     table = Table("from an event to the node's answer", "p50 ms", title="keeper")
     color = "green" if event <= 2 * bare else "red"
     table.add_row("event_to_tx_p50_ms", f"[{color}]{event:.1f}[/]")
+    table.add_row(
+        "of it until the transaction is signed", f"{figures['event_to_signed_p50_ms']:.1f}"
+    )
     table.add_row("the same, polling every 0.25 s", f"{figures['poller_250ms_p50_ms']:.1f}")
+    table.add_row(
+        "bare sign-and-send of a reduce", f"{figures['bare_send_of_a_reduce_p50_ms']:.1f}"
+    )
     table.add_row("bare sign-and-send; reach: twice this", f"{bare:.1f}")
     console.print(table)
 

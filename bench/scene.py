@@ -57,6 +57,7 @@ class MeasuredScene(Scene):
         whole, fixed = receipt["gasUsed"], TX_GAS + calldata_gas(data)
         self.figures[key] = {"execution": whole - fixed, "whole": whole}
         if self.names is not None:
+            self.names.meet(self.actor(actor), actor)
             self.accounts[key] = trace(self.web3, "0x" + tx.hex(), self.names)
 
 

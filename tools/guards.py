@@ -1,8 +1,9 @@
 """Show that every fault test fails once the guard that it stands for is gone.
 
-tests/faults.toml names, for each row of the fault list, the lines that stop it. Each guard is taken
-out of a copy of the contracts in a temporary folder, and the tests of its row run against that
-copy: one of them must fail, and every test of a row must fail for some guard of it.
+tests/faults.toml names, for each row of the fault list (docs/faults.md), the lines that stop it.
+Each guard is taken out of a copy of the contracts in a temporary folder, and the tests of its row
+run against that copy: one of them must fail, and every test of a row must fail for some guard of
+it.
 
     python -m tools.guards            all rows
     python -m tools.guards 56 92      these rows
@@ -17,7 +18,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,14 @@ from tools.findings import ROOT, fail
 
 LIST = "tests/faults.toml"
 TESTS = "tests/faults"
+FAULTS = "docs/faults.md"
+HELD = "held"  # what the page says of a row that has tests and guards
 CHANGED = "PLIMSOLL_CONTRACTS"
 WORKERS = 2
 
 _TEST = re.compile(r"^def (test_fault_(\d{3})_\w+)\(", re.M)
+_ROW = re.compile(r"^\| (\d+) \|.*\| ([^|]+) \|$", re.M)
+_NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
 class GuardError(Exception):
@@ -100,6 +105,30 @@ def tests(root: Path) -> dict[int, list[str]]:
         for name, row in _TEST.findall(path.read_text(encoding="utf-8")):
             found.setdefault(int(row), []).append(f"{TESTS}/{path.name}::{name}")
     return found
+
+
+def listed(root: Path) -> dict[int, str]:
+    """Return where each row of the page is held, in its words."""
+    text = (root / FAULTS).read_text(encoding="utf-8")
+    return {int(row): where for row, where in _ROW.findall(text)}
+
+
+def check_page(rows: Mapping[int, str], held: Iterable[int], root: Path) -> None:
+    """Hold the page of faults against the rows that have tests and guards.
+
+    Raises:
+        GuardError: a row is called held and is not, or is and is not called so, or a test that it
+            names is not there.
+    """
+    called = {row for row, where in rows.items() if where == HELD}
+    for row in sorted(called ^ set(held)):
+        wrong = "has no test" if row in called else "has a test"
+        raise GuardError(f"row {row} {wrong} in {TESTS}, and {FAULTS} says otherwise.")
+    for row, where in rows.items():
+        for file, name in _NAMED.findall(where):
+            path = root / file
+            if not path.is_file() or f"def {name}" not in path.read_text(encoding="utf-8"):
+                raise GuardError(f"row {row} of {FAULTS}: there is no {file}::{name}.")
 
 
 def check(guards: Sequence[Guard], named: Mapping[int, Sequence[str]], root: Path) -> None:
@@ -239,6 +268,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         guards, named = read(ROOT), tests(ROOT)
         check(guards, named, ROOT)
+        check_page(listed(ROOT), named, ROOT)
         unknown = sorted(set(options.rows) - set(named))
         if unknown:
             raise GuardError(f"row {unknown[0]} has neither a test nor a guard.")

@@ -63,39 +63,45 @@ def drawdown(out: Outcome) -> int:
 
 def rows(title: str, out: Outcome, options: Options) -> Iterator[tuple[str, str]]:
     """Yield what the table says."""
-    made = deals(out)
-    nets = {
-        kind: [each.profit - cost for each, cost in made if each.deal.kind == kind]
-        for kind in (REDUCE, TAKE)
-    }
-    last = out.points[-1]
+    yield from _played(title, out, options)
+    yield from _earned(out)
+    yield "worst drawdown", usd(drawdown(out))
+    yield "bad debt booked", usd(out.deficit)
+    yield "insurance fund", f"{usd(out.fund_start)} to {usd(out.fund_end)}"
+    yield "under maintenance at the end", str(out.points[-1].under)
+    if out.skipped:
+        yield "prices not stored", f"{out.skipped:,} (outages, jumps that nothing confirmed)"
+    yield "books", "; ".join(out.off) if out.off else "exact to the wei"
+
+
+def _played(title: str, out: Outcome, options: Options) -> Iterator[tuple[str, str]]:
+    kinds = [each.deal.kind for each, _ in deals(out)]
     most = max(point.inventory for point in out.points)
     yield "path", f"{title}, {len(out.points):,} prices"
     yield (
         "accounts",
         f"{options.accounts} from seed {options.seed}, {len(out.liquidated)} liquidated",
     )
-    yield "liquidations", f"{len(made)}: {len(nets[REDUCE])} reduces, {len(nets[TAKE])} takes"
+    counts = f"{kinds.count(REDUCE)} reduces, {kinds.count(TAKE)} takes"
+    yield "liquidations", f"{len(kinds)}: {counts}"
     counted = {**out.counts, **{f"refused ({why})": count for why, count in out.refused.items()}}
     yield "calls", ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) or "none"
     yield "capital", usd(options.capital)
     share = out.most_im * 100 / options.capital if options.capital else 0.0
     yield "most of it used", f"{usd(out.most_im)} of margin ({share:.1f} %), {usd(most)} held"
-    yield "result after all costs", usd(last.net)
+
+
+def _earned(out: Outcome) -> Iterator[tuple[str, str]]:
+    made = deals(out)
+    yield "result after all costs", usd(out.points[-1].net)
     for name, kind in (("profit of a reduce", REDUCE), ("profit of a take", TAKE)):
-        yield name, f"{ranks(nets[kind])}  (least / quartiles / most, USD after gas)"
+        nets = [each.profit - cost for each, cost in made if each.deal.kind == kind]
+        yield name, f"{ranks(nets)}  (least / quartiles / most, USD after gas)"
     for part in ("pay", "reward", "fee", "slippage"):
         total = sum(getattr(each.deal, part) for each, _ in made)
         yield f"all {part}", usd(total)
     yield "prices while holding", usd(sum(each.drift for each, _ in made))
     yield "gas and reserves", f"{out.spent_wei / 10**18:.6f} of the native coin"
-    yield "worst drawdown", usd(drawdown(out))
-    yield "bad debt booked", usd(out.deficit)
-    yield "insurance fund", f"{usd(out.fund_start)} to {usd(out.fund_end)}"
-    yield "under maintenance at the end", str(last.under)
-    if out.skipped:
-        yield "prices not stored", f"{out.skipped:,} (outages, jumps that nothing confirmed)"
-    yield "books", "; ".join(out.off) if out.off else "exact to the wei"
 
 
 def table(title: str, out: Outcome, options: Options) -> Panel:

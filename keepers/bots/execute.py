@@ -18,8 +18,8 @@ from keepers.domain import orders
 from keepers.domain.backoff import Backoff
 from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE, update_limit
 from keepers.domain.orders import Fate, Order, fate, led, ranked
-from keepers.domain.pauses import when
 from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
+from keepers.domain.times import when
 from keepers.domain.turns import FIRST, Turns
 from keepers.domain.words import CHECKED
 from keepers.errors import Reverted

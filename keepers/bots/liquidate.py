@@ -24,9 +24,9 @@ from keepers.domain.backoff import Backoff
 from keepers.domain.caution import Caution
 from keepers.domain.liquidation import Action, Flag, Limits, Take, decide, within_capacity
 from keepers.domain.margin import STATUS_GRACE, Snapshot
-from keepers.domain.pauses import when
 from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
+from keepers.domain.times import when
 from keepers.domain.turns import Turns
 from keepers.domain.words import account_id
 from keepers.errors import BadInput

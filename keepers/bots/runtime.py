@@ -7,7 +7,7 @@ import contextlib
 import signal
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +44,9 @@ class Runtime:
     store: Store
     sender: Sender
     native_market: int | None = None
-    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1_000))  # the last
+    # of the last transactions, from an event to the node's answer, and what the node took of it
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1_000))
+    answers_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1_000))
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
@@ -88,7 +90,18 @@ class Runtime:
         """Note how long it took from an event to the node's acknowledgement."""
         elapsed = (flight.acknowledged - since) * 1_000
         self.latencies_ms.append(round(elapsed, 3))
+        self.answers_ms.append(round((flight.acknowledged - flight.handed) * 1_000, 3))
         self.metrics.event_to_ack.observe(elapsed)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open a runtime for as long as it is used."""
+    runtime = await Runtime.open(settings)
+    try:
+        yield runtime
+    finally:
+        await runtime.close()
 
 
 async def connect(settings: Settings) -> tuple[Rpc, Deployment]:

@@ -15,7 +15,6 @@ from keepers.chain.transactions import Draft
 from keepers.domain import effects
 from keepers.domain.amounts import written
 from keepers.domain.margin import Health, Snapshot, health, snapshot
-from keepers.domain.units import WAD
 from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput
 from keepers.settings import ClientSettings
@@ -173,8 +172,3 @@ class Desk:
     def plan(self, action: str, said: str, view: View, steps: Sequence[Draft], **more: Any) -> Plan:
         """Return a plan made at a view."""
         return Plan(action, said, tuple(steps), view.head.number, view.at, **more)
-
-
-def usd_atoms(wad: int, token: Token) -> int:
-    """Return WAD in atoms of the settlement token, rounded down."""
-    return wad * int(10**token.decimals) // WAD

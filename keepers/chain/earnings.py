@@ -12,10 +12,11 @@ from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Head, Log
 from keepers.domain.margin import Snapshot, value_of
-from keepers.domain.profits import Entry, Journal, gas_of
+from keepers.domain.profits import Entry, Journal, Result, gas_of
 from keepers.domain.units import WAD
 from keepers.domain.words import Account
-from keepers.store.ledger import Line, Store
+from keepers.store.journal import PARTS, Line
+from keepers.store.ledger import Store
 from keepers.web.metrics import Metrics
 
 log = structlog.get_logger()
@@ -37,7 +38,6 @@ PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "Closed": ("account",),
 }
 RANGE: Final = 2_000  # blocks asked for at once after a rest
-PARTS: Final = ("pay", "reward", "fee", "slippage", "drift", "held", "profit")
 
 
 class Earnings:
@@ -151,29 +151,10 @@ class Earnings:
         gas = self._store.gas
         made: list[Line] = []
         for result in self.journal.results(at):
-            deal = result.deal
-            own = deal is self.journal.own
-            burned = sum(gas.values()) - sum(line.gas_wei for line in made)
-            made.append(
-                Line(
-                    account=self._account,
-                    tx=deal.tx,
-                    log=deal.index,
-                    kind=deal.kind,
-                    target=deal.account,
-                    block=deal.block,
-                    native=deal.native,
-                    pay=deal.pay,
-                    reward=deal.reward,
-                    fee=deal.fee,
-                    slippage=deal.slippage,
-                    drift=result.drift,
-                    held=result.open,
-                    profit=result.profit,
-                    gas_wei=burned if own else gas_of(deal, gas),
-                    reserve_wei=deal.reserve,
-                )
-            )
+            own = result.deal is self.journal.own
+            rest = sum(gas.values()) - sum(line.gas_wei for line in made)
+            burned = rest if own else gas_of(result.deal, gas)
+            made.append(_line(self._account, result, burned))
         return made
 
     def write(self, at: Snapshot) -> None:
@@ -196,11 +177,6 @@ class Earnings:
         self._metrics.spent_wei.set(spent)
         self._metrics.deals.set(len(deals))
 
-    def differs(self, account: Account) -> bool:
-        """Return whether the journal is not what the ledger says of the account."""
-        money = account.cash + account.quote
-        return self.journal.money != money or not self.journal.holds(account)
-
 
 def _opening(account: Account, block: int, native: int) -> Entry:
     said = {
@@ -210,3 +186,25 @@ def _opening(account: Account, block: int, native: int) -> Entry:
         "holdings": [[held.collateral, held.amount] for held in account.holdings],
     }
     return Entry(block, -1, "", "Opened", said, 0, native)
+
+
+def _line(account: int, result: Result, gas_wei: int) -> Line:
+    deal = result.deal
+    return Line(
+        account=account,
+        tx=deal.tx,
+        log=deal.index,
+        kind=deal.kind,
+        target=deal.account,
+        block=deal.block,
+        native=deal.native,
+        pay=deal.pay,
+        reward=deal.reward,
+        fee=deal.fee,
+        slippage=deal.slippage,
+        drift=result.drift,
+        held=result.open,
+        profit=result.profit,
+        gas_wei=gas_wei,
+        reserve_wei=deal.reserve,
+    )

@@ -11,6 +11,7 @@ from keepers.chain.plans import Plan
 from keepers.domain import pauses
 from keepers.domain.amounts import written_wad
 from keepers.domain.pauses import Pause
+from keepers.domain.times import when
 from keepers.errors import BadInput
 
 
@@ -65,7 +66,7 @@ async def pause(desk: Desk, action: int, markets: Sequence[int], duration: int) 
     what = f"{verb} {pauses.named(action)}" + (f" in {where}" if where else "")
     chosen = pauses.bitmap(each.market for each in meant)
     step = desk.draft(what, "RiskConfigurator", "pause", action, chosen, duration)
-    ends = {"until": pauses.when(view.head.time + duration)} if duration else {}
+    ends = {"until": when(view.head.time + duration)} if duration else {}
     return desk.plan("guardian pause", what, view, [step], facts=ends, notes=notes)
 
 

@@ -14,7 +14,8 @@ from keepers.chain.transactions import Draft
 from keepers.domain import effects
 from keepers.domain.amounts import written, written_wad
 from keepers.domain.margin import Snapshot
-from keepers.domain.pauses import POOL_DEPOSITS, when
+from keepers.domain.pauses import POOL_DEPOSITS
+from keepers.domain.times import when
 from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput, KeeperError, Reverted
 from keepers.reasons import meaning

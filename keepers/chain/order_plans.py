@@ -13,8 +13,8 @@ from keepers.domain import effects, tickets
 from keepers.domain.amounts import share, written_lots, written_ticks, written_wad
 from keepers.domain.effects import Fill
 from keepers.domain.orders import Order
-from keepers.domain.pauses import when
 from keepers.domain.tickets import State
+from keepers.domain.times import when
 from keepers.domain.units import LOT, TICK
 from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput, KeeperError, Reverted
@@ -284,10 +284,6 @@ async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> P
         changes=(view.change(view.accounts[order.account]),),
         facts={"order": f"0x{order.id.hex()}", "reserve_native": written_wad(order.reserve)},
     )
-
-
-def _slippage(desk: Desk) -> int:
-    return share(f"{desk.settings.slippage_percent:f}")
 
 
 # ---- names

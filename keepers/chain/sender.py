@@ -60,7 +60,8 @@ class Flight:
     sent_at: float
     outcome: asyncio.Future[Outcome]
     included: Outcome | None = None
-    acknowledged: float = 0.0  # perf_counter when a node took the first version
+    handed: float = 0.0  # perf_counter when the first version was signed
+    acknowledged: float = 0.0  # perf_counter when a node took it
 
 
 @dataclass(slots=True)
@@ -135,10 +136,11 @@ class Sender:
                     f"gas costs {self.base_fee} wei, more than the cap", "raise --fee-cap-gwei"
                 )
             signed = sign(draft, self.next_nonce, fees, self.chain_id, self.signer)
+            handed = time.perf_counter()
             await self._hand_over(signed)
             future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
             flight = Flight(draft, self.next_nonce, [signed], self.clock(), future)
-            flight.acknowledged = time.perf_counter()
+            flight.handed, flight.acknowledged = handed, time.perf_counter()
             self.flights[self.next_nonce] = flight
             self.next_nonce += 1
         self.metrics.sent.labels(draft.key.split(" ", 1)[0]).inc()

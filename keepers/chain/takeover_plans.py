@@ -19,7 +19,7 @@ from keepers.domain.liquidation import (
     take_profit,
 )
 from keepers.domain.margin import STATUS_GRACE, Health
-from keepers.domain.pauses import when
+from keepers.domain.times import when
 from keepers.domain.units import WAD, ceil_div
 from keepers.domain.words import account_id
 from keepers.errors import KeeperError, Reverted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -26,16 +27,29 @@ STDIN: Final = "-"
 MOST_DAYS: Final = 36_500
 
 Operator = Annotated[str, typer.Argument(metavar="OPERATOR", help="Address that acts.")]
-Scopes = Annotated[
-    list[str] | None,
-    typer.Option("--scope", help="trade, withdraw or receive; repeat.", show_default="trade"),
-]
-Uses = Annotated[
-    int | None, typer.Option("--uses", min=1, help="How often.", show_default="without limit")
-]
-Days = Annotated[
-    float | None, typer.Option("--days", help="For how long.", show_default="without end")
-]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a grant is bounded by, as options of a command."""
+
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="trade, withdraw or receive; repeat.", show_default="trade"),
+    ] = None
+    uses: Annotated[
+        int | None, typer.Option("--uses", min=1, help="How often.", show_default="without limit")
+    ] = None
+    days: Annotated[
+        float | None, typer.Option("--days", help="For how long.", show_default="without end")
+    ] = None
+
+    async def grant(self, on: Session, operator: str, account: str) -> Grant:
+        """Return a grant of these limits from now on."""
+        expiry = FOREVER if self.days is None else await _after(on, self.days)
+        uses = NO_LIMIT if self.uses is None else self.uses
+        scopes = self.scope or ["trade"]
+        return on.client.named(operator, scopes, on.account(account), expiry, uses)
 
 
 # ---- isolated positions and moves
@@ -110,20 +124,6 @@ async def move(
 # ---- operators
 
 
-async def _grant(
-    on: Session,
-    operator: str,
-    scope: list[str] | None,
-    uses: int | None,
-    days: float | None,
-    account: str,
-) -> Grant:
-    """Return a grant of these limits from now on."""
-    expiry = FOREVER if days is None else await _after(on, days)
-    limits = (expiry, NO_LIMIT if uses is None else uses)
-    return on.client.named(operator, scope or ["trade"], on.account(account), *limits)
-
-
 async def _after(on: Session, days: float) -> int:
     """Return the chain's time so many days from now [unix s]."""
     if not 0 < days <= MOST_DAYS or int(days * DAY) < 1:
@@ -137,15 +137,11 @@ async def _after(on: Session, days: float) -> int:
 async def grant(
     on: Session,
     operator: Operator,
-    scope: Scopes = None,
-    uses: Uses = None,
-    days: Days = None,
+    limits: Limits,
     account: AccountOption = "0",
 ) -> None:
     """Let an address act for an account: trade, withdraw to you, or move things into it."""
-    await on.carry_out(
-        await on.client.grant(await _grant(on, operator, scope, uses, days, account))
-    )
+    await on.carry_out(await on.client.grant(await limits.grant(on, operator, account)))
 
 
 @command(operator_app)
@@ -170,16 +166,14 @@ async def show(on: Session, operator: Operator, account: AccountOption = "0") ->
 async def sign(
     on: Session,
     operator: Operator,
-    scope: Scopes = None,
-    uses: Uses = None,
-    days: Days = None,
+    limits: Limits,
     within_days: Annotated[
         float, typer.Option("--within-days", help="How long it may be brought.")
     ] = 1.0,
     account: AccountOption = "0",
 ) -> None:
     """Sign a grant and print it as one line, for whoever brings it; nothing is sent."""
-    wanted = await _grant(on, operator, scope, uses, days, account)
+    wanted = await limits.grant(on, operator, account)
     deadline = await _after(on, within_days)
     print(grants.written(await on.client.sign_permit(wanted, deadline=deadline)))
 

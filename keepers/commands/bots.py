@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from fractions import Fraction
 from typing import Annotated, Any
 
 import typer
 
-from keepers.bots.runtime import Bot, Runtime, run_until_stopped
+from keepers.bots.runtime import Bot, opened, run_until_stopped
 from keepers.commands import options as shared
 from keepers.errors import BadInput
 from keepers.settings import (
@@ -20,6 +20,36 @@ from keepers.settings import (
 )
 
 app = typer.Typer()
+
+Given = dict[str, Any]  # what the shared options were given, by the name of the setting
+
+
+def _options(
+    rpc: shared.Rpc = None,
+    rpc_fallback: shared.Fallback = None,
+    ws: shared.Ws = None,
+    deployment: shared.DeploymentFile = None,
+    key: shared.Key = None,
+    password_file: shared.PasswordFile = None,
+    store: shared.StoreFile = None,
+    host: shared.Host = None,
+    port: shared.Port = None,
+    fee_cap_gwei: shared.FeeCap = None,
+    tip_gwei: shared.Tip = None,
+    stuck_s: shared.Stuck = None,
+    watchdog_s: shared.Watchdog = None,
+) -> None:
+    """Name the options that every bot has."""
+
+
+def command(act: Callable[..., None]) -> Callable[..., None]:
+    """Register a function of (what the shared options were given, its own arguments)."""
+
+    def run(mine: Given, given: Given) -> None:
+        act(given, **mine)
+
+    app.command()(shared.joined(act, _options, run))
+    return act
 
 
 async def run_bot(bot: Bot, settings: Settings) -> None:
@@ -43,8 +73,9 @@ def readiness(bot: Bot) -> str:
     return ""
 
 
-@app.command()
+@command
 def publish(
+    given: Given,
     prices: Annotated[
         list[str] | None,
         typer.Option("--prices", help="Price file, or SYMBOL=FILE; repeat for each market."),
@@ -91,19 +122,6 @@ def publish(
         typer.Option("--quorum", help="Reports of one update.", show_default="3"),
     ] = None,
     peer: shared.Peers = None,
-    rpc: shared.Rpc = None,
-    rpc_fallback: shared.Fallback = None,
-    ws: shared.Ws = None,
-    deployment: shared.DeploymentFile = None,
-    key: shared.Key = None,
-    password_file: shared.PasswordFile = None,
-    store: shared.StoreFile = None,
-    host: shared.Host = None,
-    port: shared.Port = None,
-    fee_cap_gwei: shared.FeeCap = None,
-    tip_gwei: shared.Tip = None,
-    stuck_s: shared.Stuck = None,
-    watchdog_s: shared.Watchdog = None,
 ) -> None:
     """Sign price reports, swap them with peers, submit the first quorum."""
     settings = make(
@@ -113,19 +131,7 @@ def publish(
         deviation_bp=deviation_bp,
         conf=conf,
         quorum=quorum,
-        rpc=rpc,
-        rpc_fallback=rpc_fallback,
-        ws=ws,
-        deployment=deployment,
-        key=key,
-        password_file=password_file,
-        store=store,
-        host=host,
-        port=port,
-        fee_cap_gwei=fee_cap_gwei,
-        tip_gwei=tip_gwei,
-        stuck_s=stuck_s,
-        watchdog_s=watchdog_s,
+        **given,
     )
     if sum(map(bool, (prices, live, fixed))) != 1:
         raise BadInput(
@@ -162,40 +168,34 @@ async def _publish_files(
     from keepers.bots.publish import Publish
     from keepers.bots.sources import replay_source
 
-    runtime = await Runtime.open(settings)
-    try:
+    async with opened(settings) as runtime:
         source = await replay_source(runtime, prices, file_from, chain_from, speed, settings.conf)
         await run_bot(Publish(runtime, settings, source, wall_clock=False), settings)
-    finally:
-        await runtime.close()
 
 
 async def _publish_fixed(settings: PublishSettings, fixed: tuple[str, ...]) -> None:
     from keepers.bots.publish import Publish
     from keepers.bots.sources import fixed_source
 
-    runtime = await Runtime.open(settings)
-    try:
+    async with opened(settings) as runtime:
         source = await fixed_source(runtime, fixed, settings.conf)
         await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
-    finally:
-        await runtime.close()
 
 
 async def _publish_live(settings: PublishSettings, name: str, pairs: tuple[str, ...]) -> None:
     from keepers.bots.publish import Publish
     from keepers.bots.sources import live_source
 
-    runtime = await Runtime.open(settings)
-    try:
-        async with live_source(runtime, name, pairs, settings.conf) as source:
-            await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
-    finally:
-        await runtime.close()
+    async with (
+        opened(settings) as runtime,
+        live_source(runtime, name, pairs, settings.conf) as source,
+    ):
+        await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
 
 
-@app.command()
+@command
 def execute(
+    given: Given,
     min_profit_usd: Annotated[
         float | None,
         typer.Option("--min-profit-usd", help="Least reward after gas.", show_default="0"),
@@ -207,19 +207,6 @@ def execute(
         ),
     ] = None,
     peer: shared.Peers = None,
-    rpc: shared.Rpc = None,
-    rpc_fallback: shared.Fallback = None,
-    ws: shared.Ws = None,
-    deployment: shared.DeploymentFile = None,
-    key: shared.Key = None,
-    password_file: shared.PasswordFile = None,
-    store: shared.StoreFile = None,
-    host: shared.Host = None,
-    port: shared.Port = None,
-    fee_cap_gwei: shared.FeeCap = None,
-    tip_gwei: shared.Tip = None,
-    stuck_s: shared.Stuck = None,
-    watchdog_s: shared.Watchdog = None,
 ) -> None:
     """Execute committed orders at the first price that may fill them, for their reserve."""
     settings = make(
@@ -227,19 +214,7 @@ def execute(
         peers=tuple(peer) if peer else None,
         min_profit_usd=min_profit_usd,
         refund=refund,
-        rpc=rpc,
-        rpc_fallback=rpc_fallback,
-        ws=ws,
-        deployment=deployment,
-        key=key,
-        password_file=password_file,
-        store=store,
-        host=host,
-        port=port,
-        fee_cap_gwei=fee_cap_gwei,
-        tip_gwei=tip_gwei,
-        stuck_s=stuck_s,
-        watchdog_s=watchdog_s,
+        **given,
     )
     shared.run(_execute(settings))
 
@@ -247,15 +222,13 @@ def execute(
 async def _execute(settings: ExecuteSettings) -> None:
     from keepers.bots.execute import Execute
 
-    runtime = await Runtime.open(settings)
-    try:
+    async with opened(settings) as runtime:
         await run_bot(Execute(runtime, settings), settings)
-    finally:
-        await runtime.close()
 
 
-@app.command()
+@command
 def liquidate(
+    given: Given,
     account: Annotated[
         int | None,
         typer.Option("--account", help="Number of the key's account that earns.", show_default="0"),
@@ -303,25 +276,12 @@ def liquidate(
     as_json: Annotated[
         bool, typer.Option("--json", help="The report as JSON, exact integers.")
     ] = False,
-    rpc: shared.Rpc = None,
-    rpc_fallback: shared.Fallback = None,
-    ws: shared.Ws = None,
-    deployment: shared.DeploymentFile = None,
-    key: shared.Key = None,
-    password_file: shared.PasswordFile = None,
-    store: shared.StoreFile = None,
-    host: shared.Host = None,
-    port: shared.Port = None,
-    fee_cap_gwei: shared.FeeCap = None,
-    tip_gwei: shared.Tip = None,
-    stuck_s: shared.Stuck = None,
-    watchdog_s: shared.Watchdog = None,
 ) -> None:
     """Reduce and take accounts under maintenance, within the limits of one's own capital."""
     if report:
         from keepers.commands import earned
 
-        earned.report(make(Settings, store=store).store, as_json=as_json)
+        earned.report(make(Settings, store=given["store"]).store, as_json=as_json)
         return
     settings = make(
         LiquidateSettings,
@@ -334,19 +294,7 @@ def liquidate(
         unwind=unwind,
         max_slippage_percent=max_slippage_percent,
         withdraw=withdraw or None,
-        rpc=rpc,
-        rpc_fallback=rpc_fallback,
-        ws=ws,
-        deployment=deployment,
-        key=key,
-        password_file=password_file,
-        store=store,
-        host=host,
-        port=port,
-        fee_cap_gwei=fee_cap_gwei,
-        tip_gwei=tip_gwei,
-        stuck_s=stuck_s,
-        watchdog_s=watchdog_s,
+        **given,
     )
     shared.run(_liquidate(settings))
 
@@ -354,8 +302,5 @@ def liquidate(
 async def _liquidate(settings: LiquidateSettings) -> None:
     from keepers.bots.liquidate import Liquidate, settings_or_refuse
 
-    runtime = await Runtime.open(settings_or_refuse(settings))
-    try:
+    async with opened(settings_or_refuse(settings)) as runtime:
         await run_bot(Liquidate(runtime, settings), settings)
-    finally:
-        await runtime.close()

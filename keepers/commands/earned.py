@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -15,10 +15,8 @@ from keepers.commands.show import name, usd
 from keepers.domain.economics import GasMarket
 from keepers.domain.profits import OWN
 from keepers.errors import BadInput
-from keepers.store.ledger import Line, read_lines
-
-COLUMNS: Final = ("pay", "reward", "fee", "slippage", "drift", "held", "profit")
-WEI: Final = ("gas_wei", "reserve_wei")
+from keepers.store.journal import PARTS, WEI, Line
+from keepers.store.ledger import read_lines
 
 
 def report(store: Path | None, *, as_json: bool) -> None:
@@ -36,7 +34,7 @@ def report(store: Path | None, *, as_json: bool) -> None:
 
 def as_dict(line: Line) -> dict[str, Any]:
     """Return a line with its exact integers: USD WAD, wei, ticks."""
-    amounts = {each: getattr(line, each) for each in (*COLUMNS, *WEI, "native")}
+    amounts = {each: getattr(line, each) for each in (*PARTS, *WEI, "native")}
     names = {"kind": line.kind, "keeper": hex(line.account), "account": hex(line.target)}
     return {**names, "block": line.block, "tx": line.tx, **amounts, "net": net(line)}
 
@@ -54,7 +52,7 @@ def table(lines: Sequence[Line]) -> Table:
     shown = Table(title="Liquidations, USD", title_justify="left")
     for heading in ("block", "what", "account"):
         shown.add_column(heading)
-    for heading in (*COLUMNS, "gas ETH", "net"):
+    for heading in (*PARTS, "gas ETH", "net"):
         shown.add_column(heading, justify="right")
     deals = [line for line in lines if line.kind != OWN]
     for line in deals:
@@ -65,7 +63,7 @@ def table(lines: Sequence[Line]) -> Table:
 
 
 def _cells(lines: Sequence[Line]) -> list[str]:
-    sums = [usd(sum(getattr(line, each) for line in lines)) for each in COLUMNS]
+    sums = [usd(sum(getattr(line, each) for line in lines)) for each in PARTS]
     spent = sum(line.spent_wei for line in lines)
     return [*sums, f"{spent / 10**18:.6f}", usd(sum(net(line) for line in lines))]
 

@@ -13,6 +13,7 @@ from keepers.chain.guardian_plans import Watch
 from keepers.commands.session import Session, command
 from keepers.domain import pauses
 from keepers.domain.amounts import units
+from keepers.domain.times import when
 from keepers.domain.units import HOUR
 from keepers.errors import BadInput
 
@@ -104,7 +105,7 @@ async def status(
     for each in found.pauses:
         if not each.runs(found.now) and found.now < each.rested:
             where = f" in {_symbol(on, each.market)}" if each.market else ""
-            rest = f"{pauses.named(each.action)}{where} rests until {pauses.when(each.rested)}"
+            rest = f"{pauses.named(each.action)}{where} rests until {when(each.rested)}"
             console.print(rest, highlight=False)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import sys
-from collections.abc import Coroutine
+import typing
+from collections.abc import Callable, Coroutine
+from dataclasses import is_dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -73,6 +77,57 @@ Peers = Annotated[
     list[str] | None,
     typer.Option("--peer", help="HTTP address of a publisher; repeat for each."),
 ]
+
+
+def joined(
+    act: Callable[..., Any],
+    shared: Callable[..., None],
+    run: Callable[[dict[str, Any], dict[str, Any]], None],
+) -> Callable[..., None]:
+    """Return a command that shows the shared options behind the own ones of an action.
+
+    Args:
+        act: whose arguments behind the first are its own, and whose docstring is the help; the
+            fields of an argument that is a dataclass are options each.
+        shared: whose arguments are the shared options.
+        run: called with what was given for the action's own arguments, and for the shared ones.
+    """
+    own = _parameters(act)[1:]
+    both = [*(field for each in own for field in _fields(each)), *_parameters(shared)]
+
+    @wraps(act)
+    def command(**given: Any) -> None:
+        mine = {each.name: _value(each, given) for each in own}
+        run(mine, given)
+
+    command.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in both}
+    return command
+
+
+def _record(each: inspect.Parameter) -> type | None:
+    """Return the dataclass that an argument is, None for a plain option."""
+    kind = each.annotation
+    return kind if isinstance(kind, type) and is_dataclass(kind) else None
+
+
+def _fields(each: inspect.Parameter) -> list[inspect.Parameter]:
+    record = _record(each)
+    return [each] if record is None else _parameters(record)
+
+
+def _value(each: inspect.Parameter, given: dict[str, Any]) -> Any:
+    values = {field.name: given.pop(field.name) for field in _fields(each)}
+    record = _record(each)
+    return values[each.name] if record is None else record(**values)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    return [
+        each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in inspect.signature(function).parameters.values()
+    ]
 
 
 def run(job: Coroutine[Any, Any, T]) -> T:

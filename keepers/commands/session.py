@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
 from typing import Annotated, Any, Final
 
 import typer
@@ -114,28 +111,13 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Command], Co
     """
 
     def register(act: Command) -> Command:
-        own = _parameters(act)[1:]
-        both = [*own, *_parameters(_options)]
-
-        @wraps(act)
-        def run(**given: Any) -> None:
-            mine = {each.name: given.pop(each.name) for each in own}
+        def run(mine: dict[str, Any], given: dict[str, Any]) -> None:
             shared.run(_run(act, mine, given))
 
-        run.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in both}
-        app.command(name)(run)
+        app.command(name)(shared.joined(act, _options, run))
         return act
 
     return register
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    hints = typing.get_type_hints(function, include_extras=True)
-    return [
-        each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for each in inspect.signature(function).parameters.values()
-    ]
 
 
 async def _run(act: Command, mine: dict[str, Any], given: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from keepers.chain.deployment import Deployment
 from keepers.domain.margin import FRESH, STATUS_GRACE, Health, Snapshot, value_of
-from keepers.domain.pauses import when
 from keepers.domain.thresholds import Thresholds, surplus_im, thresholds
+from keepers.domain.times import when
 from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from keepers.domain.words import Account
 

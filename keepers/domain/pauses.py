@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
+from keepers.domain.times import when
 from keepers.domain.units import DAY
 
 # IRiskConfigurator.Action
@@ -35,11 +35,6 @@ class Pause:
     def runs(self, now: int) -> bool:
         """Return whether it is paused."""
         return now < self.until
-
-
-def when(time: int) -> str:
-    """Return a time as people write it."""
-    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def named(action: int) -> str:

@@ -11,7 +11,6 @@ from typing import Final
 
 from eth_utils.crypto import keccak
 
-from keepers.domain.units import CONF_ONE, ceil_div
 from keepers.errors import BadInput
 
 QUORUM: Final = 3
@@ -19,9 +18,6 @@ WINDOW: Final = 3  # seconds between the oldest and the newest report of one upd
 MAX_FEEDS: Final = 16
 SEATS: Final = 8
 NOBODY: Final = "0x" + "00" * 20  # who sits in an empty seat
-HEAD_BYTES: Final = 31
-ABSENT_BYTES: Final = 21
-QUOTE_BYTES: Final = 10
 SIGNATURE_BYTES: Final = 64
 MAX_EARLY: Final = 31  # seconds, the five bits of an entry
 
@@ -141,43 +137,6 @@ def _entry(signed: SignedReport, newest: int) -> int:
     if not (0 <= signed.signer < SEATS and early <= MAX_EARLY):
         raise BadInput(f"a report of signer {signed.signer}, {early} s old, fits no update")
     return signed.signer << 5 | early
-
-
-def decode_blob(blob: bytes) -> list[SignedReport]:
-    """Unpack the reports of an update; the inverse of `encode_blob`."""
-    if len(blob) < HEAD_BYTES:
-        raise BadInput("the update is shorter than its head")
-    count, feeds, absent = blob[:3]
-    stride = feeds * QUOTE_BYTES + SIGNATURE_BYTES
-    first = HEAD_BYTES + absent * ABSENT_BYTES
-    if len(blob) != first + count * stride or count > SEATS or feeds > MAX_FEEDS:
-        raise BadInput("the update's length does not fit its counts")
-    newest = int.from_bytes(blob[3:7], "big")
-    ids = blob[15 : 15 + feeds]
-    return [
-        _decode_one(blob[7 + i], newest, ids, blob[first + i * stride : first + (i + 1) * stride])
-        for i in range(count)
-    ]
-
-
-def _decode_one(entry: int, newest: int, feeds: bytes, raw: bytes) -> SignedReport:
-    parts = [raw[i * QUOTE_BYTES : (i + 1) * QUOTE_BYTES] for i in range(len(feeds))]
-    quotes = tuple(
-        Quote(feed, int.from_bytes(part[:8], "big"), int.from_bytes(part[8:], "big"))
-        for feed, part in zip(feeds, parts, strict=True)
-    )
-    report = Report(newest - entry % 32, quotes)
-    return SignedReport(entry >> 5, report, raw[len(feeds) * QUOTE_BYTES :])
-
-
-def median_quote(quotes: Sequence[Quote]) -> Quote:
-    """Return what Markets stores for one feed of these reports."""
-    prices = sorted(quote.price for quote in quotes)
-    confs = sorted(quote.conf for quote in quotes)
-    middle = len(prices) // 2
-    price = (prices[~middle] + prices[middle]) // 2
-    spread = ceil_div((prices[-1] - prices[0]) * CONF_ONE, 2 * price)
-    return Quote(quotes[0].feed, price, min(2**16 - 1, max(confs[middle], spread)))
 
 
 def quorum(

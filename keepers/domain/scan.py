@@ -7,7 +7,7 @@ than that is healthy for certain and is never looked at; all the others are comp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,12 +141,6 @@ class Book:
             for key in columns:
                 columns[key] = np.concatenate((columns[key], more))
         self._capacity *= 2
-
-    def holding_market(self, market: int) -> Iterator[Account]:
-        """Yield the accounts with a leg in this market."""
-        for account in self.accounts.values():
-            if any(leg.market == market for leg in account.legs):
-                yield account
 
 
 def _exempt(account: Account) -> bool:

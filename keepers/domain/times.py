@@ -8,8 +8,13 @@ from keepers.errors import BadInput
 
 
 def clock(time: int) -> str:
-    """Return a time as people write it."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
+    """Return a time to the minute, for a title or an axis that says UTC itself."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
+
+
+def when(time: int) -> str:
+    """Return a time to the second, for a sentence that stands alone."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def parse_time(text: str) -> int:

@@ -10,7 +10,6 @@ from keepers.domain.units import WAD
 
 IN_AUCTION = 1
 HOUSE = 4
-LISTED = 8
 
 PENDING = 1
 GRACE = 2

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keepers.domain.units import WAD
-from keepers.lab.beyond import TAKEN, WRITTEN, Act, dollars
+from keepers.lab.beyond import TAKEN, WRITTEN, Act, Loss, dollars
 from keepers.lab.report import Rows, duration
 
 if TYPE_CHECKING:
@@ -130,18 +130,19 @@ def as_dict(act: Act) -> dict[str, object]:
         "rewards": act.rewards,
         "fees": act.flows.fees,
         "settling": act.flows.settling,
-        "losses": [
-            {
-                "account": hex(each.account),
-                "block": each.block,
-                "how": each.how,
-                "owed": each.hole,
-                "fund": each.fund,
-                "booked": each.deficit,
-                "reward": each.reward,
-            }
-            for each in act.losses
-        ],
+        "losses": [_loss(each) for each in act.losses],
+    }
+
+
+def _loss(loss: Loss) -> dict[str, object]:
+    return {
+        "account": hex(loss.account),
+        "block": loss.block,
+        "how": loss.how,
+        "owed": loss.hole,
+        "fund": loss.fund,
+        "booked": loss.deficit,
+        "reward": loss.reward,
     }
 
 

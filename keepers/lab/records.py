@@ -180,7 +180,6 @@ class Record:
     pool_end: int = 0
     insurance_start: int = 0
     insurance_end: int = 0
-    fees_earned: int = 0
     deficit: int = 0
     steps: int = 0
     skipped_steps: int = 0  # ticks for which no price was accepted

@@ -6,10 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from keepers.domain.units import WAD
-from keepers.lab.records import FLAG, REDUCE, TAKE, WRITE_OFF, Breach, Liquidation, Record, usd
+from keepers.lab.records import (
+    FLAG,
+    REDUCE,
+    TAKE,
+    WRITE_OFF,
+    BadDebt,
+    Breach,
+    Liquidation,
+    Record,
+    usd,
+)
 
 GWEI: Final = 10**9
 
@@ -142,9 +152,7 @@ class Summary:
 def summarise(record: Record) -> Summary:
     """Return the figures of a replay."""
     done = record.liquidations
-    kinds = Counter((each.kind, each.full) for each in done)
     liquidated = {each.account for each in done}
-    risk, cost = at_risk(done)
     tight = [each for each in record.people if each.tight and not each.isolated]
     first, last = record.frames[0], record.frames[-1]
     return Summary(
@@ -162,27 +170,10 @@ def summarise(record: Record) -> Summary:
         blocks=last.block - first.block + 1,
         setup_s=record.setup_s,
         replay_s=record.replay_s,
-        reduces_full=kinds[REDUCE, True],
-        reduces_partial=kinds[REDUCE, False],
-        takes_full=kinds[TAKE, True],
-        takes_partial=kinds[TAKE, False],
-        write_offs=kinds[WRITE_OFF, True],
-        flags=sum(each.outcome == FLAG for each in record.breaches),
         liquidated=len(liquidated),
-        notional_closed=usd(sum(each.notional for each in done)),
-        breaches=len(record.breaches),
-        recovered=sum(each.outcome == "recovered" for each in record.breaches),
-        missed=len(record.missed),
-        response_blocks=spread(each.blocks for each in answered(record.breaches)),
-        response_ms=spread(each.milliseconds for each in answered(record.breaches)),
-        closing_blocks=spread(
-            each.acted_block - each.block for each in record.breaches if each.acted_block
-        ),
-        ack_ms=spread(record.ack_ms.get("liquidator", [])),
-        equity_at_risk=usd(risk),
-        equity_kept=usd(risk - cost),
-        liquidation_cost=usd(cost),
-        keeper_pay=usd(sum(each.pay for each in done)),
+        **_counts(done),
+        **_closed(done),
+        **_breaches(record),
         pool_start=usd(record.pool_start),
         pool_end=usd(record.pool_end),
         insurance_start=usd(record.insurance_start),
@@ -192,18 +183,7 @@ def summarise(record: Record) -> Summary:
         bad_inside=usd(sum(each.amount for each in record.bad_inside)),
         bad_outside=usd(sum(each.amount for each in record.bad_debts if not each.inside)),
         largest_bad_move=max((each.move for each in record.bad_debts), default=0.0),
-        debts=tuple(
-            Debt(
-                hex(each.account),
-                each.time,
-                usd(each.amount),
-                each.market,
-                each.move,
-                each.rate,
-                each.inside,
-            )
-            for each in record.bad_debts
-        ),
+        debts=tuple(map(_debt, record.bad_debts)),
         **_families(record, liquidated),
         groups=tuple(_groups(record, liquidated)),
         costs=tuple(_costs(record)),
@@ -213,6 +193,49 @@ def summarise(record: Record) -> Summary:
         still_in_auction=record.still_in_auction,
         proofs=tuple((each.when, each.block, each.ok, each.said) for each in record.proofs),
     )
+
+
+def _counts(done: Iterable[Liquidation]) -> dict[str, Any]:
+    kinds = Counter((each.kind, each.full) for each in done)
+    return {
+        "reduces_full": kinds[REDUCE, True],
+        "reduces_partial": kinds[REDUCE, False],
+        "takes_full": kinds[TAKE, True],
+        "takes_partial": kinds[TAKE, False],
+        "write_offs": kinds[WRITE_OFF, True],
+    }
+
+
+def _closed(done: Sequence[Liquidation]) -> dict[str, Any]:
+    risk, cost = at_risk(done)
+    return {
+        "notional_closed": usd(sum(each.notional for each in done)),
+        "equity_at_risk": usd(risk),
+        "equity_kept": usd(risk - cost),
+        "liquidation_cost": usd(cost),
+        "keeper_pay": usd(sum(each.pay for each in done)),
+    }
+
+
+def _breaches(record: Record) -> dict[str, Any]:
+    ended = answered(record.breaches)
+    return {
+        "flags": sum(each.outcome == FLAG for each in record.breaches),
+        "breaches": len(record.breaches),
+        "recovered": sum(each.outcome == "recovered" for each in record.breaches),
+        "missed": len(record.missed),
+        "response_blocks": spread(each.blocks for each in ended),
+        "response_ms": spread(each.milliseconds for each in ended),
+        "closing_blocks": spread(
+            each.acted_block - each.block for each in record.breaches if each.acted_block
+        ),
+        "ack_ms": spread(record.ack_ms.get("liquidator", [])),
+    }
+
+
+def _debt(bad: BadDebt) -> Debt:
+    account, amount = hex(bad.account), usd(bad.amount)
+    return Debt(account, bad.time, amount, bad.market, bad.move, bad.rate, bad.inside)
 
 
 def answered(breaches: Iterable[Breach]) -> list[Breach]:
@@ -247,7 +270,7 @@ def at_risk(done: Iterable[Liquidation]) -> tuple[int, int]:
     return sum(risk.values()), sum(min(risk[name], cost[name]) for name in risk)
 
 
-def _families(record: Record, liquidated: set[int]) -> dict[str, int]:
+def _families(record: Record, liquidated: set[int]) -> dict[str, Any]:
     """Return how often one margin saved what separate ones lost."""
     twins: dict[int, list[int]] = {}
     for person in record.people:

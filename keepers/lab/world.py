@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -147,11 +147,6 @@ def _deploy(node: Node, parameters: Parameters, path: object, tell: Callable[[st
         carry_out(site, full_plan(parameters), tell)
     except DeploymentError as error:
         raise ChainError(f"the deployment failed ({error})") from error
-
-
-def steady(prices: Mapping[str, int], moving: Sequence[str]) -> dict[str, int]:
-    """Return the prices of the markets that have no source: they stand still."""
-    return {symbol: price for symbol, price in prices.items() if symbol not in moving}
 
 
 def dollars(ticks: int) -> float:

@@ -6,35 +6,24 @@ open then counts as brought in by the owner.
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import Engine, Integer, String, create_engine, delete, event, func, select, update
-from sqlalchemy import inspect as look_at
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from keepers.domain.profits import Entry
-from keepers.errors import BadInput
+from keepers.store import files
+from keepers.store.base import Base
+from keepers.store.journal import Deal, Happened, Line, entry_row, line_row, row_entry, row_line
 
 PENDING, INCLUDED, FAILED, DROPPED = "pending", "included", "failed", "dropped"
-NAMES: Final = (".db", ".sqlite", ".sqlite3")  # of files that may be set aside
-SPOILT: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-PARTS: Final = ("", "-wal", "-shm")  # of one store on the disk
-
-
-class Base(DeclarativeBase):
-    """The tables of one keeper."""
 
 
 class Sent(Base):
-    """One transaction of ours; amounts are decimal strings, SQLite has no wide integers."""
+    """One transaction of ours."""
 
     __tablename__ = "sent"
 
@@ -60,74 +49,6 @@ class Earned(Base):
     profit: Mapped[str] = mapped_column(String)
 
 
-class Happened(Base):
-    """One event of the keeper's account, as the journal folds it."""
-
-    __tablename__ = "happened"
-
-    account: Mapped[str] = mapped_column(String, primary_key=True)
-    tx: Mapped[str] = mapped_column(String, primary_key=True)
-    log: Mapped[int] = mapped_column(Integer, primary_key=True)
-    block: Mapped[int] = mapped_column(Integer, index=True)
-    name: Mapped[str] = mapped_column(String)
-    said: Mapped[str] = mapped_column(String)  # JSON
-    mark: Mapped[str] = mapped_column(String)
-    native: Mapped[str] = mapped_column(String)
-
-
-class Deal(Base):
-    """What one liquidation earned; amounts are decimal strings, USD WAD unless named wei.
-
-    The row of kind `own` holds what is no liquidation, and the gas that none of them is due.
-    """
-
-    __tablename__ = "deals"
-
-    account: Mapped[str] = mapped_column(String, primary_key=True)  # the keeper's own
-    tx: Mapped[str] = mapped_column(String, primary_key=True)
-    log: Mapped[int] = mapped_column(Integer, primary_key=True)
-    kind: Mapped[str] = mapped_column(String)
-    target: Mapped[str] = mapped_column(String)  # who was liquidated
-    block: Mapped[int] = mapped_column(Integer)
-    native: Mapped[str] = mapped_column(String)  # price of the native coin then [ticks]
-    pay: Mapped[str] = mapped_column(String)
-    reward: Mapped[str] = mapped_column(String)
-    fee: Mapped[str] = mapped_column(String)
-    slippage: Mapped[str] = mapped_column(String)
-    drift: Mapped[str] = mapped_column(String)
-    held: Mapped[str] = mapped_column(String)  # worth of what is still held
-    profit: Mapped[str] = mapped_column(String)  # gas and reserves apart
-    gas_wei: Mapped[str] = mapped_column(String)
-    reserve_wei: Mapped[str] = mapped_column(String)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the report: `deals` in numbers."""
-
-    account: int
-    tx: str
-    log: int
-    kind: str
-    target: int
-    block: int
-    native: int
-    pay: int
-    reward: int
-    fee: int
-    slippage: int
-    drift: int
-    held: int
-    profit: int
-    gas_wei: int
-    reserve_wei: int
-
-    @property
-    def spent_wei(self) -> int:
-        """Return the native coin that it took."""
-        return self.gas_wei + self.reserve_wei
-
-
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The keeper's result so far."""
@@ -147,14 +68,14 @@ class Store:
         try:
             self._open(path)
         except SQLAlchemyError as error:
-            if path is None or not _spoilt(error) or path.suffix not in NAMES:
-                raise _refusal(path, error) from error
-            _set_aside(path)
+            if path is None or not files.may_be_set_aside(path, error):
+                raise files.refusal(path, error) from error
+            files.set_aside(path)
             self._open(path)
 
     def _open(self, path: Path | None) -> None:
         if path is not None and path.is_file():
-            _refuse_foreign(path)
+            files.refuse_foreign(path)
         self._engine = create_engine("sqlite://" if path is None else f"sqlite:///{path}")
         event.listen(self._engine, "connect", _tune)
         try:
@@ -212,45 +133,21 @@ class Store:
 
     def happened(self, account: int, entry: Entry) -> None:
         """Keep an event; once, however often it is seen."""
-        row = Happened(
-            account=hex(account),
-            tx=entry.tx,
-            log=entry.index,
-            block=entry.block,
-            name=entry.name,
-            said=json.dumps(entry.said),
-            mark=str(entry.mark),
-            native=str(entry.native),
-        )
         with Session(self._engine) as session, session.begin():
-            session.merge(row)
+            session.merge(entry_row(account, entry))
 
     def entries(self, account: int) -> list[Entry]:
         """Return the events of an account in order."""
         wanted = select(Happened).where(Happened.account == hex(account))
         with Session(self._engine) as session:
             rows = session.scalars(wanted.order_by(Happened.block, Happened.log))
-            return [
-                Entry(
-                    block=row.block,
-                    index=row.log,
-                    tx=row.tx,
-                    name=row.name,
-                    said=json.loads(row.said),
-                    mark=int(row.mark),
-                    native=int(row.native),
-                )
-                for row in rows
-            ]
+            return [row_entry(row) for row in rows]
 
     def write_lines(self, lines: Iterable[Line]) -> None:
         """Keep what deals have come to."""
         with Session(self._engine) as session, session.begin():
             for line in lines:
-                values = {name: str(getattr(line, name)) for name in _AMOUNTS}
-                names = {"account": hex(line.account), "target": hex(line.target)}
-                places = {"tx": line.tx, "log": line.log, "kind": line.kind, "block": line.block}
-                session.merge(Deal(**values, **names, **places))
+                session.merge(line_row(line))
 
     def lines(self) -> list[Line]:
         """Return what every deal has come to, in the order in which they were made."""
@@ -271,75 +168,18 @@ class Store:
         )
 
 
-_AMOUNTS: Final = (
-    *("native", "pay", "reward", "fee", "slippage", "drift", "held", "profit"),
-    *("gas_wei", "reserve_wei"),
-)
-
-
 def read_lines(path: Path) -> list[Line]:
     """Return what every deal of a store has come to; the file is not written to."""
     try:
-        return _lines(_reading(path))
+        return _lines(files.reading(path))
     except SQLAlchemyError as error:
-        raise _refusal(path, error) from error
+        raise files.refusal(path, error) from error
 
 
 def _lines(engine: Engine) -> list[Line]:
     with Session(engine) as session:
-        return [
-            Line(
-                account=int(row.account, 16),
-                target=int(row.target, 16),
-                tx=row.tx,
-                log=row.log,
-                kind=row.kind,
-                block=row.block,
-                **{name: int(getattr(row, name)) for name in _AMOUNTS},
-            )
-            for row in session.scalars(select(Deal).order_by(Deal.block, Deal.log))
-        ]
-
-
-def _reading(path: Path) -> Engine:
-    """Return an engine that cannot write, nor makes a file beside the store's own."""
-    used = path.with_name(path.name + PARTS[1]).exists()
-    address = path.absolute().as_uri() + ("?mode=ro" if used else "?mode=ro&immutable=1")
-    return create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool
-    )
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Refuse another program's database before anything is written to it."""
-    tables = look_at(_reading(path)).get_table_names()
-    if tables and not set(tables) & set(Base.metadata.tables):
-        raise BadInput(f"{path} is another program's database", "give another file with --store")
-
-
-def _spoilt(error: SQLAlchemyError) -> bool:
-    """Return whether SQLite says that the file is no database, or a damaged one."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode in SPOILT
-
-
-def _refusal(path: Path | None, error: SQLAlchemyError) -> BadInput:
-    if _spoilt(error):
-        return BadInput(f"{path} is no store of a keeper", "give another file with --store")
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return BadInput(
-        f"the store {path} cannot be opened ({cause})", "check --store and who else has it open"
-    )
-
-
-def _set_aside(path: Path) -> None:
-    """Rename a store and what belongs to it; what was set aside before stays as it is."""
-    names = (path.with_suffix(f".damaged{number or ''}") for number in count())
-    aside = next(each for each in names if not each.exists())
-    for part in PARTS:
-        old = path.with_name(path.name + part)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + part))
+        rows = session.scalars(select(Deal).order_by(Deal.block, Deal.log))
+        return [row_line(row) for row in rows]
 
 
 def _tune(connection: object, _record: object) -> None:

@@ -12,6 +12,7 @@ from tests.stateful.compiled import Compiled, compiled
 from tests.stateful.evm import Evm, created, deploy
 
 OWNER = 0x0101
+LN_HARNESS = "tests/differential/harness/LnHarness.vy"  # the contracts' own logarithm
 CLEARINGHOUSE = 0x0202
 
 TIMING = (
@@ -128,3 +129,9 @@ def expected_words(m: Market) -> tuple[int, int, int, int]:
         words.sampler_word(m),
         words.pending_word(m),
     )
+
+
+def write(chain: MarketsChain, world: dict[int, Market]) -> None:
+    for key, facts in world.items():
+        chain.set_feed(key, facts)
+        chain.write(key, facts)

@@ -12,13 +12,17 @@ mid    what a token's hook finds in the middle of a deposit or withdrawal at the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.abi import abi_to_signature
+
 from tests.faults.stage import FAR, KEEP_TILT, Stage
 from tests.support.attack import pool_account
 from tests.support.world import LOTS, WAD, perp
+from tools.findings import ROOT
 
 USDC = 10**6
 ETHER = 10**18
@@ -379,3 +383,12 @@ TABLES: dict[str, dict[str, Entry]] = {
     "Orders": ORDERS_TABLE,
     "RiskConfigurator": RISK_CONFIGURATOR,
 }
+
+VIEWS = ("view", "pure")
+CALLS = {
+    (name, abi_to_signature(item)): item
+    for name in TABLES
+    for item in json.loads((ROOT / "abi" / f"{name}.json").read_text(encoding="utf-8"))
+    if item["type"] == "function"
+}
+WRITES = [key for key, item in CALLS.items() if item["stateMutability"] not in VIEWS]

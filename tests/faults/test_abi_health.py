@@ -15,9 +15,8 @@ from typing import Any
 import boa
 import pytest
 
-from tests.faults.abi_table import ANYONE, BUYER, HOLDER, SPENDER, TABLES, TRADER
+from tests.faults.abi_table import ANYONE, BUYER, CALLS, HOLDER, SPENDER, TABLES, TRADER, WRITES
 from tests.faults.stage import signed_grant, signed_permit
-from tests.faults.test_abi_tables import CALLS, WRITES
 from tests.support.attack import (
     DAY,
     NOW_OR_LATER,

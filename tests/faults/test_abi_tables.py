@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import boa
 import pytest
 from eth_abi.abi import encode
-from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
+from eth_utils.abi import function_signature_to_4byte_selector
 
 from scripts.deployment.artifacts import load
 from scripts.deployment.boa_executor import reason
-from tests.faults.abi_table import ACCESS, ANYONE, HOLDER, LOCKED, SHUT, TABLES, Entry
+from tests.faults.abi_table import (
+    ACCESS,
+    ANYONE,
+    CALLS,
+    HOLDER,
+    LOCKED,
+    SHUT,
+    TABLES,
+    VIEWS,
+    WRITES,
+    Entry,
+)
 from tests.faults.stage import Stage, digest, staged
 from tests.support import sources
 from tests.support.zoo import upgrade
 from tools.findings import ROOT
 
-VIEWS = ("view", "pure")
 # stateless, and asked by nobody of a deployment yet
 ALONE = {"PortfolioMargin"}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
-CALLS = {
-    (name, abi_to_signature(item)): item
-    for name in TABLES
-    for item in json.loads((ROOT / "abi" / f"{name}.json").read_text(encoding="utf-8"))
-    if item["type"] == "function"
-}
-WRITES = [key for key, item in CALLS.items() if item["stateMutability"] not in VIEWS]
 IDS = [f"{name}.{signature.split('(')[0]}-{i}" for i, (name, signature) in enumerate(CALLS)]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from keepers.chain.rpc import Rpc
 from tests.keepers.anvil_world import Node, World, deployed_node
+from tests.keepers.user_runs import Terminal
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,14 @@ def node(funded: Node) -> Iterator[Node]:
     asyncio.run(_ask(funded, "evm_setAutomine", True))
     asyncio.run(_ask(funded, "anvil_dropAllTransactions"))
     assert asyncio.run(_ask(funded, "evm_revert", kept))
+
+
+@pytest.fixture
+def terminal(
+    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
+    """Return the command line of a user of the node."""
+    return Terminal(node, capsys, monkeypatch)
 
 
 async def _ask(node: Node, method: str, *params: object) -> object:

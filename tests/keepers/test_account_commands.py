@@ -8,19 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.keepers.anvil_world import OTHER_TRADER, Node, key
-from tests.keepers.test_user_commands import OWNER, prepare, sent_so_far
-from tests.keepers.user_runs import Terminal, keepers_at_work
+from tests.keepers.user_runs import OWNER, Terminal, keepers_at_work, prepare, sent_so_far
 
 pytestmark = pytest.mark.anvil
 
 FRIEND = key(OTHER_TRADER).address
-
-
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
 
 
 def test_isolate__opened_and_closed__comes_back_whole(node: Node, terminal: Terminal) -> None:

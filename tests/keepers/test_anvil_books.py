@@ -11,7 +11,7 @@ from keepers.domain.words import account_id
 from keepers.errors import Reverted
 from tests.keepers.anvil_world import TRADER, Node, key
 from tests.keepers.bot_runs import world
-from tests.keepers.test_cli import outcome
+from tests.keepers.user_runs import outcome
 
 pytestmark = pytest.mark.anvil
 

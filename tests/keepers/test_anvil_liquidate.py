@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from keepers.bots.liquidate import Liquidate
 from keepers.bots.runtime import Runtime
-from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
 from keepers.chain.sender import Flight
-from keepers.domain.liquidation import Settle
+from keepers.domain.liquidation import Action, Settle
 from keepers.domain.planning import fewest
 from keepers.domain.units import WAD
 from keepers.domain.words import account_id
-from keepers.settings import LiquidateSettings, make
 from tests.keepers.anvil_world import LIQUIDATOR, OTHER_TRADER, RIVAL, TRADER, Node, World, key
-from tests.keepers.bot_runs import Proxy, options, running, until, world
+from tests.keepers.bot_runs import Proxy, running, until, world
+from tests.keepers.liquidating import bot, committed, crash, cured, indebted, settings, weak_trader
 
 pytestmark = pytest.mark.anvil
-
-
-def settings(node: Node, number: int = LIQUIDATOR, **given: object) -> LiquidateSettings:
-    return make(LiquidateSettings, **{**options(node, number), **given})
-
-
-def bot(chosen: LiquidateSettings) -> Callable[[Runtime], Liquidate]:
-    return lambda runtime: Liquidate(runtime, chosen)
-
-
-async def weak_trader(on: World, actor: int = TRADER, units: float = 40) -> int:
-    """Open a long that falls under maintenance below 2,925 USD or so."""
-    account = await on.deposit(actor, 6_300)
-    await on.open(actor, "ETH", units)
-    return account
-
-
-async def crash(on: World) -> None:
-    """Move ETH from 3,000 to where the weak traders are under maintenance."""
-    await on.pass_time(10)
-    await on.publish(ETH=2_940)
-    await on.pass_time(10)
-    await on.publish(ETH=2_885)
-
-
-def cured(on: World, account: int) -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
-        _, found = await on.health(account)
-        return found.equity >= found.mm
-
-    return look
 
 
 async def books_hold(on: World) -> None:
@@ -354,18 +320,6 @@ def test_liquidate__capital_too_small__flags_and_waits(node: Node) -> None:
     asyncio.run(scenario())
 
 
-async def indebted(on: World) -> int:
-    """Leave a trader with ether and a debt in cash, its positions closed at a loss."""
-    account = await on.deposit(TRADER, 0, ether=3)
-    await on.open(TRADER, "ETH", 25)
-    await on.move("ETH", 2_860)
-    await on.open(TRADER, "ETH", -25)
-    await on.act(TRADER, "Clearinghouse", "settle", account)
-    found, health = await on.health(account)
-    assert (found.legs, found.cash < 0, health.equity > health.mm) == ((), True, True)
-    return account
-
-
 def test_liquidate__closed_at_a_loss_with_cents_left__settles(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
@@ -444,20 +398,6 @@ def test_liquidate__inventory__is_offered_to_the_pool(node: Node) -> None:
     asyncio.run(scenario())
 
 
-async def committed(on: World) -> dict[str, Any]:
-    """Return the newest committed order, as soon as there is one that reduces."""
-    orders = interface("Orders").events["Committed"]
-    async with asyncio.timeout(10):
-        while True:
-            last = (await on.rpc.head()).number
-            logs = await on.rpc.logs([on.deployment.address("Orders")], 0, last, [orders.topic])
-            said = [orders.decode(each.topics, each.data)["order"] for each in logs]
-            if said and said[-1]["reduce_only"]:
-                made: dict[str, Any] = said[-1]
-                return made
-            await asyncio.sleep(0.02)
-
-
 def test_quick_reduce__same_state__is_near_the_contracts_own_plan(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
@@ -486,14 +426,43 @@ def test_quick_reduce__same_state__is_near_the_contracts_own_plan(node: Node) ->
     asyncio.run(scenario())
 
 
+def simulated(liquidator: Liquidate) -> list[int]:
+    """Return the accounts whose actions the chain is asked about from now on, as they come."""
+    asked: list[int] = []
+    simulate = liquidator.planner.simulate
+
+    async def noted(actions: list[Action], now: int, sender: str) -> list[str | None]:
+        asked.extend(action.account for action in actions)
+        return await simulate(actions, now, sender)
+
+    liquidator.planner.simulate = noted
+    return asked
+
+
+def test_liquidate__mirror_is_trusted__sends_without_asking(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            account = await weak_trader(on)
+            chosen = settings(node)
+            async with running(chosen, bot(chosen)) as liquidator:
+                asked = simulated(liquidator)
+                await crash(on)
+                await until(cured(on, account))
+                assert asked == []
+
+    asyncio.run(scenario())
+
+
 def test_liquidate__mirror_is_not_trusted__simulates_first(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
             account = await weak_trader(on)
             chosen = settings(node, dash=False)
-            async with running(chosen, bot(chosen)):
+            async with running(chosen, bot(chosen)) as liquidator:
+                asked = simulated(liquidator)
                 await crash(on)
                 await until(cured(on, account))
+                assert asked == [account]
             await books_hold(on)
 
     asyncio.run(scenario())
@@ -513,5 +482,6 @@ def test_liquidate__mirror_lost_an_account__the_lens_finds_it(node: Node) -> Non
                 )
                 await crash(on)
                 await until(cured(on, account))
+                assert liquidator.runtime.metrics.failures.labels("mirror")._value.get() == 1
 
     asyncio.run(scenario())

@@ -15,7 +15,7 @@ from keepers.domain.reports import Quote
 from keepers.domain.units import TICKS_PER_USD
 from keepers.errors import BadInput
 from keepers.lab.chain import free_port
-from keepers.settings import ExecuteSettings, PublishSettings, make
+from keepers.settings import PublishSettings, make
 from keepers.web.server import application, serve
 from tests.keepers.anvil_world import (
     DEPLOYER,
@@ -28,6 +28,7 @@ from tests.keepers.anvil_world import (
     key,
 )
 from tests.keepers.bot_runs import options, running, until, world
+from tests.keepers.executing import emptied, executor, size_of
 
 pytestmark = pytest.mark.anvil
 
@@ -196,18 +197,6 @@ def test_publish__key_is_no_signer__refuses_to_start(node: Node) -> None:
 # ---- executors
 
 
-def executor(
-    node: Node, number: int = EXECUTOR, **given: object
-) -> tuple[ExecuteSettings, Callable[[Runtime], Execute]]:
-    chosen = make(ExecuteSettings, **{**options(node, number), "native_usd": 10.0, **given})
-    return chosen, lambda runtime: Execute(runtime, chosen)
-
-
-async def size_of(on: World, account: int) -> int:
-    found, _ = await on.health(account)
-    return found.legs[0].size if found.legs else 0
-
-
 def test_execute__first_price_after_the_delay__fills_and_earns(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
@@ -266,10 +255,6 @@ def test_execute__limit_is_missed__refunds_after_the_next_price(node: Node) -> N
                 assert await size_of(on, account) == 0
 
     asyncio.run(scenario())
-
-
-async def emptied(bot: Execute) -> bool:
-    return not bot.orders and bot.runtime.sender.next_nonce > 0
 
 
 def test_execute__two_at_once__one_wins(node: Node) -> None:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.keepers.anvil_world import Node
 from tests.keepers.user_runs import Terminal
 
 pytestmark = pytest.mark.anvil
-
-
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
 
 
 def _file(folder: Path, text: str) -> str:
@@ -82,7 +75,7 @@ def test_faucet__token_without_a_limit__gives_what_is_asked_for(terminal: Termin
     before = tried["facts"]["in_the_wallet"]
     assert terminal.run("faucet", "USDC", "12.5").code == 0
     after = terminal.run("faucet", "USDC", "1", "--dry-run", "--json").json["facts"]
-    assert float(after["in_the_wallet"]) == float(before) + 12.5
+    assert Decimal(after["in_the_wallet"]) == Decimal(before) + Decimal("12.5")
     said = terminal.run("faucet", "USDC")
     assert (said.code, "USDC has no limit; say how much you want" in said.err) == (2, True)
 

@@ -19,25 +19,10 @@ from keepers.domain.words import account_id
 from keepers.errors import BadInput
 from keepers.settings import LiquidateSettings, make
 from tests.keepers.anvil_world import Node
-from tests.keepers.test_files import GOOD
+from tests.keepers.files import GOOD
+from tests.keepers.user_runs import outcome
 
 OWNER = "0x" + "cd" * 20
-
-
-def outcome(
-    arguments: list[str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    level: str = "error",
-) -> tuple[int, str]:
-    """Run `plimsoll` and return its exit code and what it said on stderr last."""
-    monkeypatch.setattr(sys, "argv", ["plimsoll", *arguments])
-    monkeypatch.setenv("PLIMSOLL_LOG", level)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    said = capsys.readouterr().err.strip()
-    assert "Traceback" not in said
-    return int(stopped.value.code or 0), said
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from keepers.commands.bots import app
 from keepers.domain.units import TICKS_PER_USD, WAD
 from keepers.errors import BadInput
-from keepers.store.ledger import Line, Store
+from keepers.store.journal import Line
+from keepers.store.ledger import Store
 
 
 def line(kind: str, log: int, **changed: int) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,22 +12,25 @@ from keepers.domain.pauses import LIQUIDATION, OPENING
 from keepers.domain.units import HOUR
 from tests.keepers.anvil_world import DEPLOYER, TRADER, Node, World, key
 from tests.keepers.bot_runs import running, until, world
-from tests.keepers.test_anvil_liquidate import bot, settings, weak_trader
-from tests.keepers.test_anvil_publish import emptied, executor, size_of
-from tests.keepers.test_user_commands import prepare, sent_so_far
-from tests.keepers.user_runs import Terminal, keepers_at_work
+from tests.keepers.executing import emptied, executor, size_of
+from tests.keepers.liquidating import bot, crash, cured, settings, weak_trader
+from tests.keepers.user_runs import Terminal, keepers_at_work, prepare, sent_so_far
 
 pytestmark = pytest.mark.anvil
 
+GRACE_S = 600  # after a pause of liquidations, at most
 # the local parameters let the deployer guard
 GUARDIAN = ("--key", f"test:{DEPLOYER}")
 
 
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
+def act(node: Node, move: Callable[[World], Awaitable[object]]) -> None:
+    """Make a move on the chain between two commands."""
+
+    async def moved() -> None:
+        async with world(node) as on:
+            await move(on)
+
+    asyncio.run(moved())
 
 
 def test_guardian__pauses_opening__users_are_told_and_may_reduce(
@@ -65,15 +69,17 @@ def test_guardian__pauses_opening__users_are_told_and_may_reduce(
 def test_guardian__pauses_liquidations__accounts_and_status_tell(
     node: Node, terminal: Terminal
 ) -> None:
-    prepare(node, units=2)
+    act(node, weak_trader)
     assert terminal.run("guardian", "pause", "liquidation", *GUARDIAN).code == 0
     said = terminal.run("guardian", "status", "--json")
     paused = [each for each in said.json["scopes"] if each["paused"]]
     assert {each["market"] for each in paused} == {"ETH", "BTC", "LINK", "WSTETH"}
     said = terminal.run("account", f"{key(TRADER).address}:0")
     assert "liquidations of what holds ETH are paused until" in said.out
+    act(node, crash)
     said = terminal.run("take", f"{key(TRADER).address}:0", "--key", f"test:{DEPLOYER}")
     assert said.code == 1
+    assert "liquidations wait until" in said.err
 
 
 def test_guardian__pauses_deposits__is_said_before_anything_is_sent(
@@ -144,11 +150,24 @@ def test_liquidate__liquidations_are_paused__waits_and_says_until_when(node: Nod
                 await on.move("ETH", 2_900)
                 await until(lambda: waits(running_bot, end))
                 assert await size_of(on, account) == 40 * 10**8
+                sent = running_bot.runtime.sender.next_nonce
                 await pause(on, LIQUIDATION, 0)
                 await on.pass_time(100)
-                assert running_bot.runtime.store.totals().included == 0
+                head = (await on.rpc.head()).number
+                await until(lambda: looked(running_bot, head))
+                # the pause is over, the grace after it is not
+                assert running_bot.runtime.sender.next_nonce == sent
+                for _ in range(GRACE_S // 100):
+                    await on.pass_time(100)
+                    await on.publish()
+                await until(cured(on, account))
 
     asyncio.run(scenario())
+
+
+async def looked(running_bot: Any, block: int) -> bool:
+    """Return whether the bot has seen a block, and has nothing to do for it any more."""
+    return running_bot.head.number >= block and not running_bot.wake.is_set()
 
 
 async def waits(running_bot: Any, end: int) -> bool:

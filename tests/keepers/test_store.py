@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from keepers.domain.profits import Entry
 from keepers.domain.units import WAD
 from keepers.errors import BadInput
+from keepers.store.journal import AMOUNTS, Line
 from keepers.store.ledger import FAILED, INCLUDED, Store, Totals, read_lines
 
 
@@ -149,3 +151,13 @@ def test_store__gas__is_known_by_transaction(tmp_path: Path) -> None:
     assert store.gas == {"0x1": 10**30}
     store.close()
     assert Store(tmp_path / "book.db").gas == {"0x1": 10**30}
+
+
+def test_store__lines__come_back_as_they_were_in_the_order_of_the_deals() -> None:
+    amounts = dict(zip(AMOUNTS, range(-(10**30), 10**30, 10**29), strict=False))
+    late = Line(account=9 << 96, tx="0x3", log=2, kind="take", target=7 << 96, block=12, **amounts)
+    early = replace(late, tx="0x2", block=11, target=0)
+    store = Store()
+    store.write_lines([late, early])
+    store.write_lines([late])
+    assert store.lines() == [early, late]

@@ -6,45 +6,12 @@ import asyncio
 
 import pytest
 
-from keepers.chain.rpc import Rpc
 from keepers.domain.words import account_id
-from tests.keepers.anvil_world import LENDER, LIQUIDATOR, OTHER_TRADER, TRADER, Node, key
+from tests.keepers.anvil_world import LENDER, LIQUIDATOR, OTHER_TRADER, Node, key
 from tests.keepers.bot_runs import world
-from tests.keepers.user_runs import Terminal, keepers_at_work
+from tests.keepers.user_runs import OWNER, Terminal, keepers_at_work, prepare, sent_so_far
 
 pytestmark = pytest.mark.anvil
-
-OWNER = key(TRADER).address
-
-
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
-
-
-def prepare(node: Node, usd: int = 6_000, ether: int = 1, units: float = 2) -> None:
-    """Give the trader money and a position in ETH, and publish a fresh price."""
-
-    async def act() -> None:
-        async with world(node) as on:
-            await on.deposit(TRADER, usd, ether=ether)
-            if units:
-                await on.open(TRADER, "ETH", units)
-            await on.publish()
-
-    asyncio.run(act())
-
-
-def sent_so_far(node: Node) -> tuple[int, int]:
-    """Return the number of blocks, and of the trader's transactions."""
-
-    async def ask() -> tuple[int, int]:
-        async with Rpc(node.http) as rpc:
-            return (await rpc.head()).number, await rpc.nonce(OWNER)
-
-    return asyncio.run(ask())
 
 
 def test_commands__from_deposit_to_withdrawal__do_what_they_say(

@@ -18,13 +18,6 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "using.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def terminal(
-    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(node, capsys, monkeypatch)
-
-
 def blocks(kind: str) -> list[str]:
     """Return the fenced blocks of a kind."""
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

@@ -23,7 +23,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.keepers.anvil_world import Node
-from tests.keepers.test_files import GOOD
+from tests.keepers.files import GOOD
 
 ROOT = Path(__file__).resolve().parents[2]
 # what a wheel is built from

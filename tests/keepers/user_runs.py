@@ -16,14 +16,16 @@ import pytest
 from keepers import cli
 from keepers.bots.execute import Execute
 from keepers.chain.plans import Change
+from keepers.chain.rpc import Rpc
 from keepers.client import Client
 from keepers.domain.margin import Health
 from keepers.domain.words import Account
 from keepers.settings import ClientSettings, ExecuteSettings, make
-from tests.keepers.anvil_world import EXECUTOR, PRICES, TRADER, Node, World
+from tests.keepers.anvil_world import EXECUTOR, PRICES, TRADER, Node, World, key
 from tests.keepers.bot_runs import PATIENCE_S, options, running, world
 
 POLL_S = 0.02
+OWNER = key(TRADER).address
 
 
 def settings(node: Node, actor: int = TRADER, **given: Any) -> ClientSettings:
@@ -174,3 +176,42 @@ class Terminal:
         read = self._capsys.readouterr()
         assert "Traceback" not in read.err
         return Said(int(stopped.value.code or 0), read.out, read.err.strip())
+
+
+def prepare(node: Node, usd: int = 6_000, ether: int = 1, units: float = 2) -> None:
+    """Give the trader money and a position in ETH, and publish a fresh price."""
+
+    async def act() -> None:
+        async with world(node) as on:
+            await on.deposit(TRADER, usd, ether=ether)
+            if units:
+                await on.open(TRADER, "ETH", units)
+            await on.publish()
+
+    asyncio.run(act())
+
+
+def sent_so_far(node: Node) -> tuple[int, int]:
+    """Return the number of blocks, and of the trader's transactions."""
+
+    async def ask() -> tuple[int, int]:
+        async with Rpc(node.http) as rpc:
+            return (await rpc.head()).number, await rpc.nonce(OWNER)
+
+    return asyncio.run(ask())
+
+
+def outcome(
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    level: str = "error",
+) -> tuple[int, str]:
+    """Run `plimsoll` and return its exit code and what it said on stderr last."""
+    monkeypatch.setattr(sys, "argv", ["plimsoll", *arguments])
+    monkeypatch.setenv("PLIMSOLL_LOG", level)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    said = capsys.readouterr().err.strip()
+    assert "Traceback" not in said
+    return int(stopped.value.code or 0), said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -22,7 +21,6 @@ from tests.unit.markets_support import (
     MILLION,
     Desk,
     anchored,
-    built,
     feed_params,
     usd,
 )
@@ -33,18 +31,6 @@ HOUR = 3_600
 FULL = TILT_ONE
 INT64 = 2**63 - 1
 TOP_RATE = RATE_MAX // 10**4
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with built() as desk:
-        yield desk
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with anchored(deployment) as put_back:
-        yield put_back
 
 
 def facts(**changes: Any) -> Market:
@@ -135,9 +121,9 @@ def shifted(prices: list[int]) -> int:
     moves=st.lists(st.tuples(st.integers(1, 120), st.integers(-30, 30)), min_size=1, max_size=40),
 )
 def test_update__funding_on_the_grid__is_as_near_to_every_price_as_the_decision_says(
-    deployment: Desk, rate: int, tilt: int, moves: list[tuple[int, int]]
+    markets_alone: Desk, rate: int, tilt: int, moves: list[tuple[int, int]]
 ) -> None:
-    with anchored(deployment) as desk:
+    with anchored(markets_alone) as desk:
         # rule R3 word by word: F is written at every price, with the price before it
         often = facts(rate=rate, tilt=tilt)
         desk.write(ETH, often)
@@ -194,9 +180,9 @@ def test_d4_record_trade__twice_in_a_second__equals_once(desk: Desk) -> None:
 @example(rate=1 - TOP_RATE, tilt=-TILT_ONE, price=usd(30), elapsed=T_MAX, since=0)
 @example(rate=0, tilt=0, price=usd(3_000), elapsed=1, since=0)
 def test_d4_accrual__any_state__equals_the_reference_and_twice_equals_once(
-    deployment: Desk, rate: int, tilt: int, price: int, elapsed: int, since: int
+    markets_alone: Desk, rate: int, tilt: int, price: int, elapsed: int, since: int
 ) -> None:
-    with anchored(deployment) as desk:
+    with anchored(markets_alone) as desk:
         start = facts(price=price, rate=rate, tilt=tilt, time=GENESIS + since)
         desk.write(ETH, start)
         desk.wait(elapsed)
@@ -215,11 +201,11 @@ def test_d4_accrual__any_state__equals_the_reference_and_twice_equals_once(
 
 @given(seed=st.integers(0, 2**64))
 def test_a5_funding__any_interleaving__long_and_short_cancel_exactly(
-    deployment: Desk, seed: int
+    markets_alone: Desk, seed: int
 ) -> None:
     """A quote bears -size x (p - F): the same F on both sides makes every payment exact."""
     rng = Random(seed)
-    with anchored(deployment) as desk:
+    with anchored(markets_alone) as desk:
         longs = shorts = size = 0
         for _ in range(6):
             desk.wait(rng.randint(0, 400))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import boa
@@ -17,8 +16,6 @@ from tests.unit.markets_support import (
     LISTED,
     TIMING,
     Desk,
-    anchored,
-    built,
     deploy_markets,
     refused,
     usd,
@@ -28,18 +25,6 @@ PERMILLE = WAD // 1_000
 IM, MM = 150 * PERMILLE, 100 * PERMILLE
 ROLES = dict.fromkeys(("configurator", "clearinghouse"), "0x" + "c0" * 20)
 NOBODY = "0x" + "00" * 20
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with built() as desk:
-        yield desk
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with anchored(deployment) as put_back:
-        yield put_back
 
 
 def set_collateral(desk: Desk, *args: int) -> None:

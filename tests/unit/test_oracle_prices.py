@@ -5,7 +5,6 @@ Numbers in the names of tests are rows of docs/invariants.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
@@ -29,7 +28,6 @@ from tests.unit.markets_support import (
     Decoded,
     Desk,
     anchored,
-    built,
     feed_params,
     feed_tuple,
     usd,
@@ -39,17 +37,10 @@ P = usd(3_000)
 FEED = feed_params(3_000)
 
 
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with built() as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with anchored(deployment) as put_back:
-        put_back.wait(10)
-        yield put_back
+def desk(desk: Desk) -> Desk:
+    desk.wait(10)
+    return desk
 
 
 def listed(price: int = P, now: int = GENESIS) -> Market:
@@ -396,9 +387,9 @@ def test_update__hourly_sampler__moves_once_an_hour(desk: Desk) -> None:
 
 
 @given(seed=st.integers(0, 2**64))
-def test_update__any_path__keeps_the_word_sound(deployment: Desk, seed: int) -> None:
+def test_update__any_path__keeps_the_word_sound(markets_alone: Desk, seed: int) -> None:
     rng = Random(seed)
-    with anchored(deployment) as desk:
+    with anchored(markets_alone) as desk:
         price, last = usd(60_000), desk.price(BTC)
         for _ in range(5):
             desk.wait(rng.choice([1, 5, 10, 60, 130, 300, 301, 3_600, 7_200]))

@@ -5,7 +5,7 @@ Numbers in the names of tests are rows of docs/invariants.md and its oracle faul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import boa
@@ -34,7 +34,6 @@ from tests.unit.markets_support import (
     LINK,
     Desk,
     anchored,
-    built,
     deploy_markets,
     refused,
     usd,
@@ -45,17 +44,10 @@ JUMP = P * 110 // 100
 ROLES = dict.fromkeys(("configurator", "clearinghouse"), "0x" + "c0" * 20)
 
 
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with built() as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with anchored(deployment) as put_back:
-        put_back.wait(10)
-        yield put_back
+def desk(desk: Desk) -> Desk:
+    desk.wait(10)
+    return desk
 
 
 def seat_all(desk: Desk) -> None:
@@ -301,11 +293,11 @@ SECONDS = st.integers(-3, 1)
     )
 )
 def test_40_update__any_times__no_report_that_counts_is_older_than_its_signers_last(
-    deployment: Desk,
+    markets_alone: Desk,
     steps: list[tuple[tuple[int, ...], tuple[int, ...], int, int, tuple[int, ...], bool]],
 ) -> None:
     usual = {ETH: P, BTC: usd(60_000), LINK: usd(10)}
-    with anchored(deployment) as desk:
+    with anchored(markets_alone) as desk:
         desk.wait(10)
         newest = dict.fromkeys(range(4), 0)
         for sources, offsets, price, wait, feeds, together in steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import boa
@@ -22,9 +21,7 @@ from tests.unit.pool_chain import (
     MILLION,
     PARAMS,
     PoolChain,
-    anchored,
     at_mark,
-    deployed,
     lots,
     market_at,
     stub_health,
@@ -36,18 +33,6 @@ NAV = 10 * MILLION
 # lots of ETH whose notional is the cap: lambda = 1, NAV 10 M, 3,000 USD
 OPEN_CAP = 5 * MILLION // usd(3_000)
 FULL_CAP = 10 * MILLION // usd(3_000)
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[PoolChain]:
-    with deployed() as chain:
-        yield chain
-
-
-@pytest.fixture
-def chain(deployment: PoolChain) -> Iterator[PoolChain]:
-    with anchored(deployment) as put_back:
-        yield put_back
 
 
 def confirm(

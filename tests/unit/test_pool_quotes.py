@@ -23,26 +23,12 @@ from tests.unit.pool_chain import (
     MILLION,
     PARAMS,
     PoolChain,
-    anchored,
-    deployed,
     lots,
     market_at,
     usd,
 )
 
 PERP = ETH << 56
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[PoolChain]:
-    with deployed() as chain:
-        yield chain
-
-
-@pytest.fixture
-def chain(deployment: PoolChain) -> Iterator[PoolChain]:
-    with anchored(deployment) as put_back:
-        yield put_back
 
 
 def ask(size: int, venue_size: int = 0, instrument: int = PERP, liquidation: bool = False) -> tuple:

@@ -25,7 +25,6 @@ from tests.unit.pool_chain import (
     MILLION,
     USDC,
     PoolChain,
-    anchored,
     at_mark,
     deployed,
     deployer_of,
@@ -37,18 +36,6 @@ from tests.unit.pool_chain import (
 
 DEPOSIT = 1_000_000 * USDC
 ZERO = "0x" + "00" * 20
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[PoolChain]:
-    with deployed() as chain:
-        yield chain
-
-
-@pytest.fixture
-def chain(deployment: PoolChain) -> Iterator[PoolChain]:
-    with anchored(deployment) as put_back:
-        yield put_back
 
 
 def the_event(contract: Any, name: str) -> Any:
@@ -150,6 +137,8 @@ def test_execute_deposit__market_not_held__its_price_does_not_matter(chain: Pool
     chain.wait(100)
     chain.set_market(ETH, market_at(usd(3_000), publish=chain.now))
     chain.pool.execute_deposit(request, sender=chain.keeper)
+    # the first deposit: one share a USD
+    assert chain.pool.balanceOf(chain.depositor) == DEPOSIT * ATOM
 
 
 @pytest.mark.parametrize("market", [ETH, BTC])

@@ -5,7 +5,6 @@ Numbers in the names of tests are rows of docs/invariants.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import astuple
 from random import Random
 from typing import Any
@@ -29,8 +28,6 @@ from tests.unit.markets_support import (
     MARGIN,
     PERCENT,
     Desk,
-    anchored,
-    built,
     feed_params,
     feed_tuple,
     usd,
@@ -48,17 +45,15 @@ PRICES_ACCEPTED = keccak(b"PricesAccepted(uint256,uint256[4])")
 
 
 @pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with built() as desk:
-        list_at(desk, STETH, 3_000 * WAD)
-        yield desk
+def markets_alone(markets_alone: Desk) -> Desk:
+    list_at(markets_alone, STETH, 3_000 * WAD)
+    return markets_alone
 
 
 @pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with anchored(deployment) as put_back:
-        put_back.wait(10)
-        yield put_back
+def desk(desk: Desk) -> Desk:
+    desk.wait(10)
+    return desk
 
 
 class Source:

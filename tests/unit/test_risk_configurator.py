@@ -87,7 +87,9 @@ def test_set_margin_params__below_the_pools_costs__is_refused(world: World) -> N
 
 def test_set_margin_params__no_pool_named__is_not_held_to_it(world: World) -> None:
     as_owner(world, "set_pool", "0x" + "00" * 20)
-    as_owner(world, "set_margin_params", ETH, margin_with(world, base=4 * PERCENT))
+    wanted = margin_with(world, base=4 * PERCENT)
+    as_owner(world, "set_margin_params", ETH, wanted)
+    assert tuple(world.risk_configurator.margin_params(ETH)) == tuple(wanted)
 
 
 def test_set_feed_params__in_range__markets_uses_them(world: World) -> None:

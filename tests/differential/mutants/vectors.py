@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from tests.differential import random_facts
-from tests.differential.markets_chain import OWNER, MarketsChain, expected_words
+from tests.differential.markets_chain import OWNER, MarketsChain, expected_words, write
 from tests.differential.mutants.hunt import Hunt, trying
-from tests.differential.test_update import random_reports, write
+from tests.differential.random_reports import random_reports
 from tests.reference import fixed, margin, oracle
 from tests.reference.facts import Account, Market
 from tests.reference.oracle import Quote, Report

@@ -6,11 +6,13 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from keepers.backtest import report
+from keepers.backtest.report import drawdown
 from keepers.backtest.run import Outcome, deals
 from keepers.cli import build
 from keepers.domain.economics import GAS_REDUCE
@@ -56,7 +58,6 @@ def test_backtest__a_fall__liquidates_and_every_wei_adds_up(
     assert first["liquidated"] >= 5
     assert first["reduces"] >= 5
     assert first["bad_debt"] == 0
-    assert first["drawdown"] >= 0
     assert len(first["profits"]) == first["reduces"] + first["takes"]
     assert found(capsys, path, "--seed", "2") != first
     assert found(capsys, path) == first  # everything follows from the seed
@@ -82,6 +83,16 @@ def test_backtest__gas_in_a_fall__is_worth_what_the_coin_was_then(
         assert 1_400 * TICKS_PER_USD <= deal.native <= 2_000 * TICKS_PER_USD
         # a reduce has one transaction, at 3 gwei
         assert cost == ceil_div(GAS_REDUCE * 3 * 10**9 * deal.native, TICKS_PER_USD)
+
+
+@pytest.mark.parametrize(
+    ("nets", "worst"), [((3, 7, 5, 9), 2), ((1, 2, 3), 0), ((-4, 6, -1, 2, -2), 8), ((-5,), 5)]
+)
+def test_drawdown__results_at_every_price__is_the_deepest_fall_from_a_high(
+    nets: tuple[int, ...], worst: int
+) -> None:
+    # before the first price the keeper has earned nothing, which is a high as well
+    assert drawdown(SimpleNamespace(points=[SimpleNamespace(net=net) for net in nets])) == worst
 
 
 def test_backtest__a_gap_beyond_margin__fund_and_deficit_pay(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keepers.backtest import oracle, plans, rules
@@ -23,12 +23,14 @@ from keepers.domain.units import WAD
 from keepers.domain.words import PriceWord, StateWord, account_id
 from scripts.deployment import params
 from tests.differential import random_facts
+from tests.differential.markets_chain import LN_HARNESS, OWNER
 from tests.keepers.anvil_world import TRADER, Node, World
 from tests.keepers.bot_runs import world
-from tests.keepers.test_anvil_liquidate import crash, indebted, weak_trader
+from tests.keepers.liquidating import crash, indebted, weak_trader
 from tests.reference import fixed
 from tests.reference import oracle as reference
 from tests.reference.facts import Market as Facts
+from tests.stateful.evm import Contract, Evm, deploy
 
 SHIPPED = params.load("local")
 
@@ -51,9 +53,16 @@ def test_class_of__shipped_markets__are_the_shipped_parameters(symbol: str) -> N
     assert (ours.haircut_im, ours.haircut_mm) == (coin.haircut_im, coin.haircut_mm)
 
 
-@given(st.integers(1, 10**30))
-def test_wad_ln__any_number__equals_the_reference(x: int) -> None:
-    assert wad_ln(x) == fixed.wad_ln(x)
+@pytest.fixture(scope="module")
+def logarithm() -> Contract:
+    return deploy(Evm(), OWNER, LN_HARNESS)
+
+
+@given(x=st.integers(1, 10**30) | st.integers(1, 2**255 - 1))
+@example(x=WAD)
+@example(x=2**255 - 1)
+def test_wad_ln__any_number__is_the_contracts_own(logarithm: Contract, x: int) -> None:
+    assert wad_ln(x) == logarithm.view("wad_ln", x)
 
 
 @given(st.integers(0, 3_600), st.integers(18_000, 10**6))

@@ -104,6 +104,9 @@ def test_names__slots__follow_layout_and_keccak():
     names.learn("Core", (2).to_bytes(32, "big") + (7).to_bytes(32, "big"), 10**30)
 
     assert names.contract("0xab") == "Core"
+    assert names.contract("0xCd00000000") == "0xCd000000"
+    names.meet("0xCd00000000", "keeper")
+    assert names.contract("0xcd00000000") == "the keeper"
     assert names.slot("Core", 2) == "ledger.words"
     assert names.slot("Core", 10**30 + 3) == "ledger.words[]+3"
     assert names.slot("Core", 70) == "list"

@@ -55,6 +55,36 @@ def test_check__shipped_list__fits_contracts_and_tests() -> None:
     checked(ROOT)
 
 
+def test_check_page__shipped_page__fits_tests_and_guards() -> None:
+    rows = guards.listed(ROOT)
+    assert sorted(rows) == list(range(1, len(rows) + 1))
+    guards.check_page(rows, guards.tests(ROOT), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("row", "where", "sentence"),
+    [
+        (8, "held", r"row 8 has no test in tests/faults, and "),
+        (7, "later: windows", r"row 7 has a test in tests/faults, and "),
+        (8, "`tests/faults/test_x.py::test_y`", r"row 8 of .*: there is no tests/faults/test_x.py"),
+        (8, "`tests/faults/test_doors.py::test_y`", r"row 8 of .*::test_y"),
+    ],
+)
+def test_check_page__row_that_does_not_fit__says_which(
+    house: Path, row: int, where: str, sentence: str
+) -> None:
+    path = house / guards.FAULTS
+    path.parent.mkdir()
+    path.write_text("".join(f"| {n} | a | b | {w} |\n" for n, w in {7: "held", row: where}.items()))
+    with pytest.raises(GuardError, match=sentence):
+        guards.check_page(guards.listed(house), guards.tests(house), house)
+
+
+def test_check_page__row_held_and_row_of_another_test__passes(house: Path) -> None:
+    other = "`tests/faults/test_doors.py::test_fault_007_door`; later: windows"
+    guards.check_page({7: "held", 8: other}, guards.tests(house), house)
+
+
 def test_check__guard_found_once__passes(house: Path) -> None:
     checked(house)
     assert guards.read(house) == [

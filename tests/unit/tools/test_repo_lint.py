@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools.findings import ROOT, Finding, report
-from tools.repo_lint import check_kind, check_text, lint, tracked
+from tools.repo_lint import anchors, check_kind, check_links, check_text, lint, tracked
 
 
 def names(path: str, text: str) -> list[str]:
@@ -58,6 +58,40 @@ def test_unfinished_work__in_code__found() -> None:
     assert names("keepers/x.py", "# TO" + "DO later") == ["unfinished"]
 
 
+@pytest.mark.parametrize(
+    ("path", "line", "found"),
+    [
+        ("keepers/x.py", "import ape", ["ape"]),
+        ("keepers/x.py", "    from ape.api import AccountAPI", ["ape"]),
+        ("keepers/x.py", "from apex import lap", []),
+        ("scripts/x.py", "import ape", []),
+    ],
+)
+def test_ape__in_the_keepers_only__found(path: str, line: str, found: list[str]) -> None:
+    assert names(path, line) == found
+
+
+def test_import__from_a_test_module__found() -> None:
+    assert names("tests/unit/test_x.py", "from tests.unit." + "test_y import z") == ["support"]
+    assert names("tests/unit/test_x.py", "from tests.unit.y_support import z") == []
+
+
+def test_anchors__headings_and_ids__as_a_link_names_them() -> None:
+    page = '# Words: what, and why\n## plan-status\n| <a id="price"></a>price | x |\n#no heading\n'
+    assert anchors(page) == {"words-what-and-why", "plan-status", "price"}
+
+
+@pytest.mark.parametrize(
+    ("place", "lines"), [("price", []), ("prices", [2])], ids=["there", "not there"]
+)
+def test_link__to_a_place_in_a_document__found_unless_it_is_there(
+    place: str, lines: list[int]
+) -> None:
+    text = "# pragma\n@custom:source docs/spec/words" + ".md#" + place
+    findings = check_links("contracts/X.vy", text, {"docs/spec/words.md": {"price"}})
+    assert [finding.line for finding in findings] == lines
+
+
 def test_merge_conflict__found() -> None:
     assert names("README.md", "<" * 7 + " ours") == ["conflict"]
 
@@ -66,8 +100,10 @@ def test_python__over_500_lines__found() -> None:
     assert names("keepers/x.py", "x = 1\n" * 501) == ["length"]
 
 
-@pytest.mark.parametrize(("path", "size"), [("a.bin", 1_000_001), ("2021_ETH.csv.gz", 10)])
-def test_file__too_large_or_a_price_series__found(path: str, size: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "size"), [("docs/a.bin", 1_000_001), ("docs/ETH.csv.gz", 10), ("NOTE.txt", 10)]
+)
+def test_file__without_a_place__found(path: str, size: int) -> None:
     assert [finding.rule for finding in check_kind(path, size)] == ["file"]
 
 
@@ -86,7 +122,8 @@ def test_tracked__new_and_ignored_files__only_the_new_ones(checkout: Path) -> No
 
 
 def test_lint__binary_file__not_read_as_text(checkout: Path) -> None:
-    (checkout / "picture.png").write_bytes(b"\0/" + b"tmp/x")
+    (checkout / "docs").mkdir()
+    (checkout / "docs" / "picture.png").write_bytes(b"\0/" + b"tmp/x")
     assert lint(checkout) == ([], 2)
 
 
