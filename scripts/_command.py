@@ -41,7 +41,11 @@ OPTIONS = (
     ),
     click.option("--file", "path", default=None, type=Path, help="the deployment file"),
     click.option("--fresh", is_flag=True, help="forget the deployment file and begin again"),
-    click.option("--mocks", is_flag=True, help="tokens with a faucet where the file names none"),
+    click.option(
+        "--mocks",
+        is_flag=True,
+        help="tokens with a faucet and fixed feeds where the file names none",
+    ),
     click.option("--dry-run", is_flag=True, help="check, show steps and gas, send nothing"),
     click.option("--yes", is_flag=True, help="send without a question"),
 )
