@@ -53,14 +53,14 @@ def test_settle__price_of_any_age__ends_as_if_settled_when_it_came(world: World,
 def test_settle__price_of_any_age__changes_nobodys_equity_and_requirements(
     world: World, age: int
 ) -> None:
-    accounts = stage(world)
+    winner, *others = accounts = stage(world)
     world.wait(age)
     before = [world.health(account) for account in accounts]
-    cash = world.cash(accounts[0])
+    cash = world.cash(winner)
 
-    settle_all(world, *accounts)
+    settle_all(world, *others, winner)
 
-    assert world.cash(accounts[0]) > cash
+    assert world.cash(winner) > cash
     for account, found in zip(accounts, before, strict=True):
         now = world.health(account)
         assert (now.equity, now.im, now.le, now.mm) == (found.equity, found.im, found.le, found.mm)
