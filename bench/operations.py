@@ -2,13 +2,15 @@
 
 Shipped parameters; four collaterals besides the settlement token, three of them sharing a traded
 market; funding not zero, stable prices behind the prices, v above 1, sizes above the base tier,
-open interest on its slope. Every figure is of one transaction with cold storage.
+open interest on its slope: `bench.conditions` asserts it. Every figure is of one transaction with
+cold storage.
 """
 
 from __future__ import annotations
 
 from coincurve import PrivateKey
 
+from bench.conditions import require
 from bench.node import key_of, rpc
 from bench.scene import MeasuredScene
 from scripts.deployment.web3_executor import Web3Executor
@@ -35,6 +37,7 @@ def measure(scene: MeasuredScene) -> None:
     """Measure every operation; the figures stand in the scene by key."""
     _stir(scene, SHIPPED, 30_000_000)
     _trader(scene, "holder", 1, False)
+    _require_stirred(scene, 1)
     _custody(scene)
     _orders(scene)
     _settlement(scene)
@@ -72,6 +75,13 @@ def _trader(
     for symbol, side in zip(TRADED[:legs], sides[:legs], strict=True):
         scene.trade(name, symbol, side * ABOVE_TIER[symbol])
     return account
+
+
+def _require_stirred(scene: MeasuredScene, legs: int) -> None:
+    """Assert the conditions of the markets in which an account of so many legs was opened."""
+    for symbol in TRADED[:legs]:
+        words = scene.contract("Markets").read("market_words", scene.market(symbol))
+        require(symbol, words, ABOVE_TIER[symbol])
 
 
 # ---- custody ---------------------------------------------------------------------------
@@ -250,6 +260,7 @@ def _mixed(scene: MeasuredScene) -> None:
     """Measure accounts of four legs and four collaterals."""
     ledger = scene.contract("Clearinghouse")
     mixed = _trader(scene, "mixed holder", 4, True, MIXED)
+    _require_stirred(scene, 4)
     scene.measure("health_4c4p", "keeper", (ledger, "health", (mixed,)))
     account = _weak(scene, "taken", 4, True)
     _take(scene, "take_4c4p", account, scene.account("buyer"))

@@ -18,6 +18,7 @@ from interfaces import IOperators
 from interfaces import IOrders
 from libs import errors
 from libs import packing
+from libs import tokens
 from libs import units as u
 from modules import grants
 from modules import moves
@@ -82,19 +83,22 @@ def deposit_with_permit(
     s: bytes32,
 ):
     """
-    @notice Deposit into an account of the caller with an ERC-2612 permit for the Clearinghouse. One
-            that somebody else has brought already has left its allowance, and is not needed.
-    @custom:reverts "custody: not the owner", whatever the token and the Clearinghouse refuse
+    @notice Deposit the caller's tokens with his ERC-2612 permit: for the Clearinghouse into an
+            account of his, for this contract into one of somebody else, as far as anyone may
+            deposit there. One that somebody else has brought already has left its allowance, and
+            is not needed; only the caller pays by it.
+    @custom:reverts "custody: not held", whatever the token and the Clearinghouse refuse
     """
-    allowed: uint256 = staticcall IERC20(token).allowance(
-        msg.sender, moves.CLEARINGHOUSE.address
-    )
-    if allowed < amount:
+    core: address = moves.CLEARINGHOUSE.address
+    own: bool = packing._owner(account) == msg.sender
+    spender: address = core if own else self
+    if staticcall IERC20(token).allowance(msg.sender, spender) < amount:
         # whatever is called here is given no more than the caller's own signature
-        extcall IERC20Permit(token).permit(
-            msg.sender, moves.CLEARINGHOUSE.address, amount, deadline, v, r, s
-        )
-    self._act(b"", msg.sender, IClearinghouse.Kind.DEPOSIT, account, 0, token, amount)
+        extcall IERC20Permit(token).permit(msg.sender, spender, amount, deadline, v, r, s)
+    if own:
+        self._act(b"", msg.sender, IClearinghouse.Kind.DEPOSIT, account, 0, token, amount)
+    else:
+        self._pay_in(account, token, amount)
 
 
 @external
@@ -204,6 +208,20 @@ def withdraw(account: uint256, token: address, amount: uint256, reports: Bytes[2
 
 
 # ---- internal -----------------------------------------------------------------------------------
+
+
+@internal
+def _pay_in(account: uint256, token: address, amount: uint256):
+    """
+    @notice Deposit for the caller into an account of somebody else. The Clearinghouse takes from
+            who calls it, so the tokens pass through here, exactly `amount` of them.
+    """
+    tokens._pull(token, msg.sender, amount)
+    # an approval that did not happen is found out by the deposit, which uses it up
+    extcall IERC20(token).approve(
+        moves.CLEARINGHOUSE.address, amount, default_return_value=True
+    )
+    extcall moves.CLEARINGHOUSE.deposit(account, token, amount)
 
 
 @internal

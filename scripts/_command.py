@@ -13,19 +13,19 @@ from ape.api import AccountAPI, ProviderAPI
 from ape.cli import ConnectedProviderCommand, network_option
 from ape.exceptions import ApeException, ProviderError
 from eth_account import Account
-from web3.exceptions import Web3Exception, Web3RPCError
+from web3.exceptions import Web3RPCError
 
 from keepers.chain.signer import address_in, load_secret
 from keepers.errors import KeeperError
 from scripts.deployment import params
 from scripts.deployment.ape_executor import ApeExecutor
 from scripts.deployment.command import open_site
-from scripts.deployment.errors import DeploymentError
+from scripts.deployment.errors import DeploymentError, file_failure
 from scripts.deployment.executor import Executor
 from scripts.deployment.ranges import TEST_CHAINS
 from scripts.deployment.record import path_of
 from scripts.deployment.runner import Site
-from scripts.deployment.web3_executor import Web3Executor
+from scripts.deployment.web3_executor import NODE_FAILURES, Web3Executor
 
 NO_NODE = "start it, or give another with --network"
 
@@ -41,7 +41,11 @@ OPTIONS = (
     ),
     click.option("--file", "path", default=None, type=Path, help="the deployment file"),
     click.option("--fresh", is_flag=True, help="forget the deployment file and begin again"),
-    click.option("--mocks", is_flag=True, help="tokens with a faucet where the file names none"),
+    click.option(
+        "--mocks",
+        is_flag=True,
+        help="tokens with a faucet and fixed feeds where the file names none",
+    ),
     click.option("--dry-run", is_flag=True, help="check, show steps and gas, send nothing"),
     click.option("--yes", is_flag=True, help="send without a question"),
 )
@@ -78,9 +82,11 @@ class Script(ConnectedProviderCommand):  # type: ignore[misc]
             raise click.ClickException(said) from error
         except Web3RPCError as error:
             raise click.ClickException(f"the node refused: {error.message}") from error
-        except (OSError, Web3Exception) as error:
+        except NODE_FAILURES as error:
             said = "the node does not answer any more; run this again when it does"
             raise click.ClickException(f"{said} ({type(error).__name__})") from error
+        except OSError as error:
+            raise click.ClickException(file_failure(error)) from error
 
 
 def script(sends: bool) -> Callable[[Act], click.Command]:
@@ -118,14 +124,19 @@ def executor(
 ) -> Executor:
     """Return who sends: an account of Ape's, or a keystore's key through Ape's node."""
     if account is None or not account.endswith(".json"):
-        return ApeExecutor(_account(account, provider.chain_id, signs), provider)
+        return ApeExecutor(account_of(account, provider.chain_id, signs), provider)
     if not signs:
         return Web3Executor(provider.web3, address_in(Path(account)))
     secret = load_secret(account, provider.chain_id, password_file)
     return Web3Executor(provider.web3, Account.from_key(secret))
 
 
-def _account(alias: str | None, chain_id: int, signs: bool) -> AccountAPI:
+def account_of(alias: str | None, chain_id: int, signs: bool) -> AccountAPI:
+    """Return one of Ape's accounts, a test one without an alias.
+
+    Raises:
+        DeploymentError: there is none of that name, or a test one is to sign elsewhere.
+    """
     if alias is None:
         if signs and chain_id not in TEST_CHAINS:
             raise DeploymentError("the test account is for test chains; give one with --account")

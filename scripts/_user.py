@@ -15,6 +15,7 @@ from keepers.errors import BadInput, ChainError, Reverted
 from keepers.settings import ClientSettings
 from scripts.deployment.ape_executor import ApeExecutor
 from scripts.deployment.errors import DeploymentError
+from scripts.deployment.web3_executor import NODE_FAILURES
 
 
 class ApeRpc(Rpc):
@@ -38,7 +39,7 @@ class ApeRpc(Rpc):
     def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = self._provider.make_request(body["method"], body["params"])
-        except OSError as error:
+        except NODE_FAILURES as error:
             raise ChainError(f"Ape's node does not answer ({type(error).__name__})") from error
         return {**answer, "id": body["id"]}
 

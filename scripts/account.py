@@ -17,7 +17,7 @@ from typer.exceptions import Exit, TyperException
 from keepers.commands import accounts, lp, user
 from keepers.commands.session import OPENER
 from keepers.errors import KeeperError
-from scripts._command import Script, _account
+from scripts._command import Script, account_of
 from scripts._user import ApeOpener, words
 
 
@@ -42,7 +42,7 @@ def act(provider: ProviderAPI, sender: AccountAPI, texts: tuple[str, ...]) -> No
 
 def _run(provider: ProviderAPI, alias: str | None, texts: tuple[str, ...], **_: object) -> None:
     signs = "--dry-run" not in texts and "--help" not in texts
-    act(provider, _account(alias, provider.chain_id, signs), texts)
+    act(provider, account_of(alias, provider.chain_id, signs), texts)
 
 
 _OPTIONS: tuple[Callable[..., Callable[..., None]], ...] = (

@@ -221,19 +221,34 @@ class Actions:
         limit: int | None = None,
         *,
         reduce_only: bool = False,
+        deadline: int | None = None,
     ) -> Plan:
-        """Plan an order; above 0 buys. The limit comes from the slippage setting if left out."""
-        asked = (self.desk.account(account), instrument, size, self.salt(), limit)
-        return await order_plans.trade(self.desk, *asked, reduce_only=reduce_only)
+        """Plan an order; above 0 buys.
 
-    async def close_leg(self, instrument: int, account: int = 0) -> Plan:
-        """Plan a reduce-only order that closes a whole leg."""
-        asked = (self.desk.account(account), [instrument], self.salt())
+        Args:
+            instrument: a market's perpetual.
+            size: lots.
+            account: that trades.
+            limit: worst price [ticks]; by the slippage setting if left out.
+            reduce_only: refuse whatever would open.
+            deadline: last second [unix s] at which it may fill; by `lifetime_s` if left out.
+        """
+        asked = (self.desk.account(account), instrument, size, self.salt(), limit)
+        return await order_plans.trade(
+            self.desk, *asked, reduce_only=reduce_only, deadline=deadline
+        )
+
+    async def close_leg(
+        self, instrument: int, account: int = 0, deadline: int | None = None
+    ) -> Plan:
+        """Plan a reduce-only order that closes a whole leg, until the deadline [unix s]."""
+        asked = (self.desk.account(account), [instrument], self.salt(), deadline)
         return await order_plans.close(self.desk, *asked)
 
-    async def close_all(self, account: int = 0) -> Plan:
-        """Plan reduce-only orders that close every leg."""
-        return await order_plans.close(self.desk, self.desk.account(account), None, self.salt())
+    async def close_all(self, account: int = 0, deadline: int | None = None) -> Plan:
+        """Plan reduce-only orders that close every leg, until the deadline [unix s]."""
+        asked = (self.desk.account(account), None, self.salt(), deadline)
+        return await order_plans.close(self.desk, *asked)
 
     async def cancel(self, order_id: bytes) -> Plan:
         """Plan to take an order back while no price that fills it can have been seen."""
@@ -299,10 +314,25 @@ class Actions:
 
     # ---- keepers by hand
 
-    async def take(self, target: int, account: int = 0, fraction: int | None = None) -> Plan:
-        """Plan to take over a part (WAD) of an account under maintenance; None: what is due."""
+    async def take(
+        self,
+        target: int,
+        account: int = 0,
+        fraction: int | None = None,
+        max_payment: int | None = None,
+        deadline: int | None = None,
+    ) -> Plan:
+        """Plan to take over a part of an account under maintenance.
+
+        Args:
+            target: under maintenance.
+            account: own one that receives the slice.
+            fraction: WAD; what is due if left out.
+            max_payment: most that it pays [USD WAD]; the price now and its drift if left out.
+            deadline: last second [unix s] at which it may happen; by `lifetime_s` if left out.
+        """
         asked = (self.desk.account(target), self.desk.account(account), fraction)
-        return await takeover_plans.take(self.desk, *asked)
+        return await takeover_plans.take(self.desk, *asked, max_payment, deadline)
 
     async def reduce(self, target: int, instrument: int, account: int = 0) -> Plan:
         """Plan to close a leg of an account under maintenance against the pool, for the pay."""

@@ -85,10 +85,10 @@ def described(desk: Desk, wanted: Grant) -> str:
 async def deposit(desk: Desk, token: Token, amount: int, account: int, sign: Sign) -> Plan:
     """Plan a deposit whose approval is a signature (ERC-2612): one transaction."""
     view = await desk.look(account)
-    if not desk.owns(account):
-        raise BadInput(f"{desk.name(account)} is not yours", "deposit without a permit")
     deadline = view.head.time + desk.settings.lifetime_s
-    v, r, s = await _token_permit(desk, token, amount, deadline, sign)
+    # docs/spec/operators.md: into an account of somebody else the tokens pass through Operators
+    spender = "Clearinghouse" if desk.owns(account) else "Operators"
+    v, r, s = await _token_permit(desk, token, spender, amount, deadline, sign)
     what = f"deposit {written(amount, token.decimals)} {token.symbol}"
     asked = (account, token.address, amount, deadline, v, r, s)
     step = desk.draft(f"{what} by permit", "Operators", "deposit_with_permit", *asked)
@@ -99,10 +99,10 @@ async def deposit(desk: Desk, token: Token, amount: int, account: int, sign: Sig
 
 
 async def _token_permit(
-    desk: Desk, token: Token, amount: int, deadline: int, sign: Sign
+    desk: Desk, token: Token, spender: str, amount: int, deadline: int, sign: Sign
 ) -> tuple[int, bytes, bytes]:
-    """Return v, r and s of a permit for the Clearinghouse; zeros where the allowance is there."""
-    if await desk.allowance(token, "Clearinghouse") >= amount:
+    """Return v, r and s of a permit for a contract; zeros where the allowance is there."""
+    if await desk.allowance(token, spender) >= amount:
         return 0, b"", b""
     erc20 = interface("ERC20")
     try:
@@ -112,7 +112,7 @@ async def _token_permit(
         raise BadInput(
             f"{token.symbol} takes no permits (ERC-2612)", "deposit without --permit"
         ) from error
-    spender = desk.deployment.address("Clearinghouse")
-    asked = (desk.owner, spender, amount, int.from_bytes(nonce, "big"), deadline)
+    to = desk.deployment.address(spender)
+    asked = (desk.owner, to, amount, int.from_bytes(nonce, "big"), deadline)
     signature = sign(token_digest(separator, *asked))
     return signature[64], signature[:32], signature[32:64]

@@ -29,6 +29,7 @@ async def trade(
     limit: int | None = None,
     *,
     reduce_only: bool = False,
+    deadline: int | None = None,
 ) -> Plan:
     """Plan an order with the pool.
 
@@ -40,13 +41,20 @@ async def trade(
         salt: makes the order unlike every other one.
         limit: worst price [ticks]; from the expected price and the settings' slippage if left out.
         reduce_only: refuse whatever would open.
+        deadline: last second [unix s] at which it may fill; the settings' lifetime if left out.
     """
     view = await desk.look(account, pool(desk))
-    wanted = [(instrument, size, limit)]
-    return await _orders(desk, view, account, wanted, salt, "trade", reduce_only=reduce_only)
+    wanted, terms = [(instrument, size, limit)], await _terms(desk, view, deadline)
+    return await _orders(desk, view, account, wanted, salt, terms, reduce_only=reduce_only)
 
 
-async def close(desk: Desk, account: int, instruments: Sequence[int] | None, salt: int) -> Plan:
+async def close(
+    desk: Desk,
+    account: int,
+    instruments: Sequence[int] | None,
+    salt: int,
+    deadline: int | None = None,
+) -> Plan:
     """Plan reduce-only orders that close these legs whole, all of them where none is named."""
     view = await desk.look(account, pool(desk))
     legs = {leg.instrument: leg.size for leg in view.accounts[account].legs}
@@ -59,7 +67,8 @@ async def close(desk: Desk, account: int, instruments: Sequence[int] | None, sal
     if not legs:
         raise BadInput(f"{desk.name(account)} holds no position", "there is nothing to close")
     wanted = [(each, -legs[each], None) for each in instruments or legs]
-    return await _orders(desk, view, account, wanted, salt, "close", reduce_only=True)
+    terms = await _terms(desk, view, deadline)
+    return await _orders(desk, view, account, wanted, salt, terms, "close", reduce_only=True)
 
 
 async def _orders(
@@ -68,12 +77,14 @@ async def _orders(
     account: int,
     wanted: Sequence[tuple[int, int, int | None]],
     salt: int,
-    action: str,
+    terms: Terms,
+    action: str = "trade",
     *,
     reduce_only: bool,
 ) -> Plan:
     """Plan orders for an account as it stands."""
-    found = await judged(desk, view, view.accounts[account], wanted, salt, reduce_only=reduce_only)
+    start = view.accounts[account]
+    found = await judged(desk, view, start, wanted, salt, terms, reduce_only=reduce_only)
     what = ", ".join(said(desk, order) for order in found.orders)
     return desk.plan(
         action,
@@ -85,6 +96,15 @@ async def _orders(
         notes=found.notes,
         orders=found.orders,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What orders have in common beside their account."""
+
+    reserve: int  # wei that an executor must be paid
+    venue: str
+    deadline: int  # unix s
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,7 @@ async def judged(
     start: Account,
     wanted: Sequence[tuple[int, int, int | None]],
     salt: int,
+    terms: Terms | None = None,
     *,
     reduce_only: bool = False,
 ) -> Judged:
@@ -114,13 +135,14 @@ async def judged(
         start: the account as it will be by then.
         wanted: instrument, lots, limit [ticks] or None for the settings' slippage.
         salt: of the first order.
+        terms: of all of them; what the settings say if left out.
         reduce_only: of all of them.
     """
     after, at = start, view.at
     facts: dict[str, str] = {}
     notes: list[str] = []
     orders: list[Order] = []
-    terms = await _terms(desk)
+    terms = terms or await _terms(desk, view, None)
     for place, (instrument, size, limit) in enumerate(wanted):
         fill, doubt = await _expected(desk, view, start, instrument, size, reduce_only)
         if limit is None:
@@ -129,7 +151,7 @@ async def judged(
             )
         notes += _notes(desk, fill, limit, doubt)
         want = (instrument, size, limit)
-        orders.append(_order(desk, view, start.id, want, salt + place, terms, reduce_only))
+        orders.append(_order(start.id, want, salt + place, terms, reduce_only))
         at, after = effects.traded(after, fill, at), effects.filled(after, fill, at)
         prefix = f"{naming(desk, instrument).lower()}_" if len(wanted) > 1 else ""
         facts |= {f"{prefix}{name}": text for name, text in _facts(fill, limit).items()}
@@ -209,33 +231,26 @@ def _notes(desk: Desk, fill: Fill, limit: int, doubt: bool) -> list[str]:
     return notes
 
 
-async def _terms(desk: Desk) -> tuple[int, str]:
-    """Return the reserve that an executor must be paid [wei], and the venue."""
+async def _terms(desk: Desk, view: View, deadline: int | None) -> Terms:
     (reserve,) = await desk.reader.one("Orders", "MIN_RESERVE")
-    return int(reserve), desk.deployment.address("LiquidityPool")
+    until = view.head.time + desk.settings.lifetime_s if deadline is None else deadline
+    return Terms(int(reserve), desk.deployment.address("LiquidityPool"), until)
 
 
 def _order(
-    desk: Desk,
-    view: View,
-    account: int,
-    want: tuple[int, int, int],
-    salt: int,
-    terms: tuple[int, str],
-    reduce_only: bool,
+    account: int, want: tuple[int, int, int], salt: int, terms: Terms, reduce_only: bool
 ) -> Order:
     instrument, size, limit = want
-    reserve, venue = terms
     return Order(
         id=b"",
         account=account,
-        venue=venue,
+        venue=terms.venue,
         instrument=instrument,
         size=size * LOT,
         limit_price=limit * TICK,
-        deadline=view.head.time + desk.settings.lifetime_s,
+        deadline=terms.deadline,
         reduce_only=reduce_only,
-        reserve=reserve,
+        reserve=terms.reserve,
         salt=salt,
         commit_time=0,
     )

@@ -35,7 +35,14 @@ REASONS: Final = {
 }
 
 
-async def take(desk: Desk, account: int, buyer: int, fraction: int | None = None) -> Plan:
+async def take(
+    desk: Desk,
+    account: int,
+    buyer: int,
+    fraction: int | None = None,
+    max_payment: int | None = None,
+    deadline: int | None = None,
+) -> Plan:
     """Plan to take a fraction of everything that an account under maintenance holds.
 
     Args:
@@ -43,6 +50,8 @@ async def take(desk: Desk, account: int, buyer: int, fraction: int | None = None
         account: under maintenance.
         buyer: the owner's account that receives the slice.
         fraction: WAD; the least that is due where none is given.
+        max_payment: most that the buyer pays [USD WAD]; the plan's and what funding may move.
+        deadline: last second [unix s]; the settings' lifetime from now.
     """
     view = await desk.look(account, buyer)
     plan = await _take_plan(desk, view, account)
@@ -59,7 +68,15 @@ async def take(desk: Desk, account: int, buyer: int, fraction: int | None = None
         )
     what = f"take {desk.name(account)}"
     spare = ceil_div(exact.le, DRIFT)  # what funding moves before it is mined
-    bounds = (plan.payment + spare, max(0, plan.insurance - spare), view.head.time + DEADLINE_S)
+    most = plan.payment + spare if max_payment is None else max_payment
+    if plan.payment > most:
+        raise KeeperError(
+            f"{what} costs {written_wad(plan.payment)} USD now, above the {written_wad(most)} that "
+            "you would pay",
+            "wait, since the reward grows, or pay more",
+        )
+    until = view.head.time + desk.settings.lifetime_s if deadline is None else deadline
+    bounds = (most, max(0, plan.insurance - spare), until)
     arguments = (account, buyer, plan.fraction, *bounds)
     left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment)
     return desk.plan(
@@ -71,6 +88,7 @@ async def take(desk: Desk, account: int, buyer: int, fraction: int | None = None
         facts={
             "fraction": written_wad(plan.fraction),
             "payment_usd": written_wad(plan.payment),
+            "limit_usd": written_wad(most),
             "insurance_usd": written_wad(plan.insurance),
             "profit_usd": written_wad(take_profit(exact, plan)),
             "auction_s": str(plan.live_time),

@@ -15,6 +15,7 @@ from keepers.commands import changes
 from keepers.commands import options as shared
 from keepers.commands.books import read_account
 from keepers.domain.tickets import State
+from keepers.domain.times import parse_time
 from keepers.errors import BadInput, KeeperError
 from keepers.settings import ClientSettings, make
 
@@ -23,6 +24,7 @@ Opener = Callable[[ClientSettings, str], Awaitable[Client]]
 # What a command opens; a front end with signers of its own (Ape) puts its own here.
 OPENER: Final[ContextVar[Opener]] = ContextVar("opener", default=Client.open)
 
+UNIX_DIGITS: Final = 9  # what has as many is a time, not a number of seconds
 LONGEST_INDEX: Final = 20  # digits: what is longer is a whole id
 AccountOption = Annotated[
     str, typer.Option("--account", help="Number of your account, or 0xADDRESS:NUMBER.")
@@ -31,6 +33,14 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Simulate, show before, after and gas; send nothing.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        "--deadline",
+        help="Seconds from now, or a time (ISO, UTC; unix seconds).",
+        show_default="PLIMSOLL_LIFETIME_S, 300",
+    ),
+]
 Wait = Annotated[
     float | None,
     typer.Option("--wait-s", help="How long to wait for the execution.", show_default="60"),
@@ -49,6 +59,14 @@ class Session:
         """Return the account that was meant: an index of one's own, or a whole id."""
         index = text.isascii() and text.isdigit() and len(text) < LONGEST_INDEX
         return int(text) if index else read_account(text)
+
+    async def deadline(self, text: str | None) -> int | None:
+        """Return a deadline [unix s] from seconds after the latest block, or from a time."""
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit() and len(text) < UNIX_DIGITS:
+            return (await self.client.desk.rpc.head()).time + int(text)
+        return parse_time(text)
 
     async def carry_out(self, plan: Plan, wait_s: float | None = None) -> Done | None:
         """Show a plan and what it costs, or send it and show what became of it.

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from keepers.commands.session import AccountOption, Session, Wait, command
-from keepers.domain.amounts import units
+from keepers.commands.session import AccountOption, Deadline, Session, Wait, command
+from keepers.domain.amounts import WAD_DECIMALS, units
 from keepers.domain.units import WAD
 from keepers.errors import BadInput
 
@@ -127,6 +127,7 @@ async def trade(
     reduce_only: Annotated[
         bool, typer.Option("--reduce-only", help="Refuse whatever would open.")
     ] = False,
+    deadline: Deadline = None,
     wait_s: Wait = None,
     account: AccountOption = "0",
 ) -> None:
@@ -136,7 +137,9 @@ async def trade(
     lots = SIDES[side] * on.client.lots(instrument, size)
     ticks = None if limit is None else on.client.ticks(limit)
     chosen, of = on.client.instrument(instrument), on.account(account)
-    plan = await on.client.trade(chosen, lots, of, ticks, reduce_only=reduce_only)
+    until = await on.deadline(deadline)
+    asked = (chosen, lots, of, ticks)
+    plan = await on.client.trade(*asked, reduce_only=reduce_only, deadline=until)
     await on.carry_out(plan, wait_s)
 
 
@@ -145,15 +148,16 @@ async def close(
     on: Session,
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="ETH-PERP, or all.")],
     slippage_percent: Slippage = None,
+    deadline: Deadline = None,
     wait_s: Wait = None,
     account: AccountOption = "0",
 ) -> None:
     """Close a position whole, or all of them, by reduce-only orders."""
-    client, of = on.client, on.account(account)
+    client, of, until = on.client, on.account(account), await on.deadline(deadline)
     if instrument == ALL:
-        plan = await client.close_all(of)
+        plan = await client.close_all(of, until)
     else:
-        plan = await client.close_leg(client.instrument(instrument), of)
+        plan = await client.close_leg(client.instrument(instrument), of, until)
     await on.carry_out(plan, wait_s)
 
 
@@ -177,11 +181,18 @@ async def take(
         str | None,
         typer.Option("--percent", help="Part to take.", show_default="what is due"),
     ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option("--limit", help="Most that you pay, USD.", show_default="what it costs now"),
+    ] = None,
+    deadline: Deadline = None,
     account: AccountOption = "0",
 ) -> None:
     """Take over a part of an account under maintenance, at its worth less the reward."""
     fraction = None if percent is None else units(percent, 16, "percent")
     if fraction is not None and not 0 < fraction <= WAD:
         raise BadInput(f"{percent} percent is no part", "write more than 0, at most 100")
-    plan = await on.client.take(on.account(target), on.account(account), fraction)
+    most = None if limit is None else units(limit, WAD_DECIMALS, "USD")
+    asked = (on.account(target), on.account(account), fraction, most)
+    plan = await on.client.take(*asked, await on.deadline(deadline))
     await on.carry_out(plan)

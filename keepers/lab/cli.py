@@ -25,6 +25,7 @@ from rich.progress import (
 from keepers.errors import BadInput, KeeperError
 from keepers.lab import replay as paths
 from keepers.lab.beyond import GAP, Act
+from keepers.lab.economy import LARGEST
 from keepers.lab.records import Record
 from keepers.lab.replay import PricePath
 from keepers.lab.summary import Summary, summarise
@@ -37,7 +38,11 @@ PRICES: Final = Path("../shared/prices")
 app = typer.Typer()
 
 Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
-Accounts = Annotated[int, typer.Option("--accounts", help="How many accounts open, at least 200.")]
+FEWEST: Final = 200  # whose table means something; tests play fewer
+
+Accounts = Annotated[
+    int, typer.Option("--accounts", help="How many accounts open.", min=FEWEST, max=LARGEST)
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the picture, the page and the data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON, nothing else.")]
 
@@ -63,7 +68,10 @@ def demo(
         Optional[str],  # noqa: UP045
         typer.Option("--to", help="End of the window.", show_default="a day after --from"),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Play the files whole.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="The files whole; of more than 41 h the hours that move most."),
+    ] = False,
     heartbeat: Annotated[
         int, typer.Option("--heartbeat", help="Seconds between reports of --crash, 10 to 60.")
     ] = paths.HEARTBEAT,

@@ -18,7 +18,7 @@ from eth_utils.crypto import keccak
 from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD
 from keepers.errors import BadInput
 
-SMALLEST: Final = 60
+SMALLEST: Final = 60  # for tests; the commands take no fewer than 200
 LARGEST: Final = 2_000
 TWIN_SHARE: Final = 0.28  # of all accounts
 TIGHT: Final = (1.0, 1.3)  # E / IM of the third that starts closest to its requirement

@@ -2,6 +2,10 @@
 
 A path is made from the built-in crash or from candle files, one report per heartbeat, thinned where
 nothing happens when there would be too many. A market whose file has a gap has no price in it.
+
+Reports farther apart than the age that backs MM are an outage, with a grace after each of them: a
+long window cannot be thinned evenly, or nobody could ever be liquidated in it. Where a report a
+minute is too many, whole calm hours are left out and are outages, as gaps of a file are.
 """
 
 from __future__ import annotations
@@ -30,6 +34,11 @@ from keepers.lab.crash_table import CRASH_2021_05_19, START
 
 HEARTBEAT: Final = 10
 MAX_STEPS: Final = 2_500
+HOUR: Final = 3_600
+LONGEST: Final = MAX_STEPS * 60  # with a report a minute
+LEAD: Final = 720  # before a wild hour: the grace after the outage before it, 10 minutes, runs out
+# of a longer one; the other half of the steps is for their wild minutes
+KEPT_HOURS: Final = MAX_STEPS // 2 * 60 // (HOUR + LEAD)
 CALM: Final = 60  # a thinned stretch reports this often: the age that still backs IM
 COMPANION: Final = ("WSTETH", "ETH")  # this feed follows that one
 COMPANION_RATIO: Final = (103, 100)  # what wstETH was worth in ETH in May 2021, about
@@ -137,12 +146,15 @@ def from_files(
     if double is not None:
         raise BadInput(f"two files give prices of {double}", "give one file a market")
     start, end = window(series, start, end, everything)
-    times = times_of(series, start, end)
+    hours = [(start, end)] if end - start <= LONGEST else wildest(series, start, end)
+    times = [time for since, until in hours for time in times_of(series, since, until)]
     kept, thinned = thin(series, times)
     steps = tuple(step for step in (_step(series, time) for time in kept) if step.prices)
     if not steps:
         raise BadInput("there are no prices between --from and --to", "choose another window")
     title = f"{'-'.join(symbols)}, {clock(start)} to {clock(end)} UTC"
+    if len(hours) > 1:
+        title += f", the {KEPT_HOURS} hours that move most"
     return PricePath(title, steps, tuple(symbols), thinned)
 
 
@@ -197,6 +209,39 @@ def times_of(series: Sequence[Series], start: int, end: int) -> list[int]:
     return [time for time in times if any(each.at(time) is not None for each in series)]
 
 
+def wildest(series: Sequence[Series], start: int, end: int) -> list[tuple[int, int]]:
+    """Return the (from, to) of the hours in which a market moves most, the first and last too.
+
+    Each begins LEAD earlier, and those that then touch are one.
+    """
+    moves = _moves(series, start, end)
+    first, *middle, last = sorted(moves)
+    middle.sort(key=lambda hour: (-moves[hour], hour))
+    chosen = sorted((first, last, *middle[: KEPT_HOURS - 2]))
+    kept: list[tuple[int, int]] = []
+    for hour in chosen:
+        since, until = start + hour * HOUR - LEAD, min(end, start + (hour + 1) * HOUR)
+        if kept and since <= kept[-1][1]:
+            since, _ = kept.pop()
+        kept.append((max(start, since), until))
+    return kept
+
+
+def _moves(series: Sequence[Series], start: int, end: int) -> dict[int, float]:
+    """Return the widest relative range of a market in every hour that has a price."""
+    widest: dict[int, float] = {}
+    for each in series:
+        ranges: dict[int, tuple[int, int]] = {}
+        for candle in each.candles:
+            since, until = max(start, candle.time), min(end, candle.time + each.step)
+            for hour in range((since - start) // HOUR, -((start - until) // HOUR)):
+                high, low = ranges.get(hour, (candle.high, candle.low))
+                ranges[hour] = max(high, candle.high), min(low, candle.low)
+        for hour, (high, low) in ranges.items():
+            widest[hour] = max(widest.get(hour, 0.0), high / low - 1)
+    return widest
+
+
 def thin(series: Sequence[Series], times: Sequence[int]) -> tuple[list[int], int]:
     """Leave out heartbeats of the calmest minutes first, until few enough are left.
 
@@ -206,12 +251,6 @@ def thin(series: Sequence[Series], times: Sequence[int]) -> tuple[list[int], int
     minutes: dict[int, list[int]] = {}
     for time in times:
         minutes.setdefault((time - times[0]) // CALM, []).append(time)
-    if len(minutes) > MAX_STEPS:
-        raise BadInput(
-            f"the window has {len(minutes):,} minutes, and a replay has at most {MAX_STEPS:,}"
-            " reports of a minute each",
-            f"choose --from and --to at most {MAX_STEPS // 60} hours apart",
-        )
     excess = len(times) - MAX_STEPS
     calm: set[int] = set()
     for minute in sorted(minutes, key=lambda each: (violence(series, minutes[each]), each)):

@@ -13,7 +13,7 @@ from keepers.commands import options as shared
 from keepers.commands.session import Json
 from keepers.errors import BadInput, ChainError
 from keepers.settings import Settings, make
-from scripts.deployment.errors import DeploymentError
+from scripts.deployment.errors import DeploymentError, file_failure
 
 if TYPE_CHECKING:
     from scripts.deployment.difference import Compared
@@ -44,14 +44,13 @@ def diff(
 def _differences(rpc: str, name: str, path: Path | None) -> list[Compared]:
     # web3 takes a second to import, and the other commands do not need it
     from web3 import HTTPProvider, Web3
-    from web3.exceptions import Web3Exception
 
     from scripts.deployment import difference, preflight
     from scripts.deployment import params as files
     from scripts.deployment.command import open_site
     from scripts.deployment.configuration import NOBODY
     from scripts.deployment.record import path_of
-    from scripts.deployment.web3_executor import Web3Executor
+    from scripts.deployment.web3_executor import NODE_FAILURES, Web3Executor
 
     try:
         executor = Web3Executor(Web3(HTTPProvider(rpc)), NOBODY)
@@ -61,6 +60,8 @@ def _differences(rpc: str, name: str, path: Path | None) -> list[Compared]:
         return difference.differences(site)
     except DeploymentError as error:
         raise BadInput(str(error).rstrip(".")) from error
-    except (OSError, Web3Exception) as error:
+    except NODE_FAILURES as error:
         said = f"the node {rpc} does not answer ({type(error).__name__})"
         raise ChainError(said, "start it, or give another with --rpc") from error
+    except OSError as error:
+        raise BadInput(file_failure(error)) from error

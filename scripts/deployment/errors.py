@@ -11,3 +11,9 @@ class ParameterError(DeploymentError):
 
 class SendError(DeploymentError):
     """A transaction reverted; the message holds the reason that the contract gave."""
+
+
+def file_failure(error: OSError) -> str:
+    """Return one sentence about a file that cannot be read or written."""
+    why = error.strerror or type(error).__name__
+    return f"{error.filename or 'a file'}: {why}; give this user access to it, then run this again"

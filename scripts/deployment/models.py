@@ -84,6 +84,7 @@ class Adapter:
 
     terms: ChainlinkTerms | FixedTerms | None = None
     address: str = ""
+    mock: bool = False  # a fixed price in the place of a feed that a test chain does not have
 
 
 @dataclass(frozen=True, slots=True)

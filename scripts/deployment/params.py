@@ -266,7 +266,7 @@ def _markets(node: Node) -> dict[str, MarketParams]:
             if merged.get("pool") is not None
             else None,
             min_leg=q.usd(merged.get("min_leg"), f"{where}.min_leg"),
-            **sources.read(merged, where),
+            **sources.read(merged, where, (node.get("prices") or {}).get(symbol)),
         )
     return markets
 

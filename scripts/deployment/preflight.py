@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.deployment import ranges
+from scripts.deployment import ranges, sources
 from scripts.deployment.chains import MAIN_NETS
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import Contract
@@ -32,6 +32,7 @@ def check(site: Site) -> None:
     check_mocks(site)
     recover(site)
     _check_tokens(site)
+    _check_feeds(site)
     _check_sender(site)
     check_circle(site)
 
@@ -57,7 +58,7 @@ def check_mocks(site: Site) -> None:
     if site.mocks and name is not None:
         raise DeploymentError(
             f"chain {site.parameters.chain_id} is {name}, where --mocks has no place; name the "
-            "tokens' addresses in the parameters"
+            "tokens' addresses and the feeds in the parameters"
         )
 
 
@@ -73,6 +74,16 @@ def _check_tokens(site: Site) -> None:
         if found != token.decimals:
             raise DeploymentError(
                 f"tokens.{token.symbol}: the token has {found} decimals, not {token.decimals}"
+            )
+
+
+def _check_feeds(site: Site) -> None:
+    """Refuse fixed prices where nobody has said that this is only a test."""
+    for symbol in sources.mocked(site.parameters):
+        if not (site.parameters.chain_id in ranges.TEST_CHAINS or site.mocks):
+            raise DeploymentError(
+                f"markets.{symbol}.source: is a mock; name an adapter, or on a test chain say "
+                "--mocks, which deploys a fixed feed"
             )
 
 

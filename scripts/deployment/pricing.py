@@ -95,21 +95,35 @@ def coins(wei: int) -> str:
 
 
 def price(site: Site, steps: Sequence[Step]) -> Price:
-    """Ask the node for the gas of every step that it can simulate now, rehearse the others."""
+    """Ask the node for the gas of every step that it can simulate now, rehearse the others.
+
+    Raises:
+        DeploymentError: the node refuses a step that no rehearsal has.
+    """
     left = [step for step in steps if not is_done(step, site)]
-    asked = {step.name: gas for step in left if (gas := _estimated(site, step)) is not None}
-    missing = [step for step in left if step.name not in asked]
-    rehearsed = _rehearsed(site) if missing else {}
+    asked = {step.name: _estimated(site, step) for step in left}
+    refused = any(isinstance(gas, DeploymentError) for gas in asked.values())
+    rehearsed = _rehearsed(site) if refused else {}
     costs = []
     for step in steps:
-        if step not in left:
+        gas = asked.get(step.name)
+        if gas is None:
             costs.append(StepCost(step.name, 0, ""))
-        elif step.name in asked:
-            costs.append(StepCost(step.name, asked[step.name], NODE))
+        elif isinstance(gas, int):
+            costs.append(StepCost(step.name, gas, NODE))
         else:
-            costs.append(StepCost(step.name, rehearsed.get(step.name, 0), REHEARSED))
+            costs.append(StepCost(step.name, _rehearsal_of(step, rehearsed, gas), REHEARSED))
     executor = site.executor
     return Price(tuple(costs), executor.fee(), executor.sender, executor.balance())
+
+
+def _rehearsal_of(step: Step, rehearsed: Mapping[str, int], refusal: DeploymentError) -> int:
+    if step.name not in rehearsed:
+        # as an adapter of a neighbour's feed; a price of zero would hide the step
+        raise DeploymentError(
+            f"{step.name}: the node refuses it ({refusal}); correct what the parameters say of it"
+        )
+    return rehearsed[step.name]
 
 
 def is_done(step: Step, site: Site) -> bool:
@@ -153,15 +167,15 @@ class _Asking:
         raise _Asked(self._executor.estimate(to, data, value))
 
 
-def _estimated(site: Site, step: Step) -> int | None:
-    """Return the node's estimate, nothing where the step needs one before it."""
+def _estimated(site: Site, step: Step) -> int | DeploymentError:
+    """Return the node's estimate, or its refusal, as where the step needs one before it."""
     asking: Executor = _Asking(site.executor)  # type: ignore[assignment]
     try:
         step.run(replace(site, executor=asking, record=deepcopy(site.record), path=None))
     except _Asked as asked:
         return asked.gas
-    except DeploymentError:
-        return None
+    except DeploymentError as refusal:
+        return refusal
     return 0  # such as to note the token of a real chain
 
 

@@ -56,7 +56,9 @@ class Record:
             DeploymentError: it has not been noted.
         """
         if symbol not in self.tokens:
-            raise DeploymentError(f"token {symbol} is not deployed on chain {self.chain_id}")
+            raise DeploymentError(
+                f"token {symbol} is not deployed on chain {self.chain_id}; run `ape run deploy`"
+            )
         return str(self.tokens[symbol]["address"])
 
     def add(self, name: str, receipt: Receipt) -> None:
@@ -106,11 +108,21 @@ def load(path: Path) -> Record:
 
 
 def save(record: Record, path: Path) -> None:
-    """Write a deployment file in one move, so that an interruption leaves the last whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a deployment file in one move, so that an interruption leaves the last whole one.
+
+    Raises:
+        DeploymentError: it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise DeploymentError(
+            f"the deployment file {path} cannot be written ({error.strerror}); make room for it, "
+            "or name another by --file, and run this again"
+        ) from error
 
 
 def commit(root: Path = ROOT) -> str:

@@ -1,8 +1,9 @@
 """Where the prices of markets come from: read out of the parameters, deployed, and named.
 
 A market's `source` and `cross_check` are adapters: one that stands already (`at`), an aggregator
-under terms (`aggregator`), or a price that the owner sets (`price`). Without a `source` prices are
-signed reports, as those of market 1 always are: docs/spec/oracle.md#sources.
+under terms (`aggregator`), or a price that the owner sets (`price`). `mock` is the last of these at
+the listing's price, inside the market's bounds, which `--mocks` deploys. Without a `source` prices
+are signed reports, as those of market 1 always are: docs/spec/oracle.md#sources.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scripts.deployment.runner import Site, Step
 NOBODY = "0x" + "00" * 20
 CHAINLINK = "ChainlinkFeed"
 FIXED = "FixedFeed"
+MOCK = "mock"
 CONF_ONE = 10**5
 CLOCK = 1
 TICK = 10**8  # WAD USD
@@ -44,8 +46,13 @@ Node = Mapping[str, Any]
 # ---- reading -----------------------------------------------------------------------------------
 
 
-def read(market: Node, where: str) -> dict[str, Any]:
+def read(market: Node, where: str, listing: Any = None) -> dict[str, Any]:
     """Return what a market's entry says about its sources, as fields of MarketParams.
+
+    Args:
+        market: the entry.
+        where: its place in the file.
+        listing: the price at which it is listed, as it is written.
 
     Raises:
         ParameterError: an adapter has none of the known forms, or a wrong entry.
@@ -54,7 +61,11 @@ def read(market: Node, where: str) -> dict[str, Any]:
     for seat in (SOURCE, CROSS_CHECK):
         if market.get(seat) is not None:
             extra = ("band",) if seat == CROSS_CHECK else ()
-            found[seat] = _adapter(market[seat], f"{where}.{seat}", extra)
+            here = f"{where}.{seat}"
+            mock = seat == SOURCE and market[seat] == MOCK
+            found[seat] = (
+                _mock(market, here, listing) if mock else _adapter(market[seat], here, extra)
+            )
     if SOURCE in found and market.get("id") == CLOCK:
         raise ParameterError(f"{where}.{SOURCE}: market 1 is the clock of signed reports")
     if CROSS_CHECK in found:
@@ -75,6 +86,14 @@ def _adapter(node: Node, where: str, extra: Sequence[str]) -> Adapter:
         names = ("price", "low", "high")
         return Adapter(FixedTerms(*(q.usd(node.get(name), f"{where}.{name}") for name in names)))
     return Adapter(_chainlink(node, where))
+
+
+def _mock(market: Node, where: str, listing: Any) -> Adapter:
+    """Return the fixed price of a test chain."""
+    bounds = (market.get("min_price"), market.get("max_price"))
+    if listing is None:
+        raise ParameterError(f"{where}: a mock needs the market's price at listing, under prices")
+    return Adapter(FixedTerms(*(q.usd(each, where) for each in (listing, *bounds))), mock=True)
 
 
 def _chainlink(node: Node, where: str) -> ChainlinkTerms:
@@ -125,6 +144,12 @@ def adapters(parameters: Parameters) -> Iterator[tuple[str, Adapter]]:
         for seat, adapter in _seats(market):
             if adapter.terms is not None:
                 yield name_of(adapter, market.symbol, seat), adapter
+
+
+def mocked(parameters: Parameters) -> list[str]:
+    """Return the markets whose source is a mock."""
+    markets = parameters.markets.values()
+    return [each.symbol for each in markets if each.source is not None and each.source.mock]
 
 
 def artifacts(parameters: Parameters) -> Iterable[str]:

@@ -8,13 +8,16 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
+from requests import RequestException
 from web3 import Web3
-from web3.exceptions import ContractLogicError
+from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import Nonce, TxParams, TxReceipt, Wei
 
 from scripts.deployment.errors import DeploymentError, SendError
 from scripts.deployment.executor import Receipt
 
+# What a node that went away looks like. Not every OSError: files fail by those as well.
+NODE_FAILURES = (RequestException, ConnectionError, TimeoutError, Web3Exception)
 RECEIPT_SECONDS = 120
 POLL_SECONDS = 0.02
 # A deployment's gas is estimated at the latest state; the next block may be a little dearer.
@@ -132,7 +135,11 @@ def _request(to: str | None, data: bytes, value: int = 0) -> TxParams:
 
 def _receipt(receipt: TxReceipt) -> Receipt:
     if receipt["status"] != 1:
-        raise DeploymentError(f"transaction 0x{receipt['transactionHash'].hex()} reverted")
+        tx = receipt["transactionHash"].hex().removeprefix("0x")
+        raise DeploymentError(
+            f"transaction 0x{tx} reverted, though its simulation passed: the chain has changed in "
+            "between; run this again, it goes on where it was interrupted"
+        )
     return Receipt(
         tx="0x" + receipt["transactionHash"].hex().removeprefix("0x"),
         block=receipt["blockNumber"],

@@ -304,10 +304,7 @@ OPERATORS_TABLE = {
     "cancel_nonce": Entry(lambda s: (7,), mid=CONSENT),
     "batch": Entry(lambda s: (b"", [s.own_transfer], []), TRADER, NOT_THEIRS),
     "deposit_with_permit": Entry(
-        lambda s: (s.account, s.usdc, 0, 0, 0, bytes(32), bytes(32)),
-        TRADER,
-        NOT_THEIRS,
-        "custody: amount",
+        lambda s: (s.account, s.usdc, 0, 0, 0, bytes(32), bytes(32)), says="custody: amount"
     ),
     "isolate": Entry(
         lambda s: (s.account, s.usdc, 100 * USDC, tuple(s.child_order)),

@@ -152,6 +152,21 @@ def test_script__node_goes_away_in_the_middle__one_sentence(tmp_path):
     )
 
 
+def test_script__a_file_fails__is_not_told_as_the_node(tmp_path):
+    from scripts._command import script
+
+    @script(sends=True)
+    def cli(_site, _mode):
+        raise PermissionError(13, "Permission denied", "31337.json")
+
+    where = ["--network", "ethereum:local:test", "--params", "test"]
+    done = CliRunner().invoke(cli, [*where, "--file", str(tmp_path / "1337.json")])
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1] == (
+        "Error: 31337.json: Permission denied; give this user access to it, then run this again"
+    )
+
+
 def _refused(url, path, script, *options):
     done = _ape_run(script, url, path, *options, check=False)
     assert done.returncode != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 
 from keepers.chain.deployment import load
 from tests.keepers.anvil_world import DEPLOYER, TRADER, Node, deployed_node, key
+from tests.keepers.bot_runs import world
+from tests.keepers.user_runs import keepers_at_work
 
 pytestmark = [pytest.mark.ape, pytest.mark.anvil]
 
@@ -56,6 +59,32 @@ def test_account__in_process__plans_and_refuses_through_apes_node(
             run(provider, sender, "withdraw 1 USDC")
         with pytest.raises(click.ClickException, match="No such command"):
             run(provider, sender, "sing")
+
+
+def test_account__trade_and_close__are_filled_through_apes_account(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scripts.account import act
+
+    def run(provider: Any, sender: Any, text: str) -> Any:
+        capsys.readouterr()
+        act(provider, sender, (*text.split(), "--json", "--deployment", str(node.path)))
+        # before it Ape tells of the transactions
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    async def lend() -> None:
+        async with world(node) as on:
+            await on.fund_house()
+
+    asyncio.run(lend())
+    with keepers_at_work(node), connected(node) as (provider, sender):
+        run(provider, sender, "deposit 3000 USDC --mint")
+        bought = run(provider, sender, "trade buy 1 ETH-PERP --deadline 600")
+        (order,) = bought["orders"]
+        assert order["state"] == "executed"
+        assert bought["accounts"][0]["after"]["positions"] == {"ETH-PERP": "1"}
+        closed = run(provider, sender, "close ETH-PERP --deadline 600")
+        assert closed["accounts"][0]["after"]["positions"] == {}
 
 
 def test_account__apes_embedded_node__is_refused_in_a_sentence() -> None:

@@ -141,7 +141,7 @@ def test_batch__only_its_half_would_fail__goes_through(node: Node) -> None:
         (lambda c: c.move(1, None, {"USDC": USD}), "is cash"),
         (lambda c: c.grant(c.named(FRIEND, ["trade"], account=7 << 96)), "is not yours"),
         (lambda c: c.sign_permit(c.named(FRIEND, ["trade"], account=7 << 96)), "is not yours"),
-        (lambda c: c.deposit_with_permit(USD, "USDC", 7 << 96), "is not yours"),
+        (lambda c: c.deposit_with_permit(USD, "USDC", 7 << 96), "takes no permits"),
     ],
 )
 def test_input__that_makes_no_sense__is_one_sentence(
@@ -269,6 +269,38 @@ def test_deposit_with_permit__token_that_has_it__is_one_transaction(node: Node) 
             assert done.changes[0].after.holdings == plan.changes[0].after.holdings
             assert done.changes[0].health_after == plan.changes[0].health_after
             assert await owner.desk.balance(deployed.token("PRM").address) == 0
+            _, lines = await prove(on.rpc, deployed)
+            require(lines)
+
+    asyncio.run(act())
+
+
+def test_deposit_with_permit__into_the_account_of_somebody_else__is_one_transaction(
+    node: Node,
+) -> None:
+    async def act() -> None:
+        async with (
+            world(node) as on,
+            user(node, wait_s=0.0) as giver,
+            user(node, OTHER_TRADER, wait_s=0.0) as friend,
+        ):
+            deployed = await permit_token(on)
+            reader = Reader(on.rpc, deployed)
+            for each in (giver, friend):
+                each.desk = replace(each.desk, deployment=deployed, reader=reader)
+            theirs = account_id(FRIEND)
+            with pytest.raises(Reverted, match="custody: not held"):
+                await giver.send(await giver.deposit_with_permit(10**7, "PRM", theirs))
+            # what they hold already anyone may add to
+            minted = bytes.fromhex("40c10f19") + encode(["address", "uint256"], [FRIEND, 10**7])
+            await on.send(DEPLOYER, deployed.token("PRM").address, minted)
+            await friend.send(await friend.deposit_with_permit(10**7, "PRM"))
+            async with still(on):
+                plan = await giver.deposit_with_permit(2 * 10**7, "PRM", theirs)
+                assert len(plan.steps) == 1
+                done = await giver.send(plan)
+            assert done.changes[0].after.holdings == plan.changes[0].after.holdings
+            assert done.changes[0].after.holdings[0].amount == 3 * 10**7
             _, lines = await prove(on.rpc, deployed)
             require(lines)
 

@@ -10,6 +10,7 @@ import pytest
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
+from keepers.domain.amounts import units
 from keepers.domain.tickets import State
 from keepers.domain.units import WAD
 from keepers.domain.words import account_id, perp
@@ -235,6 +236,35 @@ def test_wait__price_passed_without_a_fill__says_so_at_once(node: Node) -> None:
     scenario(node, act)
 
 
+def test_trade__deadline__is_the_orders_and_held_to_a_day(node: Node) -> None:
+    async def act(on: World, client: Client) -> None:
+        await on.deposit(TRADER, 10_000)
+        await on.publish()
+        now = (await on.rpc.head()).time
+        (order,) = (await client.trade(ETH, LOTS)).orders
+        assert order.deadline - now == client.desk.settings.lifetime_s
+        plan = await client.trade(ETH, LOTS, deadline=now + 60)
+        assert plan.orders[0].deadline == now + 60
+        await client.send(plan, wait_s=0)
+        for wrong in (now, now + 2 * 86_400):
+            with pytest.raises(Reverted, match="orders: bad deadline"):
+                await client.send(await client.trade(ETH, LOTS, deadline=wrong))
+
+    scenario(node, act)
+
+
+def test_close__deadline__is_every_orders(node: Node) -> None:
+    async def act(on: World, client: Client) -> None:
+        await on.deposit(TRADER, 10_000)
+        for market in ("ETH", "BTC"):
+            await on.open(TRADER, market, 1 if market == "ETH" else 0.05)
+        until = (await on.rpc.head()).time + 77
+        for plan in (await client.close_all(0, until), await client.close_leg(ETH, 0, until)):
+            assert {order.deadline for order in plan.orders} == {until}
+
+    scenario(node, act)
+
+
 async def wei(on: World) -> int:
     asked = (key(TRADER).address, "latest")
     return int(await on.rpc.request("eth_getBalance", *asked), 16)
@@ -263,6 +293,28 @@ def test_take__part_and_its_rest__happen_to_the_wei(node: Node) -> None:
             assert plan.changes[1].health_after.equity >= plan.changes[1].health_after.le
 
     scenario(node, act, LIQUIDATOR)
+
+
+def test_take__limit_and_deadline__bind_the_payment_and_the_time(node: Node) -> None:
+    async def act(on: World, client: Client) -> None:
+        target = await weak(on)
+        await on.deposit(LIQUIDATOR, 100_000)
+        async with still(on):
+            free = await client.take(target)
+            payment = wad(free.facts["payment_usd"])
+            assert wad(free.facts["limit_usd"]) > payment > 0
+            with pytest.raises(KeeperError, match=r"costs .* USD now, above the .*; wait, since"):
+                await client.take(target, max_payment=payment - 1)
+            late = await client.take(target, deadline=(await on.rpc.head()).time - 1)
+            with pytest.raises(Reverted, match="liquidator: expired"):
+                await client.send(late)
+            await client.send(await client.take(target, max_payment=payment))
+
+    scenario(node, act, LIQUIDATOR)
+
+
+def wad(text: str) -> int:
+    return units(text, 18, "USD")
 
 
 def test_reduce__planned__happens_to_the_wei(node: Node) -> None:

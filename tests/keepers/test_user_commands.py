@@ -73,7 +73,9 @@ def test_take__account_under_maintenance__shows_both_accounts(
 
     target = asyncio.run(act())
     monkeypatch.setenv("PLIMSOLL_KEY", f"test:{LIQUIDATOR}")
-    said = terminal.run("take", hex(target), "--json")
+    said = terminal.run("take", hex(target), "--limit", "1")
+    assert (said.code, "above the 1 that you would pay; wait, since" in said.err) == (1, True)
+    said = terminal.run("take", hex(target), "--limit", "60000", "--deadline", "90", "--json")
     assert said.code == 0, said.err
     buyer, taken = said.json["accounts"]
     assert buyer["account"] == f"{key(LIQUIDATOR).address.lower()}:0"
@@ -96,7 +98,8 @@ def test_take__account_under_maintenance__shows_both_accounts(
         "trade buy 1 ETH-PERP",
         "trade sell 1 ETH-PERP --reduce-only --limit 2900",
         "close ETH-PERP --slippage-percent 1.25",
-        "close all",
+        "close all --deadline 60",
+        "trade buy 1 ETH-PERP --deadline 600",
         "lp deposit 100 --mint",
     ],
 )
@@ -158,6 +161,9 @@ REFUSALS = [
         2,
         "check --slippage-percent or PLIMSOLL",
     ),
+    ("trade buy 1 ETH-PERP --deadline soon", 2, "soon is no time; write"),
+    ("trade buy 1 ETH-PERP --deadline 1", 1, "(orders: bad deadline); choose a deadline between"),
+    ("close ETH-PERP --deadline 2020-01-01T00:00", 1, "(orders: bad deadline)"),
     ("close BTC-PERP", 2, "holds no BTC-PERP"),
     ("close all --account 7", 2, "there is nothing to close"),
     ("cancel 0x12", 2, "is no order; write 0x and 64"),

@@ -70,7 +70,6 @@ MAKERS: dict[tuple[str, str], Maker] = {
     ("Orders", "cancel"): lambda w, r, key, by: (_order(w, r, key),),
     ("Operators", "grant"): lambda w, r, key, by: ((key, by, 7, 2**63, 1),),
     ("Operators", "batch"): lambda w, r, key, by: (b"", [(2, key, by, 0, 1)], []),
-    ("Operators", "deposit_with_permit"): lambda w, r, key, by: (key, 0, 0),
     ("Operators", "isolate"): lambda w, r, key, by: (key, 0, 1, _order(w, r, by << 96)),
     ("Operators", "fold"): lambda w, r, key, by: r.choice(((key, by << 96), (by << 96, key))),
     ("Operators", "move"): lambda w, r, key, by: (key, by << 96, [], []),
@@ -88,7 +87,6 @@ TOKENS = {
     ("Clearinghouse", "transfer"): 2,
     ("Operators", "isolate"): 1,
     ("Operators", "withdraw"): 1,
-    ("Operators", "deposit_with_permit"): 1,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.exceptions import TyperException
 
 from keepers.errors import BadInput
 from keepers.lab.cli import app
@@ -34,6 +35,15 @@ def test_command__bad_input__refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match=said):
         run(*arguments)
+
+
+@pytest.mark.parametrize("command", ["demo", "replay"])
+@pytest.mark.parametrize("accounts", [199, 2_001])
+def test_command__accounts_out_of_range__refused(command: str, accounts: int) -> None:
+    with pytest.raises(
+        TyperException, match=r"greater than or equal to 200|less than or equal to 2000"
+    ):
+        run(command, "--accounts", str(accounts))
 
 
 def test_replay__nothing_of_that_name__refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from keepers.domain.prices import load
 from keepers.domain.units import DAY
 from keepers.errors import BadInput
 from keepers.lab import replay
@@ -112,9 +113,45 @@ def test_thin__a_calm_day_with_one_wild_hour__the_hour_keeps_ten_seconds(tmp_pat
     assert path.thinned == DAY // 10 - len(path.steps)
 
 
-def test_from_files__everything_of_a_month__refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="at most 2,500 reports"):
-        replay.from_files([flat(tmp_path / "ETHUSDT.csv", 60, 3_000)], everything=True)
+def _month(folder: Path, step: int, wild: int) -> str:
+    """Write thirty days that move in one hour, and fall by a half on their last candle."""
+    rows = []
+    for i in range(30 * DAY // step):
+        moves = wild * 3_600 <= i * step < (wild + 1) * 3_600
+        rows.append((step + i * step, 100.0, 103.0 if moves else 100.0, 100.0, 100.0))
+    rows[-1] = (rows[-1][0], 100.0, 100.0, 50.0, 50.0)
+    return candles(folder / "ETHUSDT.csv", rows)
+
+
+@pytest.mark.parametrize("step", [60, 300, 3_600])
+def test_from_files__everything_of_a_month__the_hours_that_move_most(
+    tmp_path: Path, step: int
+) -> None:
+    path = replay.from_files([_month(tmp_path, step, 400)], everything=True)
+    times = [each.time for each in path.steps]
+    assert len(times) <= replay.MAX_STEPS
+    assert (times[0], path.title.split(", ")[-1]) == (
+        step,
+        f"the {replay.KEPT_HOURS} hours that move most",
+    )
+    wild = [t for t in times if step + 400 * 3_600 <= t < step + 401 * 3_600]
+    assert len(wild) == 360  # at its heartbeat
+    assert max(each.prices["ETH"] for each in path.steps) == 103 * 10**10
+    assert min(each.prices["ETH"] for each in path.steps) == 50 * 10**10
+    gaps = [b - a for a, b in pairwise(times)]
+    # nothing between a minute, which no price grows too old in, and an outage of whole hours
+    assert all(gap <= 60 or gap >= 3_600 for gap in gaps)
+
+
+def test_wildest__two_markets__an_hour_counts_for_whichever_moves(tmp_path: Path) -> None:
+    moving = load(f"ETH={_month(tmp_path, 300, 200)}")
+    still = load(str(flat(tmp_path / "BTCUSDT.csv", 300, 30 * DAY // 60)))
+    for series in ([moving, still], [still, moving]):
+        hours = replay.wildest(series, 300, 300 + 29 * DAY)
+        led = (300 + 200 * 3_600 - replay.LEAD, 300 + 201 * 3_600)
+        assert [hour for hour in hours if hour[0] <= led[0] and hour[1] >= led[1]] == [led]
+        lengths = sum(until - since for since, until in hours)
+        assert replay.KEPT_HOURS * 3_600 < lengths <= replay.MAX_STEPS // 2 * 60
 
 
 @pytest.mark.parametrize(

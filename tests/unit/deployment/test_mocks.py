@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.deployment import command, preflight
+from scripts.deployment import command, params, preflight
 from scripts.deployment import record as records
 from scripts.deployment.chains import MAIN_NETS
 from scripts.deployment.errors import DeploymentError
+from scripts.deployment.models import Adapter, FixedTerms
 from scripts.deployment.plan import full_plan
 from scripts.deployment.runner import run
 from scripts.deployment.verification import verify
 from tests.unit.deployment.fragile import FragileExecutor, Interrupted
 
 CHAIN = 763_373
+WAD = 10**18
 
 
 @pytest.fixture
@@ -88,6 +90,43 @@ def test_deploy__far_chain_without_tokens__says_what_to_do(executor, far):
     assert executor.sent == 0
 
 
+@pytest.fixture
+def pegged(far):
+    """Return parameters in which a collateral has a fixed price, as testchain.yaml has one."""
+    source = Adapter(FixedTerms(3_500 * WAD, 10 * WAD, 10**6 * WAD), mock=True)
+    market = replace(far.markets["WSTETH"], source=source)
+    return replace(far, markets={**far.markets, "WSTETH": market})
+
+
+def test_mocks__source_is_a_mock__a_fixed_feed_is_deployed_and_named(executor, pegged, path):
+    site = _deploy(executor, pegged, path, mocks=True)
+
+    assert all(finding.ok for finding in verify(site)), verify(site)
+    feed = site.contract("FixedFeed WSTETH", "FixedFeed")
+    assert feed.read("price_wad") == 3_500 * WAD
+    named = site.contract("RiskConfigurator").read("sources", 4)
+    assert str(named[0]).lower() == feed.address.lower()
+    sent = executor.sent
+    _deploy(executor, pegged, path)
+    assert executor.sent == sent
+
+
+def test_deploy__far_chain_with_a_mock_and_no_word_of_it__says_what_to_do(executor, pegged):
+    tokens = {token.symbol: executor.sender for token in pegged.all_tokens}
+    site = command.open_site(executor, replace(pegged, tokens=tokens), None)
+    with pytest.raises(DeploymentError, match=r"^markets\.WSTETH\.source: is a mock; name an ada"):
+        preflight._check_feeds(site)
+
+
+def test_testchain__its_file__shows_a_fixed_feed_of_a_stable_collateral(executor, monkeypatch):
+    monkeypatch.setattr(params, "address_in", lambda _: executor.sender)
+    shown = params.build("testchain", params.read("testchain"))
+    dai = shown.collaterals["DAI"]
+    market = next(each for each in shown.markets.values() if each.id == dai.feed)
+    assert market.source == Adapter(FixedTerms(WAD, WAD // 2, 2 * WAD), mock=True)
+    assert shown.prices[market.symbol] * 10**8 == WAD
+
+
 @pytest.mark.parametrize("chain", sorted(MAIN_NETS))
 def test_mocks__main_net__is_refused_in_a_sentence(executor, far, chain):
     main = FragileExecutor(executor.sender, chain_id=chain)
@@ -96,6 +135,6 @@ def test_mocks__main_net__is_refused_in_a_sentence(executor, far, chain):
         _deploy(main, parameters, mocks=True)
     assert str(refused.value) == (
         f"chain {chain} is {MAIN_NETS[chain]}, where --mocks has no place; name the tokens' "
-        "addresses in the parameters"
+        "addresses and the feeds in the parameters"
     )
     assert main.sent == 0

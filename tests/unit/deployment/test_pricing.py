@@ -6,10 +6,10 @@ import pytest
 
 from scripts.deployment import command, preflight
 from scripts.deployment.configuration import configure_plan
-from scripts.deployment.errors import DeploymentError
+from scripts.deployment.errors import DeploymentError, SendError
 from scripts.deployment.plan import full_plan
 from scripts.deployment.pricing import NODE, REHEARSED, coins, price
-from scripts.deployment.runner import run
+from scripts.deployment.runner import Step, run
 
 GWEI = 10**9
 
@@ -115,3 +115,14 @@ def test_carry_out__nothing_left__nobody_is_asked(executor, local):
 )
 def test_coins__any_amount__is_rounded_up_to_the_millionth(wei, said):
     assert coins(wei) == said
+
+
+def test_price__step_that_node_and_rehearsal_lack__is_refused_not_free(executor, local):
+    def refuses(site):
+        raise SendError("feed: out of range")
+
+    site = command.open_site(executor, local, None)
+    odd = Step("deploy ChainlinkFeed LINK", lambda site: False, refuses)
+
+    with pytest.raises(DeploymentError, match=r"^deploy ChainlinkFeed LINK: the node refuses it "):
+        price(site, (odd,))

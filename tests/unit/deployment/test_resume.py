@@ -5,14 +5,18 @@ from contextlib import suppress
 
 import boa
 import pytest
+from hexbytes import HexBytes
+from requests import Timeout as RequestsTimeout
+from web3.exceptions import TimeExhausted
 
 from scripts.deployment import command, preflight, recovery
 from scripts.deployment import record as records
-from scripts.deployment.errors import DeploymentError
+from scripts.deployment.errors import DeploymentError, file_failure
 from scripts.deployment.executor import created_address
 from scripts.deployment.plan import full_plan
 from scripts.deployment.runner import run
 from scripts.deployment.verification import verify
+from scripts.deployment.web3_executor import NODE_FAILURES, _receipt
 from tests.unit.deployment.fragile import FragileExecutor, Interrupted
 
 
@@ -121,3 +125,35 @@ def test_save__interrupted__leaves_the_last_whole_file(path, monkeypatch):
         records.save(records.Record(31337, "0x" + "22" * 20), path)
 
     assert path.read_text() == kept
+
+
+def test_save__no_place_for_the_file__one_sentence_about_the_file(tmp_path):
+    (tmp_path / "taken").write_text("a file where a folder belongs")
+
+    with pytest.raises(DeploymentError, match=r"taken/31337\.json cannot be written \(.+\); make"):
+        records.save(records.Record(31337, "0x" + "11" * 20), tmp_path / "taken" / "31337.json")
+
+
+def test_token__not_noted__says_what_to_run():
+    with pytest.raises(DeploymentError, match="token USDC is not deployed on chain 1; run `ape"):
+        records.Record(1, "0x" + "11" * 20).token("USDC")
+
+
+def test_receipt__failed__says_what_to_do():
+    receipt = {"status": 0, "transactionHash": HexBytes("0x" + "ab" * 32)}
+
+    with pytest.raises(DeploymentError, match=r"^transaction 0xab+.* reverted, .*; run this again"):
+        _receipt(receipt)
+
+
+@pytest.mark.parametrize("failure", [PermissionError(13, "Permission denied", "x.yaml"), OSError()])
+def test_node_failures__a_file_fails__is_not_among_them(failure):
+    assert not isinstance(failure, NODE_FAILURES)
+    assert file_failure(failure).endswith("; give this user access to it, then run this again")
+
+
+@pytest.mark.parametrize(
+    "failure", [ConnectionRefusedError(), RequestsTimeout(), TimeExhausted(), TimeoutError()]
+)
+def test_node_failures__a_node_went_away__are_all_of_these(failure):
+    assert isinstance(failure, NODE_FAILURES)

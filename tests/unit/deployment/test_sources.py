@@ -54,6 +54,12 @@ def test_read__each_form__is_exact():
     assert sources.read({"source": CHAINLINK}, "here")["source"].terms.uptime == NOBODY
 
 
+def test_read__mock__is_the_listings_price_inside_the_markets_bounds():
+    entry = {"source": "mock", "min_price": "0.5 USD", "max_price": "2 USD"}
+    terms = FixedTerms(WAD, WAD // 2, 2 * WAD)
+    assert sources.read(entry, "here", "1 USD") == {"source": Adapter(terms, mock=True)}
+
+
 def test_read__nothing_said__is_signed_reports():
     assert sources.read({}, "here") == {}
 
@@ -69,6 +75,8 @@ def test_read__nothing_said__is_signed_reports():
         ({"source": CHAINLINK | {"conf": "0.0001 %"}}, "here.source.conf: .* multiple of 0.001 %"),
         ({"source": CHAINLINK | {"heartbeat": None}}, "here.source.heartbeat: is missing"),
         ({"source": CHAINLINK | {"uptime": UPTIME}}, "here.source.grace: is missing"),
+        ({"source": "mock"}, "here.source: a mock needs the market's price at listing"),
+        ({"cross_check": "mock"}, "here.cross_check: names none of at, aggregator, price"),
         ({"cross_check": {"at": AGGREGATOR}}, "here.cross_check.band: is missing"),
     ],
 )
