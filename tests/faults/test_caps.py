@@ -104,6 +104,13 @@ def take(world: World, account: int, into: int) -> int:
     return gas(world, world.liquidator, "liquidator", "take", *deal)
 
 
+def reduce(world: World, account: int, instrument: int) -> int:
+    """Close what is planned of a leg; return the gas."""
+    size = world.liquidator.plan_reduce(account, instrument).size
+    call = (account, instrument, size, 0, world.account("keeper"), NOW_OR_LATER)
+    return gas(world, world.liquidator, "keeper", "reduce", *call)
+
+
 def show(name: str, used: list[int]) -> None:
     """Print what a liquidation took, and hold it to C7."""
     listed = ", ".join(f"{each:,}" for each in used)
@@ -125,18 +132,37 @@ def test_c7_full_account__under_mm__is_restored_by_a_flag_and_a_take(
     world.assert_books_balance()
 
 
-def test_c7_full_account__under_mm__is_restored_by_reduces_alone(full: tuple[World, int]) -> None:
+def test_c7_full_account__under_mm__is_lifted_over_it_by_reduces_alone(
+    full: tuple[World, int],
+) -> None:
     world, account = full
     fall_below(world, account, 0.95)
     used: list[int] = []
     while equity(world, account) < world.health(account).mm:
-        instrument = perp(len(used) + 1)
-        size = world.liquidator.plan_reduce(account, instrument).size
-        call = (account, instrument, size, 0, world.account("keeper"), NOW_OR_LATER)
-        used.append(gas(world, world.liquidator, "keeper", "reduce", *call))
+        used.append(reduce(world, account, perp(len(used) + 1)))
         world.wait(2)
-    # above MM again, or at LE: a block's capacity, or the end of a leg, may stop a close before LE
     show("reduces", used)
+    # each ends with its leg, before LE; and from MM on nobody may go on (docs/spec/liquidation.md)
+    call = (account, perp(LEGS), 0, 0, world.account("keeper"), NOW_OR_LATER)
+    refused = attempt(world.liquidator.reduce, *call, sender=world.role("keeper"))
+    assert refused == "liquidator: not below mm"
+    world.assert_books_balance()
+
+
+def test_c7_full_account__under_mm__is_restored_to_le_by_reduces_and_a_take(
+    full: tuple[World, int],
+) -> None:
+    world, account = full
+    into = buyer(world)
+    fall_below(world, account, 0.95)
+    used = []
+    for market in range(1, 4):
+        used.append(reduce(world, account, perp(market)))
+        world.wait(2)
+    used.append(take(world, account, into))
+    show("reduces and a take", used)
+    health = world.health(account)
+    assert health.equity >= health.le
     world.assert_books_balance()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import boa
 import pytest
 
 from tests.support.attack import (
@@ -400,3 +401,25 @@ def test_fault_043_sequencer__down_then_up__nothing_happens_before_everybody_cou
     say(world, feed, lower)
     # the auction's clock has not counted any of it
     assert world.liquidator.flag(victim, **caller) - ran <= 10
+
+
+# ---- 27: a caller who keeps the gas back ---------------------------------------------------------
+
+
+def test_fault_027_poll__with_gas_that_starves_the_source__never_makes_it_look_silent(
+    world: World,
+) -> None:
+    # a call passes on 63/64 of what is left: what fails for want of it looks like a dead feed
+    feed = polled(world)
+    feed.say(BTC + TICKS)
+    configurator, market = world.risk_configurator, world.market("BTC").id
+    outcomes = []
+    for gas in range(40_000, 300_000, 10_000):
+        with boa.env.anchor():
+            call = {"gas": gas, "sender": world.role("attacker")}
+            outcomes.append(attempt(configurator.poll, market, **call))
+            assert not flags(world) & UNTRUSTED, f"starved with {gas:,} gas"
+    assert set(outcomes) == {"feed: too little gas", None}
+    # who brings enough has the price
+    assert poll(world) is None
+    assert price(world) == BTC + TICKS

@@ -27,6 +27,7 @@ from tests.support.attack import (
     weak_long,
     wealth,
 )
+from tests.support.bystanders import no_loss
 from tests.support.reports import Quote
 from tests.support.world import LOTS, TICKS, WAD, World, perp
 
@@ -54,7 +55,7 @@ def test_euler__donation_then_self_liquidation_in_one_block__gains_nothing(world
     core, usdc = world.clearinghouse, world.tokens["USDC"].address
     reserves, attacker = core.insurance_account(), world.role("attacker")
     before = commons(world)
-    with no_gain(world, "Euler", *COALITION):
+    with no_loss(world, "ETH"), no_gain(world, "Euler", *COALITION):
         outcomes = same_block(
             world,
             lambda: core.transfer(account, reserves, usdc, 29_000 * USDC, sender=attacker),
@@ -65,11 +66,39 @@ def test_euler__donation_then_self_liquidation_in_one_block__gains_nothing(world
     assert commons(world) >= before
 
 
+def test_abracadabra__last_action_resets_the_check_of_those_before__gains_nothing(
+    world: World,
+) -> None:
+    # 2025-10, 1.8 M USD from six accounts: "borrow" set the flag of a solvency check at the end of
+    # the batch, and an action that did nothing reset it
+    core, attacker = world.clearinghouse, world.role("attacker")
+    debtors = [world.open_account("attacker", i, USDC=4_000 * USDC) for i in range(6)]
+    parking, usdc, away = world.account("attacker", 7), str(world.tokens["USDC"].address), 3_900
+    before = commons(world)
+    outcomes: set[str | None] = set()
+    with no_loss(world, "ETH"), no_gain(world, "Abracadabra", *COALITION):
+        for debtor in debtors:
+            world.open_position(debtor, "ETH", 15 * LOTS)
+            for kind, to in ((2, debtor >> 96), (4, parking)):
+                borrowed = (kind, debtor, to, usdc, away * USDC)
+                for last in ((1, debtor, 0), (4, debtor, debtor), (7, debtor, 0)):
+                    actions = [borrowed, (*last, usdc, 1)]
+                    outcomes.add(attempt(core.batch, b"", attacker, actions, sender=attacker))
+        # whatever he had drawn, he would walk away from what the legs lose
+        walk(world, "ETH", 2_800 * TICKS)
+        for debtor in debtors:
+            keep(world, "ETH", debtor)
+    assert outcomes == {"ledger: margin", "batch: unknown action"}
+    assert core.deficit() == 0
+    assert commons(world) >= before
+    world.assert_books_balance()
+
+
 def test_mango__pump_with_keepers_awake__gains_nothing(world: World) -> None:
     # 2022-10, 116 M USD: two own accounts, a thin perp pumped tenfold, the winner borrows it all
     before = commons(world)
     long, short = hedged(world, "LINK", 60_000 * LOTS, 120_000)
-    with no_gain(world, "Mango", *COALITION):
+    with no_loss(world, "LINK"), no_gain(world, "Mango", *COALITION):
         for step in (*range(12), *range(11, -1, -1)):
             walk(world, "LINK", 15 * TICKS * (100 + 3 * step) // 100)
             keep(world, "LINK", short, long)
@@ -86,7 +115,7 @@ def test_dydx_yfi__eight_wallets_compound_their_gains__grow_no_larger_than_one(
     # 2023-11, 9 M USD of the insurance fund: over a hundred wallets, unrealised gains into new size
     wallets = [world.open_account("attacker", i, USDC=15_000 * USDC) for i in range(8)]
     before = commons(world)
-    with no_gain(world, "dYdX YFI", "attacker"):
+    with no_loss(world, "LINK"), no_gain(world, "dYdX YFI", "attacker"):
         for wallet in wallets:
             attempt(world.open_position, wallet, "LINK", 9_500 * LOTS)
         refused: set[str | None] = set()
@@ -117,7 +146,7 @@ def test_hyperliquid_whale__withdraws_until_the_pool_inherits_him__costs_the_poo
     whale = world.open_account("attacker", USDC=700_000 * USDC)
     world.open_position(whale, "ETH", 1_600 * LOTS)
     before = commons(world)
-    with no_gain(world, "Hyperliquid", "attacker"):
+    with no_loss(world, "ETH"), no_gain(world, "Hyperliquid", "attacker"):
         walk(world, "ETH", 3_300 * TICKS)
         for step in range(20):
             attempt(world.withdraw, whale, "USDC", 700_000 * USDC >> step)
@@ -144,23 +173,25 @@ def test_balancer__any_sequence_of_wei_sized_steps__takes_nothing_out(
     world.clearinghouse.deposit(*gift_call, sender=world.role("sponsor"))
     world.mint("USDC", attacker, 600)
     usdc.approve(pool.address, 2**200, sender=attacker)
-    price = (pool.nav() + WAD, pool.totalSupply() + WAD)
-    deposits = [
-        pool.request_deposit(random.randrange(1, 10), attacker, sender=attacker) for _ in range(40)
-    ]
-    world.next_price(3)
-    for request in deposits:
-        pool.execute_deposit(request, sender=attacker)
-    redemptions = []
-    while shares := pool.balanceOf(attacker):
-        part = min(shares, random.randrange(1, 10))
-        redemptions.append(pool.request_redeem(part, sender=attacker))
-    world.wait(DAY)
-    world.publish()
-    for request in redemptions:
-        # a share may be worth less than a wei: nothing is burnt for nothing then
-        attempt(pool.execute_redeem, request, sender=attacker)
-        assert (pool.nav() + WAD) * price[1] >= price[0] * (pool.totalSupply() + WAD)
+    with no_loss(world), no_gain(world, "Balancer", "attacker"):
+        price = (pool.nav() + WAD, pool.totalSupply() + WAD)
+        deposits = [
+            pool.request_deposit(random.randrange(1, 10), attacker, sender=attacker)
+            for _ in range(40)
+        ]
+        world.next_price(3)
+        for request in deposits:
+            pool.execute_deposit(request, sender=attacker)
+        redemptions = []
+        while shares := pool.balanceOf(attacker):
+            part = min(shares, random.randrange(1, 10))
+            redemptions.append(pool.request_redeem(part, sender=attacker))
+        world.wait(DAY)
+        world.publish()
+        for request in redemptions:
+            # a share may be worth less than a wei: nothing is burnt for nothing then
+            attempt(pool.execute_redeem, request, sender=attacker)
+            assert (pool.nav() + WAD) * price[1] >= price[0] * (pool.totalSupply() + WAD)
     print(f"Balancer: the attacker has {usdc.balanceOf(attacker) - 600} wei more")
     assert usdc.balanceOf(attacker) <= 600
     world.assert_books_balance()
@@ -171,19 +202,20 @@ def test_venus__collateral_bought_at_the_markets_price__opens_nothing_at_the_fee
 ) -> None:
     # 2022-05, 11 M USD: LUNA at a hundredth of a cent, counted at the feed's minimum of 10 cents
     world = floor_world
-    long, short = world.account("attacker"), world.account("accomplice")
-    world.next_price(3)
-    world.wait(2)
-    world.markets.update(world.report_blob({"LINK": TICKS // 10_000}))
-    for account in (long, short):
-        world.fund(account, "LINK", 200_000 * 10**18)
-    refused = []
-    with no_gain(world, "Venus", *COALITION):
-        for account, size in ((long, 20 * LOTS), (short, -20 * LOTS)):
-            world.commit(order := world.order(account, "ETH", size))
-            world.wait(3)
-            reports = world.report_blob({"ETH": world.prices["ETH"]})
-            refused.append(attempt(world.execute, order, reports))
+    with no_loss(world, "ETH"):
+        long, short = world.account("attacker"), world.account("accomplice")
+        world.next_price(3)
+        world.wait(2)
+        world.markets.update(world.report_blob({"LINK": TICKS // 10_000}))
+        for account in (long, short):
+            world.fund(account, "LINK", 200_000 * 10**18)
+        refused = []
+        with no_gain(world, "Venus", *COALITION):
+            for account, size in ((long, 20 * LOTS), (short, -20 * LOTS)):
+                world.commit(order := world.order(account, "ETH", size))
+                world.wait(3)
+                reports = world.report_blob({"ETH": world.prices["ETH"]})
+                refused.append(attempt(world.execute, order, reports))
     assert refused == ["ledger: margin"] * 2
     world.assert_books_balance()
 
@@ -195,7 +227,7 @@ def test_skrw__an_even_number_of_feeds_one_of_them_mad__is_no_average_of_it(
     # 2019-06: the mean of two feeds, one wrong by a thousand; 37 M sETH minted
     long, short = hedged(world, "ETH", 50 * LOTS, 12_000)
     honest = world.prices["ETH"]
-    with no_gain(world, "sKRW", *COALITION):
+    with no_loss(world, "ETH"), no_gain(world, "sKRW", *COALITION):
         for _ in range(2):  # the second would confirm the first
             world.wait(6)
             prices = [honest, honest + TICKS, honest - TICKS, honest * factor]
@@ -225,7 +257,7 @@ def test_kyberswap__trades_that_end_one_lot_beside_a_boundary__gain_nothing(
     account = world.open_account("attacker", USDC=2_000_000 * USDC)
     other = world.open_account("accomplice", USDC=2_000_000 * USDC)
     random = Random(edge)
-    with no_gain(world, "KyberSwap", *COALITION):
+    with no_loss(world, "ETH"), no_gain(world, "KyberSwap", *COALITION):
         for _ in range(6):
             size = random.choice([edge - 1, edge, edge + 1]) * random.choice([-1, 1])
             attempt(world.open_position, random.choice([account, other]), "ETH", size)

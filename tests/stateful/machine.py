@@ -102,6 +102,7 @@ class Machine:
         self.prober = Prober(self.house, number)
         self._order_ids: dict[Order, bytes] = {}
         self._account_words = self.house.clearinghouse.method("account_words", 1)
+        self._health = self.house.clearinghouse.method("health", 1)
 
     # ---- one step
 
@@ -261,8 +262,12 @@ class Machine:
         """Compare the words of what changed, or of all accounts and markets."""
         old = before.accounts
         for key, account in self.world.accounts.items():
-            if everyone or old.get(key) is not account:
+            touched = old.get(key) is not account
+            if everyone or touched:
                 self._compare_account(key, account)
+            if touched:
+                self._compare_health(key)
+                self._compare_entries(key, account)
         for key in self.world.markets:
             if everyone or before.markets[key] is not self.world.markets[key]:
                 self._compare_market(key)
@@ -286,6 +291,25 @@ class Machine:
             raise Diverged(
                 f"account {key:x}: reference {account}, chain {told} after {self.history[-1]}"
             )
+
+    def _compare_health(self, key: int) -> None:
+        """Compare what an account is worth and needs (B7), as bytes: they are many."""
+        core, method = self.house.clearinghouse.address, self._health
+        told = self.world.health(key).answer()
+        found = self.house.evm.view(core, method.selector + key.to_bytes(32, "big"))
+        if found != join(told):
+            raise Diverged(
+                f"health {key:x}: reference {told}, chain {method.answer(found)} after "
+                f"{self.history[-1]}"
+            )
+
+    def _compare_entries(self, key: int, account: Account) -> None:
+        """Compare the slots themselves: a closed leg or collateral leaves none behind (C8)."""
+        _, legs, amounts = words.encode_account(account)
+        core, base = self.house.clearinghouse.address, self.house.entries_slot(key)
+        for index, expected in enumerate((*legs, *amounts)):
+            found = self.house.evm.storage(core, base + index)
+            self._same(f"slot {index} of {key:x}", expected, found)
 
     def _compare_market(self, key: int) -> None:
         market = self.world.markets[key]
@@ -314,7 +338,8 @@ class Machine:
                 self._same(f"purse of {actor:x}", purse, self._balance(key, actor))
         self._compare_pool()
         self._compare_hands()
-        self._compare_slots()
+        for key, account in world.accounts.items():
+            self._compare_entries(key, account)
         for market in world.pool_params:
             covered = (insurance.cash_of(world), insurance.room_of(world, market))
             self._same("fund", covered, tuple(self.house.fund.view("available", market)))
@@ -344,16 +369,6 @@ class Machine:
         except Reverted as reverted:
             return reverted.reason
 
-    def _compare_slots(self) -> None:
-        """Compare the slots themselves: a closed leg or collateral leaves none behind (C8)."""
-        core = self.house.clearinghouse.address
-        for key, account in self.world.accounts.items():
-            _, legs, amounts = words.encode_account(account)
-            base = self.house.entries_slot(key)
-            for index, expected in enumerate((*legs, *amounts)):
-                found = self.house.evm.storage(core, base + index)
-                self._same(f"slot {index} of {key:x}", expected, found)
-
     def _compare_hands(self) -> None:
         world = self.world
         reserves = sum(order.reserve for order in world.commits)
@@ -369,9 +384,8 @@ class Machine:
         for (key, operator), grant in world.grants.items():
             told = self.house.operators.view("granted", key, operator)
             self._same(f"grant of {key:x} to {operator:x}", (key, operator, *grant), told)
-        for key, account in world.accounts.items():
-            answer = self.house.clearinghouse.view("health", key)
-            self._same(f"health {key:x} {account}", world.health(key).answer(), tuple(answer))
+        for key in world.accounts:
+            self._compare_health(key)
 
     def _compare_plans(self) -> None:
         """Compare what the Liquidator's views plan for every account that is not healthy."""

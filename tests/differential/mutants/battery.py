@@ -16,11 +16,13 @@ from tests.stateful.house import OWNER
 from tests.stateful.terms import DEPLOYMENTS
 
 MOST_ROUNDS = 40
+# the seeds of rounds that kill what only few states tell go first; any order kills the same
+KEEN = (0, 5, 6, 9, 11)
 
 
 def hunt_all(schema: Schema, exempt: set[int]) -> Hunt:
     """Return what killed each mutant; rounds of random books go on while one is alive."""
-    hunt = Hunt(set(range(len(schema.sites))))
+    hunt = Hunt(set(range(len(schema.sites))), frozenset(exempt))
     _ask_feeds(hunt, schema)
     desks = [Books(schema.code, number) for number in range(len(DEPLOYMENTS))]
     desks[0].ask_listing(hunt)
@@ -29,7 +31,7 @@ def hunt_all(schema: Schema, exempt: set[int]) -> Hunt:
         desks[0].ask_largest_part(hunt, Random(seed))
         # its first collateral has 18 decimals and the feed of the first market
         lens.ask_lead(desks[0], hunt, Random(seed))
-    for number in range(MOST_ROUNDS):
+    for number in (*KEEN, *(n for n in range(MOST_ROUNDS) if n not in KEEN)):
         if hunt.alive <= exempt:
             break
         _ask_books(hunt, desks, number)

@@ -1,6 +1,7 @@
 """What is compiled is what a chain would hold, once; sizes and ABIs are read off it."""
 
 import json
+import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -164,3 +165,78 @@ def test_abi__missing_stale_or_different__each_found(house: Path) -> None:
     (folder / "Old.json").write_text("[]\n")
     found = sorted(finding.path for finding in abi.differences(folder, made))
     assert found == ["abi/Feed.json", "abi/Old.json", "abi/Room.json"]
+
+
+# ---- what an ABI lost and gained -----------------------------------------------------------------
+
+SET = {
+    "type": "function",
+    "name": "set",
+    "stateMutability": "nonpayable",
+    "inputs": [{"name": "a", "type": "uint256"}],
+    "outputs": [],
+}
+MOVED = {
+    "type": "event",
+    "name": "Moved",
+    "inputs": [{"name": "who", "type": "address", "indexed": True}],
+}
+TRADE = {
+    **SET,
+    "name": "trade",
+    "inputs": [
+        {
+            "name": "asks",
+            "type": "tuple[]",
+            "components": [{"name": "size", "type": "int256"}, {"name": "buys", "type": "bool"}],
+        }
+    ],
+}
+
+
+def test_changes__entries_added_removed_and_changed__each_with_its_mark() -> None:
+    unindexed = {**MOVED, "inputs": [{**MOVED["inputs"][0], "indexed": False}]}  # type: ignore[index,dict-item]
+    assert abi.changes([SET, MOVED], [unindexed, TRADE]) == [
+        "- function set(uint256)",
+        "+ function trade((int256,bool)[])",
+        "~ event Moved(address)",
+    ]
+    assert abi.changes([SET, MOVED], [MOVED, SET]) == []
+
+
+def test_abi__out_of_date__names_the_entries(house: Path) -> None:
+    made = load("Room", root=house)
+    abi.write(house / "abi", made)
+    (house / "abi" / "Room.json").write_text(json.dumps([SET]), encoding="utf-8")
+    (told,) = abi.differences(house / "abi", made)
+    assert "- function set(uint256)" in str(told)
+    assert "+ function owner_after(uint256)" in str(told)
+
+
+def test_against__an_earlier_revision__prints_what_has_changed_since(tmp_path: Path) -> None:
+    def git(*command: str) -> None:
+        subprocess.run(
+            ["git", "-c", "user.name=n", "-c", "user.email=e@example.org", *command],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
+
+    folder = tmp_path / "abi"
+    folder.mkdir()
+    git("init")
+    for name, entries in (("Room", [SET]), ("Gone", [MOVED])):
+        (folder / f"{name}.json").write_text(json.dumps(entries), encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "first")
+    (folder / "Room.json").write_text(json.dumps([SET, MOVED]), encoding="utf-8")
+    (folder / "Gone.json").unlink()
+
+    assert abi.against(tmp_path, "HEAD") == [
+        "Gone: 1 removed",
+        "  - event Moved(address)",
+        "Room: 1 added",
+        "  + event Moved(address)",
+    ]
+    with pytest.raises(DeploymentError, match="git knows no such revision"):
+        abi.against(tmp_path, "nowhere")

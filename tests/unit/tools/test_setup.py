@@ -126,7 +126,24 @@ def test_ci__with_price_files__replays_the_crash(machine: Path) -> None:
     done = ci(machine, 'echo "made $*"\n')
     assert done.returncode == 0
     assert "--only 2021-05\n" in done.stdout
-    assert "skipped" not in done.stdout
+    assert "replay: skipped" not in done.stdout
+
+
+def test_ci__without_history__skips_the_comparison_of_abis(machine: Path) -> None:
+    done = ci(machine, "exit 0\n")
+    assert done.returncode == 0
+    assert "ci: abi: skipped, since there is no earlier commit here" in done.stdout
+
+
+def test_ci__with_an_earlier_commit__shows_what_the_abis_changed(machine: Path) -> None:
+    install(machine, "git", "exit 0\n")
+    tool = machine.parent / "checkout" / ".venv" / "bin" / "python"
+    tool.parent.mkdir(parents=True)
+    tool.write_text('#!/bin/sh\necho "python $*"\n', encoding="utf-8")
+    tool.chmod(0o755)
+    done = ci(machine, "exit 0\n")
+    assert done.returncode == 0
+    assert "python -m tools.abi --against HEAD^\n" in done.stdout
 
 
 def test_ci__step_fails__stops_and_names_it(machine: Path) -> None:
