@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from bench import efficiency, latency, option_prices, page, portfolio, report
+from bench import efficiency, latency, option_prices, page, portfolio, report, worst
 from bench.node import fresh_chain
 from bench.operations import measure
 from bench.scene import MeasuredScene, build
@@ -35,6 +35,7 @@ def _scene(traced: bool) -> MeasuredScene:
         measure(scene)
     option_prices.measure(scene)
     portfolio.measure(scene)
+    worst.measure(scene)
     return scene
 
 
@@ -46,10 +47,11 @@ def _record(console: Console, timed: bool) -> int:
     """Measure, print and write all figures; only a contract above its ceiling fails."""
     sizes, scene = _sizes(), _scene(traced=True)
     report.show(scene.figures, report.read(report.GAS), sizes, console)
+    worst.show(scene, console)
     efficiency.show(console)
     report.write(report.GAS, scene.figures)
     report.write(report.SIZES, sizes)
-    page.write(scene.figures, scene.accounts)
+    page.write(scene.figures, scene.accounts, scene.calls)
     if timed:
         with fresh_chain() as chain:
             found = latency.measure(chain).figures()

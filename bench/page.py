@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.account import Account
@@ -19,8 +19,19 @@ TX_GAS = 21_000
 Figures = Mapping[str, Mapping[str, int]]
 
 
-def write(figures: Figures, accounts: Mapping[str, Account], path: Path = PAGE) -> None:
+def write(
+    figures: Figures,
+    accounts: Mapping[str, Account],
+    calls: Mapping[str, Sequence[int]] | None = None,
+    path: Path = PAGE,
+) -> None:
     """Replace the generated part of the page.
+
+    Args:
+        figures: execution and whole gas by key.
+        accounts: what each figure is made of.
+        calls: for some keys the gas of every call of a liquidation.
+        path: of the page.
 
     Raises:
         DeploymentError: the page or its two marks are missing.
@@ -30,7 +41,12 @@ def write(figures: Figures, accounts: Mapping[str, Account], path: Path = PAGE) 
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise DeploymentError(f"{path.name} has lost the marks around its generated part")
-    body = "\n\n".join([_summary(figures), *(_account(k, figures, accounts) for k in figures)])
+    body = "\n\n".join(
+        [
+            _summary(figures),
+            *(_account(k, figures, accounts, (calls or {}).get(k, ())) for k in figures),
+        ]
+    )
     path.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
 
 
@@ -44,9 +60,24 @@ def _summary(figures: Figures) -> str:
     return "\n".join(rows)
 
 
-def _account(key: str, figures: Figures, accounts: Mapping[str, Account]) -> str:
+def _listed(calls: Sequence[int]) -> list[str]:
+    if not calls:
+        return []
+    each = ", ".join(f"{gas:,}" for gas in calls)
+    return ["", f"{len(calls)} calls in all: {each}; {sum(calls):,} together. The dearest:"]
+
+
+def _account(
+    key: str, figures: Figures, accounts: Mapping[str, Account], calls: Sequence[int]
+) -> str:
     account, gas = accounts[key], figures[key]
-    rows = [f"### `{key}`", "", "| where | what | times | gas |", "|---|---|---:|---:|"]
+    rows = [
+        f"### `{key}`",
+        *_listed(calls),
+        "",
+        "| where | what | times | gas |",
+        "|---|---|---:|---:|",
+    ]
     rows += [f"| {where} | {what} | {n} | {cost:,} |" for where, what, n, cost in _slots(account)]
     if account.calls:
         total = sum(cost for _, cost in account.calls)

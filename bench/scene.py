@@ -25,6 +25,7 @@ class MeasuredScene(Scene):
     """A scene that notes the gas of what it is asked to measure."""
 
     figures: dict[str, dict[str, int]] = field(default_factory=dict)
+    calls: dict[str, list[int]] = field(default_factory=dict)  # gas of each, by way of liquidating
     accounts: dict[str, Account] = field(default_factory=dict)
     names: Names | None = None  # given, every measured transaction is traced
 

@@ -53,6 +53,9 @@ TARGETS = {
     "pm_hedged_32_23": Target("execution"),
     "pm_2markets_16_23": Target("execution"),
     "pm_32_two_ranges_23": Target("execution"),
+    "c7_take": Target("whole", 10_000_000),
+    "c7_reduce": Target("whole", 10_000_000),
+    "c7_take_all": Target("whole", 10_000_000),
     "price_update_3": Target("whole", 65_000, 57_000, "48k (1 signer)"),
     "price_update_3x4": Target("whole", 80_000, 60_000),
 }

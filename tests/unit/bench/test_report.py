@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 
 import pytest
 from rich.console import Console
@@ -83,7 +84,7 @@ def test_write__page__keeps_the_hand_written_part(tmp_path):
     account.other["Orders stack"] = 1_757
     gas = {"commit": {"execution": 27_857, "whole": 50_901}}
 
-    page.write(gas, {"commit": account}, path)
+    page.write(gas, {"commit": account}, path=path)
 
     text = path.read_text()
     assert text.startswith("by hand\n")
@@ -93,9 +94,18 @@ def test_write__page__keeps_the_hand_written_part(tmp_path):
     assert "refunds" not in text
 
 
+def test_write__a_liquidation__every_call_and_their_sum(tmp_path):
+    path = tmp_path / "gas.md"
+    path.write_text(f"{page.BEGIN}\n{page.END}\n")
+    account = Account(other=Counter({"every contract": 886_960}))
+    gas = {"c7_take": {"execution": 886_960, "whole": 907_960}}
+    page.write(gas, {"c7_take": account}, {"c7_take": [200_440, 907_960]}, path)
+    assert "2 calls in all: 200,440, 907,960; 1,108,400 together." in path.read_text()
+
+
 def test_write__page_without_marks__is_refused(tmp_path):
     with pytest.raises(DeploymentError, match="lost the marks"):
-        page.write({}, {}, tmp_path / "gas.md")
+        page.write({}, {}, path=tmp_path / "gas.md")
 
 
 def test_names__slots__follow_layout_and_keccak():
