@@ -11,6 +11,7 @@ from typing import Final
 
 from eth_utils.crypto import keccak
 
+from keepers.domain.units import WAD
 from keepers.errors import BadInput
 
 QUORUM: Final = 3
@@ -146,7 +147,8 @@ def quorum(
 
     The oldest member decides the stored publish time, so the sets are tried from the youngest
     anchor down; within one, each signer gives its newest report inside the window. A signature
-    costs gas, so none is taken beyond the quorum: the first signers stand.
+    costs gas, so none is taken beyond the quorum: those stand that agree best, since half of what
+    lies between them is the confidence that is stored, and one liar among them closes the market.
     """
     pool = sorted(reports, key=lambda each: -each.report.publish_time)
     for anchor in pool:
@@ -157,8 +159,21 @@ def quorum(
             if inside and each.report.feeds == anchor.report.feeds:
                 members.setdefault(each.signer, each)
         if len(members) >= size:
-            return sorted(members.values(), key=lambda each: each.signer)[:size]
+            return _agreeing(list(members.values()), size)
     return None
+
+
+def _agreeing(reports: Sequence[SignedReport], size: int) -> list[SignedReport]:
+    """Return as many reports as asked for, nearest to the medians of all, by signer."""
+    columns = zip(*(each.report.quotes for each in reports), strict=True)
+    medians = [sorted(quote.price for quote in column)[len(column) // 2] for column in columns]
+
+    def distance(signed: SignedReport) -> tuple[int, int]:
+        pairs = zip(signed.report.quotes, medians, strict=True)
+        off = max(abs(quote.price - median) * WAD // median for quote, median in pairs)
+        return off, signed.signer
+
+    return sorted(sorted(reports, key=distance)[:size], key=lambda each: each.signer)
 
 
 def publish_time(signed: Sequence[SignedReport]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from coincurve import PrivateKey
@@ -187,6 +188,18 @@ def test_quorum__four_of_one_second__takes_three() -> None:
     chosen = quorum([signed(index) for index in range(4)])
     assert chosen is not None
     assert [each.signer for each in chosen] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("liar", range(4))
+@pytest.mark.parametrize("factor", [Fraction(1, 10**6), Fraction(97, 100), Fraction(6, 5)])
+def test_quorum__one_of_four_lies__is_left_out(liar: int, factor: Fraction) -> None:
+    reports = [signed(index) for index in range(4)]
+    *others, last = reports[liar].report.quotes
+    lie = replace(last, price=int(last.price * factor))
+    reports[liar] = replace(reports[liar], report=Report(TIME, (*others, lie)))
+    chosen = quorum(reports)
+    assert chosen is not None
+    assert [each.signer for each in chosen] == [index for index in range(4) if index != liar]
 
 
 def test_quorum__one_signer_twice__counts_once() -> None:
