@@ -13,7 +13,7 @@ from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
 
 from scripts.deployment.artifacts import load
 from scripts.deployment.boa_executor import reason
-from tests.faults.abi_table import ACCESS, ANYONE, HOLDER, LOCKED, SHUT, TABLES, Entry
+from tests.faults.abi_table import ACCESS, ANYONE, HOLDER, LOCKED, SHUT, TABLES, TOLD, Entry
 from tests.faults.stage import Stage, digest, staged
 from tests.support import sources
 from tests.support.zoo import upgrade
@@ -202,6 +202,8 @@ def as_said(row: Entry, passed: bool, answer: bytes) -> bool:
     """Return whether a call in the middle ended as the table says."""
     if row.mid == SHUT:
         return not passed and not answer
+    if row.mid == TOLD:
+        return not passed and reason(answer) == TOLD
     if row.mid == ACCESS:
         return not passed and reason(answer) == row.refusal
     return passed
