@@ -78,8 +78,8 @@ class ExecuteSettings(Settings):
     peers: tuple[str, ...] = ()
     min_profit_usd: float = 0.0
     stagger_s: float = Field(default=0.5, ge=0)  # between the places in line
-    # what the contract asks for (docs/spec/orders.md), and an update of all prices on top
-    gas_execute: int = Field(default=4_000_000, ge=2_700_000)
+    # what the contract asks for (docs/spec/orders.md), of which a sixth is used at most
+    gas_execute: int = Field(default=2_800_000, ge=2_700_000)
     # least deposit or redemption to serve, in USD or shares: these pay nothing
     serve_from: int = Field(default=100, ge=0)
     refund: bool = True

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 NOT_TRUSTED = "trading: price not trusted"
 STRUCT_END = 4 + 9 * 32  # of an order's fields in the calldata of what closes it
 HISTORY = 50_000  # blocks: an order lives for a day at most
+GAS_LED = 1_100_000  # of an update of every feed, on top of the execution
 FIRST_MARKET = 1  # whose price every request to the pool waits for
 PAID = ("Executed", "Refused")  # who made these has the reserve
 
@@ -195,7 +196,8 @@ class Execute(Bot):
             return None
         blob = encode_blob(chosen, self.board.seats)
         data = self._abi.encode("execute", order.struct, blob)
-        return Draft(f"execute {name}", self.address, data, self.settings.gas_execute)
+        limit = self.settings.gas_execute + GAS_LED
+        return Draft(f"execute {name}", self.address, data, limit)
 
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:
         """Simulate all, send what passes."""

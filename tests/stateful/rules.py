@@ -543,7 +543,12 @@ class Actors(AccountRules, Stories, Refusals):
         """Time a request again, and execute it at the first price of after that."""
         keeper, seconds = self.rng.choice(KEEPERS), REQUEST_DELAY + self.rng.choice((1, 2, 9))
         yield self._op("retime", keeper, key)
-        yield Op(name, keeper, (key,), self.reports(self.world.now + seconds), seconds)
+        reports = self.reports(self.world.now + seconds)
+        if self.rng.random() < 0.3:
+            yield Op("update", keeper, (), reports, seconds)
+            yield Op(name, keeper, (key,))
+        else:
+            yield Op(name, keeper, (key,), reports, seconds)
 
     # ---- liquidation
 
