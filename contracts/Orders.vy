@@ -10,7 +10,7 @@
      out last, after the slot is cleared and under the lock, so that a receiver which calls back
      finds every entry closed; a receiver that refuses the coin hurts itself alone.
 @custom:kill none: without owner and without parameters; the Clearinghouse can delist this hand,
-        after which every order is cancelled or refunded
+        after which no order is filled: each is cancelled, refunded, or dies at its price
 """
 
 from interfaces import IClearinghouse
