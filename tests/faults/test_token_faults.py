@@ -234,6 +234,8 @@ def test_fault_058_hooks__wherever_a_token_moves__find_nothing_to_enter(world: W
     redemption = pool.request_count()
     world.wait(DAY)
     pass_time(world, 700)
+    # its first price has passed
+    pool.retime(redemption, sender=world.role("keeper"))
     waiting = actor.request(1_000 * USDC)
     world.next_price(3)
     world.mint("USDC", actor.address, 5_000 * USDC)
