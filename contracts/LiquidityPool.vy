@@ -51,6 +51,7 @@ exports: (
     pool_shares.request_redeem,
     pool_shares.execute_deposit,
     pool_shares.execute_redeem,
+    pool_shares.retime,
     pool_shares.request,
     pool_shares.request_count,
     pool_shares.pause_deposits,

@@ -2,7 +2,7 @@
 # pragma nonreentrancy on
 # pragma optimize gas
 """
-@title Orders: committed now, executed by anyone at the first later accepted price
+@title Orders: committed now, at the first later accepted price filled by anyone or dead
 @license AGPL-3.0-only
 @notice docs/spec/orders.md. One slot an order: the time of its commitment, keyed by its hash; the
         order itself is brought back at execution. A listed hand of the Clearinghouse.
@@ -10,13 +10,15 @@
      out last, after the slot is cleared and under the lock, so that a receiver which calls back
      finds every entry closed; a receiver that refuses the coin hurts itself alone.
 @custom:kill none: without owner and without parameters; the Clearinghouse can delist this hand,
-        after which every order is cancelled or refunded
+        after which no order is filled: each is cancelled, refunded, or dies at its price
 """
 
 from interfaces import IClearinghouse
 from interfaces import IMarkets
 from interfaces import IOrders
+from libs import bounded_calls
 from libs import errors
+from libs import first_price
 from libs import instruments
 from libs import market_packing
 from libs import packing
@@ -34,6 +36,15 @@ MAX_LIFE: constant(uint256) = u.DAY
 FUTURE: constant(uint256) = 1
 # enough for the receive function of a contract wallet, too little to make a refund dear
 SEND_GAS: constant(uint256) = 30_000
+# What a trade is given at least: less would refuse a sound order, and end it. Accounts that hold
+# options are to be checked row by row of the portfolio scan, which takes most of it.
+TRADE_GAS: constant(uint256) = 2_500_000
+# a call passes on 63/64 of what is left; the event and the reward come out of what stays
+GAS_NEEDED: constant(uint256) = TRADE_GAS + TRADE_GAS // 32 + 50_000
+
+TRADE: constant(bytes4) = method_id(
+    "trade((uint256,address,uint256,int256,uint256,bool))", output_type=bytes4
+)
 
 _CLEARINGHOUSE: immutable(IClearinghouse)
 _MARKETS: immutable(IMarkets)
@@ -90,10 +101,12 @@ def commit(order: IOrders.Order) -> bytes32:
 @external
 def execute(order: IOrders.Order, reports: Bytes[2048] = b""):
     """
-    @notice Fill an order at the first accepted price of after its delay, and earn its reserve.
+    @notice Fill an order at the first accepted price of after its delay, or end it where the
+            trade is refused there, so that its owner cannot choose; earn its reserve either way.
     @param reports signed reports that lead the execution, empty for the stored price
     @custom:reverts "orders: unknown order", "orders: expired", "orders: price too early",
-            "orders: price passed", and whatever the Clearinghouse or the venue refuse
+            "orders: price passed", "orders: too little gas", "orders: no answer", and whatever
+            Markets refuses of the reports
     """
     order_id: bytes32 = self._order_id(order)
     earliest: uint256 = self._committed(order_id) + _DELAY
@@ -102,33 +115,32 @@ def execute(order: IOrders.Order, reports: Bytes[2048] = b""):
 
     if len(reports) != 0:
         extcall _MARKETS.update(reports)
-    publish: uint256 = 0
-    previous: uint256 = 0
-    publish, previous = self._publish_times(order.instrument)
-    if publish < earliest:
+    word: uint256 = self._price_word(order.instrument)
+    if market_packing._publish_time(word) < earliest:
         errors._fail("orders: price too early")
-    if previous >= earliest:
+    if first_price._passed(word, earliest):
         errors._fail("orders: price passed")
 
     self._commit_times[order_id] = 0
-    traded: IClearinghouse.Traded = extcall _CLEARINGHOUSE.trade(
-        IClearinghouse.Trade(
-            account=order.account,
-            venue=order.venue,
-            instrument=order.instrument,
-            size=order.size // convert(u.LOT, int256),
-            limit_price=order.limit_price // u.TICK,
-            reduce_only=order.reduce_only,
-        )
-    )
+    filled: bool = False
+    told: Bytes[bounded_calls.MAX_TOLD] = b""
+    filled, told = self._try_trade(order)
 
-    log IOrders.Executed(
-        order_id=order_id,
-        account=order.account,
-        executor=msg.sender,
-        price=traded.price,
-        fee=traded.fee,
-    )
+    if filled:
+        log IOrders.Executed(
+            order_id=order_id,
+            account=order.account,
+            executor=msg.sender,
+            price=extract32(told, 0, output_type=uint256),
+            fee=extract32(told, 32, output_type=uint256),
+        )
+    else:
+        log IOrders.Refused(
+            order_id=order_id,
+            account=order.account,
+            executor=msg.sender,
+            reason=bounded_calls._reason(told),
+        )
 
     send(msg.sender, order.reserve, gas=SEND_GAS)
 
@@ -160,10 +172,7 @@ def refund(order: IOrders.Order):
     if block.timestamp > order.deadline:
         self._close(order_id, order, "expired")
         return
-    publish: uint256 = 0
-    previous: uint256 = 0
-    publish, previous = self._publish_times(order.instrument)
-    if previous < earliest:
+    if not first_price._passed(self._price_word(order.instrument), earliest):
         errors._fail("orders: still open")
     self._close(order_id, order, "price passed")
 
@@ -254,19 +263,42 @@ def _committed(order_id: bytes32) -> uint256:
 
 @internal
 @view
-def _publish_times(instrument: uint256) -> (uint256, uint256):
-    """
-    @return publish times of the stored price and of the one before it, which counts as at most
-            255 s older: after a longer outage an order is refunded instead of executed
-    """
+def _price_word(instrument: uint256) -> uint256:
     price_word: uint256 = 0
     state_word: uint256 = 0
     funding: int256 = 0
     price_word, state_word, funding = staticcall _MARKETS.market_words(
         instruments._market(instrument)
     )
-    publish: uint256 = market_packing._publish_time(price_word)
-    return publish, publish - min(publish, market_packing._gap(price_word))
+    return price_word
+
+
+@internal
+def _try_trade(order: IOrders.Order) -> (bool, Bytes[bounded_calls.MAX_TOLD]):
+    """
+    @notice Ask for the fill; a refusal is an answer.
+    @dev Every refusal of ours has a reason. What fails without one met a lock, in the middle of
+         somebody's call, or ran out of gas: nobody may end an order by that.
+    @return whether it was filled; price and fee, or the reason
+    """
+    if msg.gas < GAS_NEEDED:
+        errors._fail("orders: too little gas")
+    trade: IClearinghouse.Trade = IClearinghouse.Trade(
+        account=order.account,
+        venue=order.venue,
+        instrument=order.instrument,
+        size=order.size // convert(u.LOT, int256),
+        limit_price=order.limit_price // u.TICK,
+        reduce_only=order.reduce_only,
+    )
+    filled: bool = False
+    told: Bytes[bounded_calls.MAX_TOLD] = b""
+    filled, told = bounded_calls._try(
+        _CLEARINGHOUSE.address, abi_encode(trade, method_id=TRADE)
+    )
+    if len(told) == 0:
+        errors._fail("orders: no answer")
+    return filled, told
 
 
 @internal

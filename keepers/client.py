@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import TracebackType
@@ -25,6 +26,7 @@ from keepers.chain.actions import Actions
 from keepers.chain.deployment import Deployment
 from keepers.chain.desk import Desk
 from keepers.chain.plans import Change, Cost, Done, Plan
+from keepers.chain.pool_queue import PASSED
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Rpc
 from keepers.chain.sender import Outcome
@@ -34,7 +36,7 @@ from keepers.chain.wallet import KeyWallet, Wallet
 from keepers.domain.grants import FOREVER, Grant, Permit
 from keepers.domain.orders import Order
 from keepers.domain.tickets import State, Ticket
-from keepers.errors import BadInput, KeeperError
+from keepers.errors import BadInput, KeeperError, Reverted
 from keepers.settings import ClientSettings
 
 P = ParamSpec("P")
@@ -183,13 +185,25 @@ class Client(Actions):
         while reason := await self.lp_refusal(request):
             if reason == pool_plans.NO_REQUEST:
                 return None
+            if reason == PASSED:
+                await self._time_again(request)
             if loop.time() >= until:
                 raise KeeperError(
                     f"request {request} is not served yet ({reason})",
                     f"it keeps its place: `plimsoll lp execute {request}` when a price allows it",
                 )
             await asyncio.sleep(self.desk.settings.poll_s)
-        return await self.send(await self.lp_execute(request))
+        try:
+            return await self.send(await self.lp_execute(request))
+        except KeeperError:
+            if await self.lp_refusal(request) != pool_plans.NO_REQUEST:
+                raise
+            return None  # an executor was faster
+
+    async def _time_again(self, request: int) -> None:
+        """Time a request again, unless somebody was faster."""
+        with suppress(Reverted):
+            await self.send(await self.lp_retime(request))
 
 
 def _sync(
@@ -262,6 +276,7 @@ class SyncClient:
     lp_deposit = _sync(Client.lp_deposit)
     lp_redeem = _sync(Client.lp_redeem)
     lp_execute = _sync(Client.lp_execute)
+    lp_retime = _sync(Client.lp_retime)
     lp_refusal = _sync(Client.lp_refusal)
     lp_status = _sync(Client.lp_status)
     pause = _sync(Client.pause)

@@ -80,7 +80,11 @@ class ExecuteSettings(Settings):
     peers: tuple[str, ...] = ()
     min_profit_usd: float = 0.0
     stagger_s: float = Field(default=0.5, ge=0)  # between the places in line
-    gas_execute: int = Field(default=1_200_000, ge=100_000)  # without the prices that it brings
+    # what the contract asks for (docs/spec/orders.md), of which a sixth is used at most; the prices
+    # that it brings are on top
+    gas_execute: int = Field(default=2_800_000, ge=2_700_000)
+    # least deposit or redemption to serve, in USD or shares: these pay nothing
+    serve_from: int = Field(default=100, ge=0)
     refund: bool = True
 
 

@@ -3,9 +3,10 @@
 """
 @title A call to a contract that may do anything
 @license AGPL-3.0-only
-@notice docs/spec/oracle.md#sources. The only raw call of the house: static, with a gas of its own
-        and a bounded answer, so that whoever answers badly (by a revert, by nothing, by too much,
-        by eating its gas) is told from one who answers, and stops nobody.
+@notice docs/spec/oracle.md#sources. The only raw calls of the house. A question is static, with a
+        gas of its own and a bounded answer, so that whoever answers badly (by a revert, by
+        nothing, by too much, by eating its gas) is told from one who answers, and stops nobody.
+        A try (docs/spec/orders.md#execute) changes something or tells why it was refused.
 @custom:kill not deployable
 """
 
@@ -19,6 +20,12 @@ MAX_ANSWER: constant(uint256) = MAX_WORDS * WORD_BYTES
 # and what the call itself costs.
 KEPT_PART: constant(uint256) = 32
 CALL_COST: constant(uint256) = 5_000
+# the longest that a try reads: selector, offset, length and 31 bytes of Error(string)
+MAX_TOLD: constant(uint256) = 4 + 3 * WORD_BYTES
+ERROR: constant(bytes4) = method_id("Error(string)", output_type=bytes4)
+MAX_REASON: constant(uint256) = 31
+# the longest call that is tried: a selector and the six words of a trade
+MAX_TRY: constant(uint256) = 4 + 6 * WORD_BYTES
 
 
 @internal
@@ -54,3 +61,28 @@ def _ask(target: address, method: bytes4, words: uint256, gas_cap: uint256) -> (
     for i: uint256 in range(words, bound=MAX_WORDS):
         result[i] = extract32(answer, i * WORD_BYTES, output_type=uint256)
     return True, result
+
+
+@internal
+def _try(target: address, data: Bytes[MAX_TRY]) -> (bool, Bytes[MAX_TOLD]):
+    """
+    @notice Call, and go on where it is refused; whoever calls this has seen to the gas.
+    @return whether it went through; what it answered or, without its end, why it was refused
+    """
+    success: bool = False
+    told: Bytes[MAX_TOLD] = b""
+    success, told = raw_call(target, data, max_outsize=MAX_TOLD, revert_on_failure=False)
+    return success, told
+
+
+@internal
+@pure
+def _reason(told: Bytes[MAX_TOLD]) -> String[MAX_REASON]:
+    """
+    @return the text of an Error(string), its first 31 bytes; nothing for an error of another form
+    """
+    head: uint256 = 4 + 2 * WORD_BYTES
+    if len(told) < head or convert(slice(told, 0, 4), bytes4) != ERROR:
+        return ""
+    length: uint256 = min(extract32(told, 4 + WORD_BYTES, output_type=uint256), len(told) - head)
+    return convert(slice(told, head, min(length, MAX_REASON)), String[MAX_REASON])

@@ -276,6 +276,15 @@ def _request(owner: address, time: uint256, redeem: uint256) -> uint256:
 
 @internal
 @pure
+def _request_at(word: uint256, time: uint256) -> uint256:
+    """
+    @notice The request with another time, below 2^32.
+    """
+    return (word & ~packing.MASK_32) | time
+
+
+@internal
+@pure
 def _request_is_redeem(word: uint256) -> bool:
     return word >> 192 != 0
 

@@ -36,6 +36,9 @@ insurance_account: public(uint256)
 fee_account: public(uint256)
 tracked: uint256
 fill_price: uint256
+breaks: bool
+error: Bytes[512]
+gas_given: public(uint256)
 last_trade: public(IClearinghouse.Trade)
 trades: public(uint256)
 withdrawn_to: public(address)
@@ -133,6 +136,15 @@ def set_fill_price(price: uint256):
     self.fill_price = price
 
 
+@external
+def set_error(error: Bytes[512]):
+    """
+    @notice What every trade reverts with from now on, which may be nothing.
+    """
+    self.breaks = True
+    self.error = error
+
+
 # ---- Clearinghouse ------------------------------------------------------------------------------
 
 
@@ -174,7 +186,10 @@ def settle(account: uint256) -> int256:
 
 @external
 def trade(t: IClearinghouse.Trade) -> IClearinghouse.Traded:
+    self.gas_given = msg.gas
     assert self.fill_price != 0, "stub: trade refused"
+    if self.breaks:
+        raw_revert(self.error)
     self.last_trade = t
     self.trades += 1
     return IClearinghouse.Traded(price=self.fill_price, fee=7, funding=0)

@@ -4,7 +4,8 @@
 @title Share holders of the pool: requests, queue, conversions
 @license AGPL-3.0-only
 @notice docs/spec/pool.md. An ERC-4626 whose deposits and redemptions are asked for now and
-        executed by anyone at a later price, so that nobody enters or leaves on a known one.
+        executed by anyone at the first later price, so that nobody enters or leaves on a known
+        one; where that price has passed, anyone times the request again from now.
         Waiting assets are cash of the account `pool << 96 | 1`, waiting shares are held by the
         pool contract; the contract holds no asset between transactions.
 @custom:kill not deployable
@@ -13,6 +14,7 @@
 from ethereum.ercs import IERC20
 from interfaces import ILiquidityPool
 from libs import errors
+from libs import first_price
 from libs import fixed_point
 from libs import instruments
 from libs import ledger_packing
@@ -35,6 +37,7 @@ VIRTUAL: constant(uint256) = u.WAD
 MAX_PRICE_AGE: constant(uint256) = 15
 # its price must be fresh even when the pool holds no leg: it proves that time has passed
 FIRST_MARKET: constant(uint256) = 1
+MAX_MARKETS: constant(uint256) = u.MAX_LEGS + 1
 MIN_DELAY: constant(uint256) = 2
 MAX_DELAY: constant(uint256) = 60
 MAX_COOLDOWN: constant(uint256) = 30 * u.DAY
@@ -133,12 +136,13 @@ def pause_deposits(until: uint256):
 @external
 def execute_deposit(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
     """
-    @notice Mint the shares of a deposit at a price of after its request. Anyone.
+    @notice Mint the shares of a deposit at the first price of after its request. Anyone.
     @dev A pool without equity has no fair price: the assets go back to their owner, and the event
          tells of no shares.
     @return [WAD] shares
     @custom:rounding shares down, in favour of the other holders
-    @custom:reverts "pool: no request", "pool: stale price", "pool: price too early"
+    @custom:reverts "pool: no request", "pool: stale price", "pool: price too early",
+            "pool: price passed"
     """
     request: uint256 = self._request(request_id, False)
     owner: address = ledger_packing._request_owner(request)
@@ -147,7 +151,7 @@ def execute_deposit(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
     if len(reports) != 0:
         extcall pool_quotes.MARKETS.update(reports)
 
-    nav: uint256 = self._nav_at(ledger_packing._request_time(request) + DELAY)
+    nav: uint256 = self._nav_at(self._earliest(request))
     refunded: bool = nav == 0 and erc20.totalSupply != 0
     shares: uint256 = 0
     if not refunded:
@@ -173,15 +177,16 @@ def execute_deposit(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
 @external
 def execute_redeem(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
     """
-    @notice Pay a redemption as far as the pool's cash and margin go; the rest stays queued. Anyone.
+    @notice Pay a redemption as far as the pool's cash and margin go, at the first price of after
+            its cooldown; the rest stays queued, timed from now. Anyone.
     @return [token atoms] paid to the request's owner
     @custom:rounding assets down, burnt shares up, in favour of the remaining holders
     @custom:reverts "pool: no request", "pool: cooldown", "pool: stale price",
-            "pool: price too early", "pool: nothing payable"
+            "pool: price too early", "pool: price passed", "pool: nothing payable"
     """
     request: uint256 = self._request(request_id, True)
     owner: address = ledger_packing._request_owner(request)
-    earliest: uint256 = ledger_packing._request_time(request) + COOLDOWN
+    earliest: uint256 = self._earliest(request)
     if block.timestamp < earliest:
         errors._fail("pool: cooldown")
 
@@ -198,6 +203,7 @@ def execute_redeem(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
         self._close(request_id)
     else:
         self._amounts[request_id] = queued - burnt
+        self._time_again(request_id, request)
     erc20._burn(self, burnt)
 
     log ILiquidityPool.RequestExecuted(
@@ -206,6 +212,24 @@ def execute_redeem(request_id: uint256, reports: Bytes[2048] = b"") -> uint256:
 
     extcall pool_account.CLEARINGHOUSE.withdraw(pool_account.ACCOUNT, _ASSET.address, paid, owner)
     return paid
+
+
+@external
+def retime(request_id: uint256):
+    """
+    @notice Time a request whose price has passed again, so that it is executed at the first price
+            of after this call; a redemption's cooldown stays served. Anyone.
+    @custom:reverts "pool: no request", "pool: still open" while the stored prices, or ones that
+            are still to come, may execute it
+    """
+    request: uint256 = self._requests[request_id]
+    if request == 0:
+        errors._fail("pool: no request")
+    words: pool_account.Words = pool_account._words(pool_account.ACCOUNT)
+    if not self._passed(words, self._earliest(request), False):
+        errors._fail("pool: still open")
+
+    self._time_again(request_id, request)
 
 
 # ---- view ---------------------------------------------------------------------------------------
@@ -269,7 +293,7 @@ def convertToShares(assets: uint256) -> uint256:
     """
     @notice ERC-4626: shares for assets at the stored prices, down. Executions use a later price.
     """
-    return self._to_shares_down(assets * _SCALE, self._nav_at(0))
+    return self._shares_now(assets)
 
 
 @external
@@ -278,7 +302,7 @@ def convertToAssets(shares: uint256) -> uint256:
     """
     @notice ERC-4626: assets for shares at the stored prices, down. Executions use a later price.
     """
-    return self._to_assets_wad_down(shares, self._nav_at(0)) // _SCALE
+    return self._assets_now(shares)
 
 
 @external
@@ -287,7 +311,7 @@ def previewDeposit(assets: uint256) -> uint256:
     """
     @notice ERC-4626: there is no entry fee, so this is convertToShares.
     """
-    return self._to_shares_down(assets * _SCALE, self._nav_at(0))
+    return self._shares_now(assets)
 
 
 @external
@@ -296,7 +320,7 @@ def previewRedeem(shares: uint256) -> uint256:
     """
     @notice ERC-4626: there is no exit fee, so this is convertToAssets.
     """
-    return self._to_assets_wad_down(shares, self._nav_at(0)) // _SCALE
+    return self._assets_now(shares)
 
 
 # ---- internal -----------------------------------------------------------------------------------
@@ -329,29 +353,77 @@ def _request(request_id: uint256, redeem: bool) -> uint256:
 
 
 @internal
+def _time_again(request_id: uint256, request: uint256):
+    """
+    @notice Let a request be executed at the first price of after now, and of DELAY from now on: as
+            if a deposit were asked for now, as if the cooldown of a redemption ended then.
+    """
+    # COOLDOWN >= DELAY, and years of unix time before both
+    time: uint256 = block.timestamp + DELAY - self._delay(request)
+    self._requests[request_id] = ledger_packing._request_at(request, time)
+
+    log ILiquidityPool.RequestRetimed(request_id=request_id, time=time)
+
+
+@internal
+@view
+def _delay(request: uint256) -> uint256:
+    """
+    @return [s] from a request to the first price that executes it
+    """
+    if ledger_packing._request_is_redeem(request):
+        return COOLDOWN
+    return DELAY
+
+
+@internal
+@view
+def _earliest(request: uint256) -> uint256:
+    """
+    @return [unix s] publish time of the first price that executes a request
+    """
+    return ledger_packing._request_time(request) + self._delay(request)
+
+
+@internal
 @view
 def _nav_at(earliest: uint256) -> uint256:
     """
-    @notice NAV at prices that are trusted, fresh and published at `earliest` or later [WAD].
+    @notice NAV at trusted, fresh prices, for a request the first of `earliest` or later [WAD].
+    @param earliest [unix s] 0 for whatever is stored
     """
     words: pool_account.Words = pool_account._words(pool_account.ACCOUNT)
 
-    self._check_price(FIRST_MARKET, earliest)
-    for i: uint256 in range(packing._leg_count(words.word), bound=u.MAX_LEGS):
-        instrument: uint256 = packing._leg_instrument(packing._half(words.legs[i // 2], i))
-        if instruments._market(instrument) != FIRST_MARKET:
-            self._check_price(instruments._market(instrument), earliest)
+    if self._passed(words, earliest, True) and earliest != 0:
+        errors._fail("pool: price passed")
 
     return pool_account._nav(words)
 
 
 @internal
 @view
-def _check_price(market: uint256, earliest: uint256):
-    if not staticcall pool_quotes.MARKETS.price_trusted(market, MAX_PRICE_AGE):
-        errors._fail("pool: stale price")
-    if market_packing._publish_time(pool_quotes._price_word(market)) < earliest:
-        errors._fail("pool: price too early")
+def _passed(words: pool_account.Words, earliest: uint256, priced: bool) -> bool:
+    """
+    @notice Whether one of the prices that make NAV, or the first market's, comes after those that
+            may execute a request.
+    @param priced each has to be trusted, fresh, and of `earliest` or later besides
+    """
+    passed: bool = False
+    for i: uint256 in range(packing._leg_count(words.word) + 1, bound=MAX_MARKETS):
+        market: uint256 = FIRST_MARKET
+        if i != 0:
+            pair: uint256 = words.legs[(i - 1) // 2]
+            market = instruments._market(packing._leg_instrument(packing._half(pair, i - 1)))
+            if market == FIRST_MARKET:
+                continue
+        word: uint256 = pool_quotes._price_word(market)
+        if priced:
+            if not staticcall pool_quotes.MARKETS.price_trusted(market, MAX_PRICE_AGE):
+                errors._fail("pool: stale price")
+            if market_packing._publish_time(word) < earliest:
+                errors._fail("pool: price too early")
+        passed = passed or first_price._passed(word, earliest)
+    return passed
 
 
 @internal
@@ -372,6 +444,18 @@ def _payable(queued: uint256, nav: uint256) -> (uint256, uint256):
     if payable_now == owed:
         return paid, queued
     return paid, min(queued, self._to_shares_up(paid * _SCALE, nav))
+
+
+@internal
+@view
+def _shares_now(assets: uint256) -> uint256:
+    return self._to_shares_down(assets * _SCALE, self._nav_at(0))
+
+
+@internal
+@view
+def _assets_now(shares: uint256) -> uint256:
+    return self._to_assets_wad_down(shares, self._nav_at(0)) // _SCALE
 
 
 @internal

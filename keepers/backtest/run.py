@@ -329,17 +329,20 @@ class Run:
         self.spent_usd += GasMarket(RESERVE, self._native(at)).usd(1)
 
     def _execute(self) -> None:
-        """Fill the orders that this price may fill; give those back that are too old."""
+        """Fill the orders that this price may fill, or end them; give those too old back."""
         chain, kept = self.chain, []
         for since, id_, closing in self.orders:
             market = closing.instrument >> 56
             publish = chain.oracles[market].market.price.publish_time
             at = chain.at()
-            if publish < since + ORDER_DELAY or not at.feeds[market].valid:
+            if publish < since + ORDER_DELAY:
                 kept.append((since, id_, closing))
                 continue
             self.waiting.pop(closing.instrument, None)
-            if chain.now > closing.deadline or not self._fill(closing, id_, at):
+            if chain.now <= closing.deadline:
+                if not at.feeds[market].valid or not self._fill(closing, id_, at):
+                    self._tell("Refused", {"order_id": id_}, self._tx())
+            else:
                 self._tell("Closed", {"order_id": id_}, self._tx())
                 self.outcome.spent_wei -= RESERVE
                 self.spent_usd -= GasMarket(RESERVE, self._native(at)).usd(1)

@@ -1,4 +1,8 @@
-"""The executor: committed orders at the first price that may fill them, for their reserve."""
+"""The executor: committed orders at the first price that may fill them, for their reserve.
+
+Where the trade is refused there the order is over, and the reserve is earned all the same. Requests
+to the pool are served beside them, for nothing: else their owners could choose a price.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import structlog
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.mirror import Mirror
+from keepers.chain.pool_queue import PoolQueue
 from keepers.chain.rpc import Head, Log
 from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
@@ -34,16 +39,18 @@ log = structlog.get_logger()
 NOT_TRUSTED = "trading: price not trusted"
 STRUCT_END = 4 + 9 * 32  # of an order's fields in the calldata of what closes it
 HISTORY = 50_000  # blocks: an order lives for a day at most
+FIRST_MARKET = 1  # whose price every request to the pool waits for
+PAID = ("Executed", "Refused")  # who made these has the reserve
 
 
 class Execute(Bot):
-    """Fills what can be filled, refunds what cannot."""
+    """Fills or ends what a price decides, refunds what none can, serves the pool's queue."""
 
     name = "execute"
 
     def __init__(self, runtime: Runtime, settings: ExecuteSettings) -> None:
         """Watch orders and prices."""
-        super().__init__(runtime, "Orders", "Markets", "RiskConfigurator")
+        super().__init__(runtime, "Orders", "Markets", "RiskConfigurator", "LiquidityPool")
         self.settings = settings
         self.mirror = Mirror(runtime.reader, runtime.deployment)
         self.orders: dict[bytes, Order] = {}
@@ -51,6 +58,8 @@ class Execute(Bot):
         self.delay = 0
         self.backoff = Backoff(1)
         self.turns = Turns(runtime.signer.address)
+        self.queue = PoolQueue(runtime.rpc, runtime.reader, runtime.deployment, settings.serve_from)
+        self.shifts = Turns(runtime.signer.address)  # at the queue
         self.flights: list[tuple[Any, bytes]] = []
         deployed = runtime.deployment
         self.address = deployed.address("Orders")
@@ -72,6 +81,7 @@ class Execute(Bot):
         self.mirror.markets = {each.id: each for each in await reader.markets(head.number)}
         self.mirror.on_head(head)
         await load_seats(self.board, reader, head.number)
+        await self.queue.load(head.number)
         self.orders.clear()
         self.calldata.clear()
         first = max(self.runtime.deployment.block, head.number - HISTORY)
@@ -88,6 +98,8 @@ class Execute(Bot):
             self.wake.set()
         elif message.address == self.address.lower():
             self._order_event(message)
+        elif message.address == self.queue.address:
+            self.queue.take(message)
         else:
             follow_seats(self.board, message)
             if self.mirror.on_log(message):
@@ -106,12 +118,15 @@ class Execute(Bot):
             return
         closed = self.orders.pop(bytes(said["order_id"]), None)
         self.calldata.pop(bytes(said["order_id"]), None)
-        if event.name == "Executed":
+        mine = event.name in PAID and said["executor"].lower() == self._own
+        if event.name in PAID:
             self.turns.acted(said["executor"], message.block)
-        mine = event.name == "Executed" and said["executor"].lower() == self._own
+            self.shifts.acted(said["executor"], message.block)
+        if event.name == "Refused" and mine:
+            self._died(bytes(said["order_id"]), closed, said["reason"])
         if closed is not None and mine:
             paid = self.runtime.gas_market(self._native()).value(closed.reserve)
-            place = (message.tx, message.index, "Executed", closed.account, message.block)
+            place = (message.tx, message.index, event.name, closed.account, message.block)
             if self.runtime.store.earned(*place, paid):
                 self.runtime.metrics.income_usd.inc(paid / 10**18)
 
@@ -126,6 +141,7 @@ class Execute(Bot):
         drafts = self._drafts()
         if drafts:
             await self._send(drafts)
+        await self._serve()
         await self.mirror.refresh_markets()
 
     def _drafts(self) -> list[tuple[Order, Draft]]:
@@ -197,7 +213,7 @@ class Execute(Bot):
         )
         for (order, draft), answer in zip(drafts, answers, strict=True):
             if isinstance(answer, Exception):
-                await self._refused(order, draft.key, answer)
+                self._refused(draft.key, answer)
                 continue
             self.turns.passed(subject_of(order))
             flight = await self.runtime.sender.send(draft)
@@ -205,18 +221,38 @@ class Execute(Bot):
             self.flights.append((flight, order.id))
             log.info("sent", what=draft.key, tx=flight.versions[0].hash)
 
-    async def _refused(self, order: Order, what: str, answer: Exception) -> None:
-        """Say why an order is not filled; a pause is no fault, and ends by itself."""
+    async def _serve(self) -> None:
+        """Execute requests to the pool that are due, or time them again; nobody pays for it."""
+        market = self.mirror.markets.get(FIRST_MARKET)
+        if market is None:
+            return
+        number, now = self.head.number if self.head else 0, time.perf_counter()
+        due = {each.id: each for each in self.queue.due(market.price.publish_time)}
+        ready, later = self.shifts.ready(due, now, self.settings.stagger_s, number, FIRST)
+        self.wake_in(later, now)
+        for id_ in sorted(ready):
+            draft, why = await self.queue.draft(due[id_], self.mirror.now, self._own)
+            if draft is None:
+                log.info("request waits", request=id_, why=why)
+            elif not self.runtime.sender.busy(draft.key):
+                flight = await self.runtime.sender.send(draft)
+                log.info("sent", what=draft.key, tx=flight.versions[0].hash)
+
+    def _refused(self, what: str, answer: Exception) -> None:
+        """Say why an order cannot be executed."""
         reason = answer.reason if isinstance(answer, Reverted) else "node"
-        if reason == NOT_TRUSTED:
-            await self.mirror.refresh_markets()  # a pause may have come meanwhile
-        market = self.mirror.markets[order.market]
-        paused = self.mirror.now < market.opening_until and reason == NOT_TRUSTED
+        self.runtime.metrics.refused.labels(reason).inc()
+        log.info("refused", what=what, why=reason)
+
+    def _died(self, id_: bytes, order: Order | None, reason: str) -> None:
+        """Say why an order died at its price; a pause is no fault of anybody's."""
+        market = self.mirror.markets.get(order.market) if order else None
+        paused = market is not None and self.mirror.now < market.opening_until
+        paused = paused and reason == NOT_TRUSTED
         self.runtime.metrics.refused.labels("paused" if paused else reason).inc()
-        if paused:
-            log.info("opening is paused", what=what, until=when(market.opening_until))
-        else:
-            log.info("refused", what=what, why=reason)
+        log.info("died", order=id_.hex()[:16], why=reason)
+        if paused and market is not None:
+            log.info("opening is paused", until=when(market.opening_until))
 
     def _learn(self) -> None:
         """Back off from orders that another executor was faster with."""

@@ -280,6 +280,10 @@ class Actions:
         """Plan to serve a request that a price has made ready; anybody may."""
         return await pool_plans.execute(self.desk, request)
 
+    async def lp_retime(self, request: int) -> Plan:
+        """Plan to time a request again whose price has passed; anybody may."""
+        return await pool_plans.retime(self.desk, request)
+
     async def lp_refusal(self, request: int) -> str | None:
         """Return why a request cannot be served yet, None when it can."""
         return await pool_plans.refusal(self.desk, request)

@@ -35,6 +35,7 @@ PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "Taken": ("buyer",),
     "Committed": ("account",),
     "Executed": ("account",),
+    "Refused": ("account",),
     "Closed": ("account",),
 }
 RANGE: Final = 2_000  # blocks asked for at once after a rest

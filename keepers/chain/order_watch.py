@@ -13,16 +13,22 @@ from keepers.chain.rpc import parse_log
 from keepers.domain import tickets
 from keepers.domain.orders import Order, from_event
 from keepers.domain.tickets import State, Ticket
-from keepers.errors import Reverted
+from keepers.errors import KeeperError, Reverted
+from keepers.reasons import meaning
 
 RANGE: Final = 5_000  # blocks of events asked for at once
 HISTORY: Final = 50_000  # blocks: an order lives for a day at most
+ENDS: Final = ("Executed", "Refused", "Closed")
 UNKNOWN: Final = "orders: unknown order"
 
 
 async def find(desk: Desk, order_id: bytes) -> Order:
     """Return an open order by its id, out of the event that committed it."""
     (time,) = await desk.reader.one("Orders", "commit_time", order_id)
+    if not time:
+        for _, said, _ in await _events(desk, ["Refused"], order_id):
+            what, do = meaning(said["reason"])
+            raise KeeperError(f"the order 0x{order_id.hex()} is dead: {what}", do)
     found = await _events(desk, ["Committed"], order_id) if time else []
     if not found:
         raise Reverted(UNKNOWN)
@@ -38,9 +44,11 @@ async def ticket(desk: Desk, order: Order, first: int | None = None) -> Ticket:
         first: block of its commitment, if it is known.
     """
     for _ in range(2):  # it may be filled between the two questions
-        for name, said, tx in await _events(desk, ["Executed", "Closed"], order.id, first):
+        for name, said, tx in await _events(desk, ENDS, order.id, first):
             if name == "Executed":
                 return tickets.executed(order, said["price"], said["fee"], tx)
+            if name == "Refused":
+                return tickets.refused(order, said["reason"], tx)
             return tickets.closed(order, said["reason"], tx)
         found = await standing(desk, order)
         if found is not None:

@@ -19,6 +19,7 @@ from keepers.errors import BadInput, Reverted
 NEWEST: Final = 1_000  # requests looked through for those of one owner
 NO_REQUEST: Final = "pool: no request"
 EXECUTE: Final = "lp execute"
+RETIME: Final = "lp retime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,15 @@ async def execute(desk: Desk, request_id: int) -> Plan:
     facts = {"request": str(request_id), "owner": found.owner, **facts}
     plan = _plan(desk, view, EXECUTE, what, [step], facts, notes)
     return replace(plan, changes=(view.change(after),))
+
+
+async def retime(desk: Desk, request_id: int) -> Plan:
+    """Plan to time a request again whose price has passed; anybody may."""
+    found = await request(desk, request_id)
+    what = f"time request {request_id} again, for the first price of after now"
+    step = desk.draft(what, "LiquidityPool", "retime", request_id)
+    facts = {"request": str(request_id), "owner": found.owner}
+    return _plan(desk, await _pool_view(desk), RETIME, what, [step], facts, ())
 
 
 async def refusal(desk: Desk, request_id: int) -> str | None:
@@ -183,5 +193,5 @@ def _plan(
         changes=(view.change(pool),),
         facts=facts,
         notes=notes,
-        makes_request=action != EXECUTE,
+        makes_request=action not in (EXECUTE, RETIME),
     )

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keepers.chain.pool_plans import Holding
+from keepers.chain.pool_queue import PASSED
 from keepers.commands.session import Session, Wait, command
 from keepers.domain.amounts import WAD_DECIMALS, atoms, written, written_wad
 
@@ -49,8 +50,14 @@ async def redeem(
 async def execute(
     on: Session,
     request: Annotated[int, typer.Argument(metavar="REQUEST", help="Its number.", min=1)],
+    wait_s: Wait = None,
 ) -> None:
-    """Serve a request that a price has made ready; anybody may."""
+    """Serve a request that a price has made ready, or at the next one; anybody may."""
+    if await on.client.lp_refusal(request) == PASSED:
+        await on.carry_out(await on.client.lp_retime(request))
+        if not on.dry_run and wait_s != 0:
+            await on.serve(request, wait_s)
+        return
     await on.carry_out(await on.client.lp_execute(request))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Session:
         self._print(plan, None, done)
         for ticket in done.tickets:
             if ticket.state is not State.EXECUTED:
-                committed = ticket.state is not State.CLOSED
+                committed = ticket.state in (State.OPEN, State.DEAD)
                 raise KeeperError(
                     f"the order 0x{ticket.order.id.hex()} is not filled ({ticket.said})",
                     "wait, or take it back with `plimsoll cancel`" if committed else "trade again",
@@ -93,6 +94,10 @@ class Session:
         done = await self.client.serve(request, wait_s)
         if done is not None:
             self._print(done.plan, None, done)
+        elif self.as_json:
+            print(json.dumps({"request": request, "served": True}))
+        else:
+            print(f"request {request} is served already: look at `plimsoll lp status`")
 
     def _print(self, plan: Plan, cost: Cost | None, done: Done | None) -> None:
         deployed = self.client.desk.deployment

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from keepers.domain.words import PriceWord
+
+# of docs/spec/orders.md: a price of so many seconds after the first one [s] still executes
+PUSH_WINDOW: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,15 @@ def fate(order: Order, price: PriceWord, delay: int, now: int) -> Fate:
     if now > order.deadline:
         return Fate.REFUND
     earliest = order.commit_time + delay
-    if price.publish_time - min(price.publish_time, price.gap) >= earliest:
+    if passed(price, earliest):
         return Fate.REFUND
     return Fate.EXECUTE if price.publish_time >= earliest else Fate.WAIT
+
+
+def passed(price: PriceWord, earliest: int) -> bool:
+    """Return whether a stored price comes after those that serve what waits for `earliest`."""
+    previous = price.publish_time - min(price.publish_time, price.gap)
+    return previous >= earliest and price.publish_time > earliest + PUSH_WINDOW
 
 
 def led(order: Order, price: PriceWord, publish_time: int, delay: int, now: int) -> bool:

@@ -132,6 +132,8 @@ class Journal:
             "Committed": self._committed,
             "Closed": self._order_closed,
             "Executed": self._order_executed,
+            # the executor has the reserve of one that died, too
+            "Refused": self._order_executed,
         }
 
     # ---- events

@@ -10,6 +10,7 @@ from keepers.domain.amounts import SHARE_ONE, written_ticks, written_wad
 from keepers.domain.orders import Fate, Order, fate
 from keepers.domain.units import DAY, ceil_div
 from keepers.domain.words import PriceWord
+from keepers.reasons import meaning
 
 LONGEST: Final = DAY  # what Orders accepts
 
@@ -38,6 +39,7 @@ class State(Enum):
     OPEN = "open"
     DEAD = "dead"  # still committed, and nothing can fill it any more
     EXECUTED = "executed"
+    REFUSED = "refused"  # at its price the trade was refused: its reserve went to the executor
     CLOSED = "closed"  # cancelled or refunded: its reserve went back
 
 
@@ -86,6 +88,13 @@ def executed(order: Order, price: int, fee: int, tx: str) -> Ticket:
 def closed(order: Order, reason: str, tx: str) -> Ticket:
     """Return the ticket of an order that was not filled; `reason` as in the event."""
     return Ticket(order, State.CLOSED, f"closed without a fill ({reason})", tx=tx)
+
+
+def refused(order: Order, reason: str, tx: str) -> Ticket:
+    """Return the ticket of an order whose trade was refused; `reason` as in the event."""
+    what, do = meaning(reason)
+    said = f"dead, its price refused it: {what}" + (f"; to do better, {do}" if do else "")
+    return Ticket(order, State.REFUSED, said, tx=tx)
 
 
 def waiting(order: Order, price: PriceWord, delay: int, now: int) -> Ticket:

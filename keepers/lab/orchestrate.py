@@ -21,6 +21,7 @@ from keepers.chain.reading import Reader
 from keepers.chain.rpc import Rpc
 from keepers.chain.signer import Signer, test_secret
 from keepers.domain.margin import health
+from keepers.domain.orders import passed
 from keepers.domain.units import WAD
 from keepers.domain.words import PriceWord
 from keepers.errors import ChainError, KeeperError
@@ -398,10 +399,8 @@ def _due(stage: Stage) -> int:
     """Return how many orders the last price may execute; those that it has passed are dead."""
     last = max((market.price for market in stage.watch.markets.values()), key=_published)
     delay = stage.world.parameters.order_delay
-    return sum(
-        last.publish_time - last.gap < committed + delay <= last.publish_time
-        for committed in stage.open_orders.values()
-    )
+    waiting = [committed + delay for committed in stage.open_orders.values()]
+    return sum(each <= last.publish_time and not passed(last, each) for each in waiting)
 
 
 def _published(price: PriceWord) -> int:

@@ -7,7 +7,7 @@ who    may call it, and `also` may; everybody else hears `refusal`
 says   what they hear whose call it is, in the scene of `stage.py`; None: it goes through
 lock   LOCKED: it reverts while a call of its own contract runs; else the reason why it need not
 mid    what a token's hook finds in the middle of a deposit or withdrawal at the core: SHUT by a
-       lock, ACCESS as at any time, or the reason why it stays open
+       lock, TOLD of one by who met it, ACCESS as at any time, or the reason why it stays open
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ETHER = 10**18
 LOCKED = "locked"
 SHUT = "shut"
 ACCESS = "access"
+TOLD = "orders: no answer"
 
 OWNER, PENDING, TRADER, HOLDER, SPENDER, BUYER = (
     "owner",
@@ -200,6 +201,7 @@ LIQUIDITY_POOL = {
     ),
     "execute_deposit": Entry(lambda s: (s.deposit,)),
     "execute_redeem": Entry(lambda s: (s.redemption,)),
+    "retime": Entry(lambda s: (s.late,)),
     "transfer": Entry(
         lambda s: (s.stranger, WAD),
         HOLDER,
@@ -278,7 +280,7 @@ ORDERS_TABLE = {
         value=lambda s: s.new_order.reserve,
         also=(OPERATORS,),
     ),
-    "execute": Entry(lambda s: (tuple(s.ready),)),
+    "execute": Entry(lambda s: (tuple(s.ready),), mid=TOLD),
     "cancel": Entry(
         lambda s: (tuple(s.fresh),),
         TRADER,

@@ -45,6 +45,7 @@ class Stage:
     buyer: int
     shares: int
     redemption: int
+    late: int  # a deposit whose price is gone
     deposit: int
     ready: Order  # executable at the stored price
     fresh: Order  # committed in this second
@@ -146,8 +147,11 @@ def _build(env: Any) -> Stage:
     sink(world, weak, "ETH", 0.9)
 
     leg, passed = _commit(world, actor, account, 5), _commit(world, actor, account, 1)
+    late = actor.request(1_000 * USDC)
     world.next_price(3)
     world.execute(leg)
+    world.next_price(6)
+    pool.retime(redemption, sender=world.role("keeper"))
     ready, deposit = _commit(world, actor, account, 1), actor.request(1_000 * USDC)
     world.next_price(3)
     fresh = _commit(world, actor, account, 2)
@@ -174,6 +178,7 @@ def _build(env: Any) -> Stage:
         buyer=buyer,
         shares=pool.balanceOf(actor.address),
         redemption=redemption,
+        late=late,
         deposit=deposit,
         ready=ready,
         fresh=fresh,

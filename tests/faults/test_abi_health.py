@@ -142,7 +142,7 @@ def _transfer_from(c: Case) -> tuple[Any, ...]:
 
 def _closed_order(c: Case) -> tuple[Any, ...]:
     order = c.ready_order()
-    c.world.next_price(3)
+    c.world.next_price(6)
     return (tuple(order),)
 
 
@@ -157,6 +157,12 @@ def _waiting_deposit(c: Case) -> tuple[Any, ...]:
     request = pool.request_deposit(1_000 * USDC, c.owner, sender=c.owner)
     c.world.next_price(3)
     return (request,)
+
+
+def _passed_deposit(c: Case) -> tuple[Any, ...]:
+    request = _waiting_deposit(c)
+    c.world.next_price(6)
+    return request
 
 
 def _waiting_redemption(c: Case) -> tuple[Any, ...]:
@@ -244,6 +250,7 @@ MAKERS: dict[str, dict[str, Maker]] = {
         "request_redeem": lambda c: (c.random.randrange(1, c.shares),),
         "execute_deposit": _waiting_deposit,
         "execute_redeem": _waiting_redemption,
+        "retime": _passed_deposit,
         "transfer": lambda c: (c.someone(), c.random.randrange(1, c.shares)),
         "approve": lambda c: (c.someone(), c.shares),
         "transferFrom": _transfer_from,

@@ -20,6 +20,7 @@ from tests.faults.abi_table import (
     LOCKED,
     SHUT,
     TABLES,
+    TOLD,
     VIEWS,
     WRITES,
     Entry,
@@ -224,6 +225,8 @@ def as_said(row: Entry, passed: bool, answer: bytes) -> bool:
     """Return whether a call in the middle ended as the table says."""
     if row.mid == SHUT:
         return not passed and not answer
+    if row.mid == TOLD:
+        return not passed and reason(answer) == TOLD
     if row.mid == ACCESS:
         return not passed and reason(answer) == row.refusal
     return passed

@@ -1,4 +1,4 @@
-"""Rows 90 to 100 of the fault list: attacks found on the drawing board."""
+"""Rows 33 and 90 to 100 of the fault list: attacks found on the drawing board."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import boa
 import pytest
 
 from tests.support.attack import (
+    DAY,
     NOW_OR_LATER,
     USD,
     attempt,
@@ -13,7 +14,9 @@ from tests.support.attack import (
     equity,
     fund_account,
     no_gain,
+    pass_time,
     redeem,
+    same_block,
     sink,
     weak_long,
     wealth,
@@ -23,6 +26,96 @@ from tests.support.world import LOTS, TICKS, WAD, World, perp
 
 USDC = 10**6
 COALITION = ("attacker", "accomplice")
+
+
+# ---- 33: entering and leaving the pool on a known price ----------------------------------------
+
+
+def after_a_move(world: World, percent: int) -> dict[str, int]:
+    """Return the prices that the reports of now say, a move of ETH that nobody has pushed yet."""
+    world.wait(10)
+    return {**world.prices, "ETH": world.prices["ETH"] * (1_000 + percent) // 1_000}
+
+
+def test_fault_033_redemption__kept_back_until_a_loss_is_known__is_paid_after_it(
+    world: World,
+) -> None:
+    # half of a pool that is short 3.9 M USD; ETH rises by 2.5 %
+    shares, pool = buy_shares(world, "attacker", 10_000_000 * USDC), world.liquidity_pool
+    attacker = world.role("attacker")
+    trader = world.open_account("trader", USDC=1_000_000 * USDC)
+    world.open_position(trader, "ETH", 1_300 * LOTS)
+    request = pool.request_redeem(shares, sender=attacker)
+    world.wait(DAY)
+    world.publish()
+    pass_time(world, 600)
+    newer = after_a_move(world, 25)
+    with boa.env.anchor():
+        world.publish(**newer)
+        world.next_price(3)
+        worth = pool.previewRedeem(shares)
+    before = world.tokens["USDC"].balanceOf(attacker)
+    outcomes = same_block(
+        world,
+        lambda: pool.execute_redeem(request, sender=attacker),
+        lambda: pool.retime(request, sender=attacker),
+        lambda: pool.execute_redeem(request, sender=attacker),
+        lambda: world.publish(**newer),
+    )
+    world.next_price(3)
+    attempt(pool.execute_redeem, request, sender=world.role("keeper"))
+    paid = world.tokens["USDC"].balanceOf(attacker) - before
+    print(f"33: leaving before the loss pays {(paid - worth) / USDC:,.6f} USD more than after it")
+    assert 0 < paid <= worth
+    assert outcomes == ["pool: price passed", None, "pool: cooldown", None]
+
+
+def test_fault_033_deposit__kept_back_until_a_gain_is_known__buys_after_it(world: World) -> None:
+    pool, attacker = world.liquidity_pool, world.role("attacker")
+    trader = world.open_account("trader", USDC=1_000_000 * USDC)
+    world.open_position(trader, "ETH", 1_300 * LOTS)
+    world.mint("USDC", attacker, 10_000_000 * USDC)
+    world.tokens["USDC"].approve(pool.address, 10_000_000 * USDC, sender=attacker)
+    with no_gain(world, 33, "attacker"):
+        request = pool.request_deposit(10_000_000 * USDC, attacker, sender=attacker)
+        pass_time(world, 600)
+        newer = after_a_move(world, -25)
+        outcomes = same_block(
+            world,
+            lambda: pool.execute_deposit(request, sender=attacker),
+            lambda: pool.retime(request, sender=attacker),
+            lambda: pool.execute_deposit(request, sender=attacker),
+            lambda: world.publish(**newer),
+        )
+        world.next_price(3)
+        attempt(pool.execute_deposit, request, sender=world.role("keeper"))
+    assert pool.balanceOf(attacker) > 0
+    assert outcomes == ["pool: price passed", None, "pool: price too early", None]
+
+
+@pytest.mark.parametrize("redeem", [False, True], ids=["deposit", "redeem"])
+def test_fault_033_request__passed_by_two_pushes_in_one_block__still_runs(
+    world: World, redeem: bool
+) -> None:
+    pool, holder = world.liquidity_pool, world.role("depositor")
+    if redeem:
+        request = pool.request_redeem(pool.balanceOf(holder) // 2, sender=holder)
+        world.wait(DAY - 2)
+        pass_time(world, 0)
+    else:
+        world.mint("USDC", holder, 1_000 * USDC)
+        world.tokens["USDC"].approve(pool.address, 1_000 * USDC, sender=holder)
+        request = pool.request_deposit(1_000 * USDC, holder, sender=holder)
+    began = world.now
+    world.wait(4)
+    for second in (2, 3, 4, 5):
+        blob = world.report_blob(world.prices, times=began + second)
+        world.markets.update(blob, sender=world.role("attacker"))
+    assert attempt(pool.retime, request, sender=world.role("attacker")) == "pool: still open"
+    world.wait(2)
+    run = pool.execute_redeem if redeem else pool.execute_deposit
+    assert attempt(run, request, sender=world.role("keeper")) is None
+    assert int(pool.request(request)[0], 16) == 0
 
 
 # ---- 90: closing at a bad price ----------------------------------------------------------------
@@ -333,7 +426,89 @@ def test_fault_100_order__left_for_a_better_price_than_the_first__is_refunded(
     order = world.order(account, "ETH", 500 * LOTS)
     world.commit(order)
     world.next_price(3, ETH=world.prices["ETH"] * 102 // 100)
-    world.next_price(3, ETH=world.prices["ETH"] * 98 // 100)
+    world.next_price(5, ETH=world.prices["ETH"] * 98 // 100)
     assert attempt(world.execute, order) == "orders: price passed"
     assert attempt(world.orders.refund, tuple(order), sender=world.role("keeper")) is None
     assert world.legs(account) == {}
+
+
+@pytest.mark.parametrize("move", [50, -50], ids=["up", "down"])
+def test_fault_100_order_of_an_empty_account__funded_once_the_next_price_is_known__is_dead(
+    world: World, move: int
+) -> None:
+    # a long and a short of 1.8 M USD, to be filled or left by what the reports of 10 s later say
+    sides = {sign: world.account("attacker", number) for number, sign in enumerate((1, -1))}
+    world.mint("USDC", world.role("attacker"), 300_000 * USDC)
+    usdc, core = world.tokens["USDC"], world.clearinghouse
+    usdc.approve(core.address, 300_000 * USDC, sender=world.role("attacker"))
+    orders = {sign: world.order(sides[sign], "ETH", sign * 600 * LOTS) for sign in sides}
+    for order in orders.values():
+        world.commit(order)
+    world.next_price(4)
+    refused = {attempt(world.execute, order) for order in orders.values()}
+    world.wait(10)
+    newer = world.prices["ETH"] * (10_000 + move) // 10_000
+    sign = 1 if move > 0 else -1
+    good, account = orders[sign], sides[sign]
+    with no_gain(world, 100, "attacker"):
+        core.deposit(account, usdc.address, 300_000 * USDC, sender=world.role("attacker"))
+        again = attempt(world.execute, good, by="attacker")
+        world.publish(**{**world.prices, "ETH": newer})
+    assert refused == {"ledger: margin"}
+    assert again == "orders: unknown order"
+
+
+def test_fault_100_closing_orders__two_prices_pushed_before_the_executor__still_fill(
+    world: World,
+) -> None:
+    # what a griefer gains is that nobody closes: five of five died before
+    account = world.open_account("trader", USDC=100_000 * USDC)
+    world.open_position(account, "ETH", 10 * LOTS)
+    outcomes, attacker = [], world.role("attacker")
+    for _ in range(5):
+        order = world.order(account, "ETH", -2 * LOTS, reduce_only=True)
+        world.commit(order)
+        began = world.now
+        world.wait(4)
+        for second in (2, 3, 4, 5):
+            blob = world.report_blob(world.prices, times=began + second)
+            world.markets.update(blob, sender=attacker)
+        refund = attempt(world.orders.refund, tuple(order), sender=attacker)
+        world.wait(2)
+        outcomes.append((refund, attempt(world.execute, order)))
+        world.next_price(10)
+    assert outcomes == [("orders: still open", None)] * 5
+    assert world.legs(account) == {}
+
+
+def test_fault_100_order__left_within_the_window__is_filled_at_most_five_seconds_later(
+    world: World,
+) -> None:
+    # what the window leaves to whoever submits: the prices of five seconds, no more
+    account = world.open_account("attacker", USDC=200_000 * USDC)
+    order = world.order(account, "ETH", 100 * LOTS)
+    world.commit(order)
+    began = world.now
+    world.wait(8)
+    for second in (2, 7, 8):
+        with boa.env.anchor():
+            world.markets.update(
+                world.report_blob(world.prices, times=began + 2), sender=world.role("keeper")
+            )
+            blob = world.report_blob(world.prices, times=began + second)
+            outcome = attempt(world.execute, order, blob, by="attacker")
+            assert outcome == (None if second <= 7 else "orders: price passed")
+
+
+@pytest.mark.parametrize("gas", [200_000, 400_000, 1_000_000, 2_500_000])
+def test_fault_100_order_of_somebody_else__executed_with_too_little_gas__stays(
+    world: World, gas: int
+) -> None:
+    account = world.open_account("trader", USDC=100_000 * USDC)
+    order = world.order(account, "ETH", 10 * LOTS)
+    world.commit(order)
+    world.next_price(3)
+    with pytest.raises(boa.BoaError):
+        world.orders.execute(tuple(order), sender=world.role("attacker"), gas=gas)
+    world.execute(order)
+    assert world.size(account, "ETH") == 10 * LOTS

@@ -234,6 +234,8 @@ def test_fault_058_hooks__wherever_a_token_moves__find_nothing_to_enter(world: W
     redemption = pool.request_count()
     world.wait(DAY)
     pass_time(world, 700)
+    # its first price has passed
+    pool.retime(redemption, sender=world.role("keeper"))
     waiting = actor.request(1_000 * USDC)
     world.next_price(3)
     world.mint("USDC", actor.address, 5_000 * USDC)
@@ -266,6 +268,29 @@ def test_fault_058_hooks__wherever_a_token_moves__find_nothing_to_enter(world: W
             actor.act(contract, function, *args)
             passed = dict(zip(entries, actor.outcomes(), strict=True))
         assert not [entry for entry in shut if passed[entry]], name
+
+
+@pytest.mark.parametrize("outer", ["core", "pool"])
+def test_fault_100_order__executed_from_a_tokens_hook__stays(world: World, outer: str) -> None:
+    # the trade meets the core's lock, or the pool's: that is no verdict on a stranger's order
+    actor, pool, core = Actor(world), world.liquidity_pool, world.clearinghouse
+    account = actor.fund("USDC", 5_000 * USDC)
+    victim = world.open_account("trader", USDC=100_000 * USDC)
+    order = world.order(victim, "ETH", 10 * LOTS)
+    world.commit(order)
+    world.next_price(3)
+    world.mint("USDC", actor.address, 5_000 * USDC)
+    for spender in (core, pool):
+        actor.act(world.tokens["USDC"], "approve", spender.address, 2**200)
+    upgrade(world, "USDC").set_hook(actor.address)
+    actor.probe((world.orders, "execute", tuple(order)))
+    if outer == "core":
+        actor.act(core, "deposit", account, world.tokens["USDC"].address, USDC)
+    else:
+        actor.act(pool, "request_deposit", USDC, actor.address)
+    assert not any(actor.outcomes())
+    world.execute(order)
+    assert world.size(victim, "ETH") == 10 * LOTS
 
 
 # ---- 59: decimals ------------------------------------------------------------------------------

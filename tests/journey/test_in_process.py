@@ -136,7 +136,6 @@ def test_pool__provider_redeems_after_the_cooldown__gets_his_deposit_and_the_fee
 
     world.wait(DAY)
     world.publish()
-    world.next_price(10)
     pool.execute_redeem(request, sender=world.role("keeper"))
 
     assert world.tokens["USDC"].balanceOf(provider) >= 5_000_000 * USD

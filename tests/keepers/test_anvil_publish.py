@@ -239,7 +239,7 @@ def test_execute__started_late__finds_the_orders_of_before(node: Node) -> None:
     asyncio.run(scenario())
 
 
-def test_execute__limit_is_missed__refunds_after_the_next_price(node: Node) -> None:
+def test_execute__limit_is_missed__order_dies_at_its_price_and_pays(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
             account = await on.deposit(TRADER, 10_000)
@@ -248,13 +248,54 @@ def test_execute__limit_is_missed__refunds_after_the_next_price(node: Node) -> N
                 await on.commit(TRADER, "ETH", 1, limit=2_900 * TICKS_PER_USD)
                 await on.pass_time(3)
                 await on.publish()
-                await on.pass_time(10)
-                await on.publish()
-                await on.pass_time(1)
                 await until(lambda: emptied(bot))
+                await on.pass_time(1)
+                await until(lambda: earned(bot, 1))
+                assert bot.runtime.metrics.refused.labels("trading: limit price")._value.get() == 1
                 assert await size_of(on, account) == 0
 
     asyncio.run(scenario())
+
+
+def test_execute__requests_to_the_pool__are_served_and_timed_again(node: Node) -> None:
+    async def scenario() -> None:
+        async with world(node) as on:
+            usdc, least = 10**6, 100 * 10**6
+            await on.give(TRADER, "USDC", 1_000 * usdc, "LiquidityPool")
+            owner = key(TRADER).address
+            for amount in (500 * usdc, least - 1):
+                await on.act(TRADER, "LiquidityPool", "request_deposit", amount, owner)
+            # while nobody was awake
+            await on.pass_time(3)
+            await on.publish()
+            await on.pass_time(10)
+            await on.publish()
+            chosen, made = executor(node)
+            async with running(chosen, made) as bot:
+                await until(lambda: timed_again(on, bot, 2))
+                await on.pass_time(3)
+                await on.publish()
+                await until(lambda: served(on, 2))
+                # the next one at its first price; too small a one is left alone
+                await on.act(TRADER, "LiquidityPool", "request_deposit", least, owner)
+                await on.pass_time(3)
+                await on.publish()
+                await until(lambda: served(on, 4))
+                assert not await served(on, 3)
+                shares = await on.reader.one("LiquidityPool", "balanceOf", owner)
+                assert shares == (600 * 10**18,)
+
+    asyncio.run(scenario())
+
+
+async def timed_again(on: World, bot: Execute, request: int) -> bool:
+    _, time, _, _ = await on.reader.one("LiquidityPool", "request", request)
+    return bool(time > bot.mirror.markets[1].price.publish_time - 2)
+
+
+async def served(on: World, request: int) -> bool:
+    _, time, _, _ = await on.reader.one("LiquidityPool", "request", request)
+    return not time
 
 
 def test_execute__two_at_once__one_wins(node: Node) -> None:

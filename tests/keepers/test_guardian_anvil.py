@@ -114,7 +114,7 @@ async def pause(on: World, action: int, seconds: int) -> None:
     await on.act(DEPLOYER, "RiskConfigurator", "pause", action, 1 << 1, seconds)
 
 
-def test_execute__opening_is_paused__is_said_and_refunded(node: Node) -> None:
+def test_execute__opening_is_paused__is_said_and_the_order_dies(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on:
             account = await on.deposit(TRADER, 10_000)
@@ -126,8 +126,6 @@ def test_execute__opening_is_paused__is_said_and_refunded(node: Node) -> None:
                 await on.pass_time(3)
                 await on.publish()
                 await until(lambda: said_paused(running_bot))
-                await on.pass_time(10)
-                await on.publish()
                 await on.pass_time(1)
                 await until(lambda: emptied(running_bot))
                 assert await size_of(on, account) == 0

@@ -33,6 +33,8 @@ ORDER = Order(
         (NOW + 2, 10, NOW + 5, Fate.EXECUTE),  # the first second that counts
         (NOW + 11, 10, NOW + 12, Fate.EXECUTE),  # the one before was at commit + 1
         (NOW + 12, 10, NOW + 13, Fate.REFUND),  # the one before was at commit + 2
+        (NOW + 7, 1, NOW + 8, Fate.EXECUTE),  # not the first, but of 5 s behind it
+        (NOW + 8, 1, NOW + 9, Fate.REFUND),
         (NOW + 2, 10, NOW + 100, Fate.EXECUTE),  # the deadline itself
         (NOW + 2, 10, NOW + 101, Fate.REFUND),
         (NOW + 300, 255, NOW + 50, Fate.REFUND),  # an outage counts as 255 s

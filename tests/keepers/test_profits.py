@@ -171,6 +171,17 @@ def test_journal__order_closed_unfilled__its_reserve_comes_back() -> None:
     assert (first.reserve, second.reserve) == (0, 0)
 
 
+def test_journal__order_refused_at_its_price__its_reserve_is_spent() -> None:
+    told = Told()
+    told.take(2, 0, 0)
+    order = {"instrument": LEG, "size": -2 * LOT, "reserve": 100}
+    told.tell("Committed", "0xc", account=ME, order_id="ab", order=order)
+    told.tell("Refused", account=ME, order_id="ab", executor="0x1", reason="ledger: margin")
+    told.tell("Closed", account=ME, order_id="ab", reason="expired")
+    (deal,) = told.journal.deals
+    assert deal.reserve == 100
+
+
 SIZES = st.integers(-3 * LOTS_PER_UNIT, 3 * LOTS_PER_UNIT).filter(bool)
 PRICES = st.integers(MARK // 2, 2 * MARK)
 STEPS = st.lists(

@@ -1,4 +1,4 @@
-"""Committed orders, executed at the first later price, as docs/spec/orders.md."""
+"""Committed orders, filled or dead at the first later price, as docs/spec/orders.md."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 from tests.reference import ledger
 from tests.reference.facts import Market
-from tests.reference.refused import require
+from tests.reference.refused import Refused, require
 from tests.reference.state import World, owner_of
-from tests.reference.units import COMMIT_DELAY, FUTURE, LOT_WAD, MAX_ORDER_LIFE, TICK_WAD
+from tests.reference.units import (
+    COMMIT_DELAY,
+    FUTURE,
+    LOT_WAD,
+    MAX_ORDER_LIFE,
+    PUSH_WINDOW,
+    TICK_WAD,
+)
 from tests.reference.words import market_of
 
 
@@ -67,16 +74,31 @@ def previous_publish(market: Market) -> int:
     return max(0, market.publish - market.gap)
 
 
-def execute(world: World, order: Order, reports: ledger.Reports) -> ledger.Traded:
-    """Fill an order at the first accepted price of after its delay."""
+def passed(market: Market, earliest: int) -> bool:
+    """Return whether the stored price comes after those that serve what waits for `earliest`."""
+    return previous_publish(market) >= earliest and market.publish > earliest + PUSH_WINDOW
+
+
+def execute(world: World, order: Order, reports: ledger.Reports) -> ledger.Traded | str:
+    """Fill an order at the first accepted price of after its delay, or end it there.
+
+    Returns:
+        The fill, or why the trade was refused.
+    """
     earliest = _committed(world, order) + COMMIT_DELAY
     require(world.now <= order.deadline, "orders: expired")
     ledger.update(world, reports)
     market = _market(world, order)
     require(market.publish >= earliest, "orders: price too early")
-    require(previous_publish(market) < earliest, "orders: price passed")
+    require(not passed(market, earliest), "orders: price passed")
     del world.commits[order]
-    return ledger.trade(world, order.trade())
+    trial = world.copy()
+    try:
+        traded = ledger.trade(trial, order.trade())
+    except Refused as refused:
+        return refused.reason
+    world.become(trial)
+    return traded
 
 
 def cancel(world: World, caller: int, order: Order) -> None:
@@ -91,6 +113,5 @@ def refund(world: World, order: Order) -> None:
     """Close an order that can no longer be executed."""
     earliest = _committed(world, order) + COMMIT_DELAY
     if world.now <= order.deadline:
-        passed = previous_publish(_market(world, order)) >= earliest
-        require(passed, "orders: still open")
+        require(passed(_market(world, order), earliest), "orders: still open")
     del world.commits[order]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.reference import ledger, pool
 from tests.reference.markets import trusted
+from tests.reference.orders import passed
 from tests.reference.refused import require
 from tests.reference.state import SETTLEMENT, Request, World, owner_of
 from tests.reference.units import AGE_OPEN, COOLDOWN, REQUEST_DELAY
@@ -16,14 +17,45 @@ FIRST_MARKET = 1
 
 
 def nav_at(world: World, earliest: int) -> int:
-    """Return NAV at prices that are trusted, fresh and of `earliest` or later [WAD]."""
+    """Return NAV at trusted, fresh prices, the first of `earliest` or later unless 0 [WAD]."""
     account = world.account(world.setup.pool_account)
-    held = [market_of(leg.instrument) for leg in account.legs]
-    for market in [FIRST_MARKET, *(m for m in held if m != FIRST_MARKET)]:
+    for market in _markets(world):
         require(trusted(world.markets[market], world.now, AGE_OPEN), "pool: stale price")
         require(world.markets[market].publish >= earliest, "pool: price too early")
+    require(not earliest or not has_passed(world, earliest), "pool: price passed")
     equity = world.health(world.setup.pool_account).equity
     return pool.nav(equity, account, world.markets, world.pool_params)
+
+
+def _markets(world: World) -> list[int]:
+    """Return the markets whose prices make NAV, and the first."""
+    held = [market_of(leg.instrument) for leg in world.account(world.setup.pool_account).legs]
+    return [FIRST_MARKET, *(market for market in held if market != FIRST_MARKET)]
+
+
+def has_passed(world: World, earliest: int) -> bool:
+    """Return whether a price that counts comes after those that may execute a request."""
+    return any(passed(world.markets[market], earliest) for market in _markets(world))
+
+
+def earliest_of(request: Request) -> int:
+    """Return the publish time of the first price that executes a request."""
+    return request.time + (COOLDOWN if request.shares else REQUEST_DELAY)
+
+
+def _time_again(world: World, request: Request) -> Request:
+    """Return the request as if its delay, or the end of its cooldown, began now."""
+    served = COOLDOWN - REQUEST_DELAY if request.shares else 0
+    return replace(request, time=world.now - served)
+
+
+def retime(world: World, request_id: int) -> None:
+    """Time a request whose price has passed again, from now on."""
+    request = world.requests.get(request_id)
+    require(request is not None, "pool: no request")
+    assert request is not None
+    require(has_passed(world, earliest_of(request)), "pool: still open")
+    world.requests[request_id] = _time_again(world, request)
 
 
 def _enqueue(world: World, request: Request) -> int:
@@ -66,7 +98,7 @@ def execute_deposit(world: World, request_id: int, reports: ledger.Reports) -> i
     require(request is not None and request.assets > 0, "pool: no request")
     assert request is not None
     ledger.update(world, reports)
-    worth = nav_at(world, request.time + REQUEST_DELAY)
+    worth = nav_at(world, earliest_of(request))
     del world.requests[request_id]
     setup = world.setup
     contract = owner_of(setup.pool_account)
@@ -95,7 +127,7 @@ def execute_redeem(world: World, request_id: int, reports: ledger.Reports) -> in
     request = world.requests.get(request_id)
     require(request is not None and request.shares > 0, "pool: no request")
     assert request is not None
-    earliest = request.time + COOLDOWN
+    earliest = earliest_of(request)
     require(world.now >= earliest, "pool: cooldown")
     ledger.update(world, reports)
     ledger.settle(world, world.setup.pool_account)
@@ -103,7 +135,7 @@ def execute_redeem(world: World, request_id: int, reports: ledger.Reports) -> in
 
     left = request.shares - burnt
     if left:
-        world.requests[request_id] = replace(request, shares=left)
+        world.requests[request_id] = _time_again(world, replace(request, shares=left))
     else:
         del world.requests[request_id]
     contract = owner_of(world.setup.pool_account)

@@ -78,6 +78,7 @@ SETTLE_PAY = WAD
 
 # orders.md
 COMMIT_DELAY = 2
+PUSH_WINDOW = 5
 MAX_ORDER_LIFE = DAY
 
 # pool.md

@@ -7,9 +7,10 @@ from dataclasses import replace
 from random import Random
 
 from tests.reference import closing, liquidation, margin
-from tests.reference.orders import Order
+from tests.reference.orders import Order, passed
+from tests.reference.shares import earliest_of, has_passed
 from tests.reference.state import SETTLEMENT, World, owner_of
-from tests.reference.units import COMMIT_DELAY, COOLDOWN, LOT_WAD, REQUEST_DELAY, TICK_WAD, WAD
+from tests.reference.units import COMMIT_DELAY, LOT_WAD, TICK_WAD, WAD
 from tests.reference.words import instrument_of, market_of
 from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, PROVIDERS, TRADERS
 from tests.stateful.ops import Op
@@ -85,7 +86,8 @@ class Coalition:
         found = []
         for order, time in self.world.commits.items():
             market = self.world.markets[market_of(order.instrument)]
-            first = market.publish >= time + COMMIT_DELAY > market.publish - market.gap
+            earliest = time + COMMIT_DELAY
+            first = market.publish >= earliest and not passed(market, earliest)
             mine = owner_of(order.account) in owners
             if mine and first and order.deadline >= self.world.now:
                 found.append(order)
@@ -209,8 +211,10 @@ class Coalition:
 
     def _executed_request(self) -> Made:
         for key, request in self.world.requests.items():
-            wait = REQUEST_DELAY if request.assets else COOLDOWN
-            if request.owner in self.owners and request.time + wait <= self.world.now:
+            if has_passed(self.world, earliest_of(request)):
+                if request.owner in self.owners:
+                    return Op("retime", self.owners[0], (key,))
+            elif request.owner in self.owners and earliest_of(request) <= self.world.now:
                 name = "execute_deposit" if request.assets else "execute_redeem"
                 return Op(name, self.owners[0], (key,))
         return None

@@ -24,6 +24,7 @@ from tests.reference.units import (
     FUTURE,
     LEG_INVALID,
     PENDING,
+    PUSH_WINDOW,
     RATE_MAX,
     RATE_TO_WAD,
     REQUEST_DELAY,
@@ -185,7 +186,8 @@ def _acting(step: Step) -> tuple[int, ...]:
     if step.op.name in ("withdraw", "transfer"):
         return (step.op.args[0],)
     if step.op.name == "execute":
-        return (step.op.args[0].account,)
+        # where the trade was refused, nothing was done for it (D3)
+        return (step.op.args[0].account,) if any(step.named("Executed")) else ()
     if step.op.name == "execute_redeem":
         return (step.after.setup.pool_account,)
     return several.acting(step.op)
@@ -473,7 +475,7 @@ def clock(step: Step) -> None:
 @invariant("C8")
 def no_dust(step: Step) -> None:
     """An owner leaves no leg and no collateral below the minimum."""
-    if step.op.name == "execute":
+    if any(step.named("Executed")):
         order = step.op.args[0]
         notional = abs(step.after.account(order.account).size(order.instrument)) * (
             step.after.markets[market_of(order.instrument)].price
@@ -516,7 +518,7 @@ def prices_used(step: Step) -> None:
     for market in step.after.markets.values():
         assert market.feed.min_price <= market.price <= market.feed.max_price
         assert market.publish <= step.after.now + 1
-    if step.op.name == "execute":
+    if any(step.named("Executed")):
         order = step.op.args[0]
         old = step.start.account(order.account).size(order.instrument)
         new = step.after.account(order.account).size(order.instrument)
@@ -536,15 +538,21 @@ def prices_used(step: Step) -> None:
 
 
 def _require_fresh_pool(step: Step) -> None:
-    """A share is priced by trusted prices, at most 15 s old and of after the request's time."""
+    """A share is priced by trusted prices, at most 15 s old, the first of its request's time."""
     world, request = step.after, step.before.requests[step.op.args[0]]
-    wait = REQUEST_DELAY if step.op.name == "execute_deposit" else COOLDOWN
+    earliest = request.time + (REQUEST_DELAY if request.assets else COOLDOWN)
     legs = step.start.account(world.setup.pool_account).legs
     for key in {1, *(market_of(leg.instrument) for leg in legs)}:
         market = world.markets[key]
         assert world.now - market.publish <= AGE_OPEN
         assert market.flags & (PENDING | UNTRUSTED) == 0
-        assert market.publish >= request.time + wait
+        assert market.publish >= earliest
+        assert _first(market, earliest)
+
+
+def _first(market: Market, earliest: int) -> bool:
+    """Return whether a price is the first from a time on, or of the seconds after it."""
+    return market.publish - market.gap < earliest or market.publish <= earliest + PUSH_WINDOW
 
 
 @invariant("D2")
@@ -568,12 +576,25 @@ def time_rises(step: Step) -> None:
 
 @invariant("D3")
 def no_known_price(step: Step) -> None:
-    """A fill's price was published after the commitment, and is the first such price."""
+    """A fill's price was published after the commitment, and is the first or of 5 s after it.
+
+    At that price an order is filled or over; one that was refused changed nothing else.
+    """
     if step.op.name == "execute":
         order = step.op.args[0]
         earliest = step.before.commits[order] + COMMIT_DELAY
         market = step.after.markets[market_of(order.instrument)]
-        assert market.publish >= earliest > market.publish - market.gap
+        assert market.publish >= earliest and _first(market, earliest)
+        assert order not in step.after.commits
+        filled, refused = any(step.named("Filled")), any(step.named("Refused"))
+        assert filled != refused
+        assert not (refused and step.touched)
+    if step.op.name == "retime":
+        # nobody is put back to a price that is stored already
+        request = step.after.requests[step.op.args[0]]
+        wait = REQUEST_DELAY if request.assets else COOLDOWN
+        assert request.time + wait == step.after.now + REQUEST_DELAY
+        assert step.after.markets[1].publish < request.time + wait
     if step.op.name == "cancel":
         # no price that fills it can have been seen: it would be signed for a second from now on
         assert step.after.now + FUTURE < step.before.commits[step.op.args[0]] + COMMIT_DELAY

@@ -108,6 +108,13 @@ def _order(name: str) -> Callable[[House, Op], Any]:
     )
 
 
+def _execute(house: House, op: Op) -> str | None:
+    """Execute an order; return why its trade was refused, None when it was filled."""
+    _order("execute")(house, op)
+    events = [house.orders.read(log) for log in house.evm.logs()]
+    return next((said["reason"] for name, said in filter(None, events) if name == "Refused"), None)
+
+
 def _donate(house: House, op: Op) -> None:
     token, to, amount = op.args
     contract = house.tokens[token]
@@ -124,6 +131,11 @@ def _fund(house: House, op: Op) -> None:
 
 def _silent(_answer: object) -> None:
     """Drop what only the reference answers."""
+
+
+def _why(outcome: ledger.Traded | str) -> str | None:
+    """Return why a trade was refused, None for one that was not."""
+    return outcome if isinstance(outcome, str) else None
 
 
 def _donated(world: World, op: Op) -> None:
@@ -172,8 +184,8 @@ ACTIONS = {
     "settle_pair": Action(lambda w, op: ledger.settle_pair(w, *op.args), _settle_pair),
     "commit": Action(lambda w, op: orders.commit(w, op.caller, *op.args), _commit),
     "execute": Action(
-        lambda w, op: _silent(orders.execute(w, *op.args, op.reports)),
-        _order("execute"),
+        lambda w, op: _why(orders.execute(w, *op.args, op.reports)),
+        _execute,
     ),
     "cancel": Action(lambda w, op: orders.cancel(w, op.caller, *op.args), _order("cancel")),
     "refund": Action(lambda w, op: orders.refund(w, *op.args), _order("refund")),
@@ -189,6 +201,7 @@ ACTIONS = {
     "execute_redeem": Action(
         lambda w, op: shares.execute_redeem(w, *op.args, op.reports), _pool("execute_redeem")
     ),
+    "retime": Action(lambda w, op: shares.retime(w, *op.args), _pool("retime")),
     "flag": Action(lambda w, op: liquidation.flag(w, *op.args, op.reports), _hammer("flag")),
     "reduce": Action(
         lambda w, op: _silent(liquidation.reduce(w, *op.args, op.reports)),

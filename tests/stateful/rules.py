@@ -9,8 +9,9 @@ from random import Random
 from tests.reference import closing, liquidation, margin
 from tests.reference.facts import Account, Health, Market
 from tests.reference.oracle import Quote, Report
-from tests.reference.orders import Order
+from tests.reference.orders import Order, passed
 from tests.reference.refused import Refused
+from tests.reference.shares import earliest_of, has_passed
 from tests.reference.state import SETTLEMENT, World, owner_of, with_leg
 from tests.reference.units import (
     COMMIT_DELAY,
@@ -51,6 +52,7 @@ RULES = {
     "execute_deposit": 2,
     "request_redeem": 1.5,
     "execute_redeem": 3,
+    "retime": 1,
     "flag": 6,
     "reduce": 14,
     "take": 10,
@@ -464,8 +466,7 @@ class Actors(AccountRules, Stories, Refusals):
         return replace(op, wait=wait, blocks=1, reports=reports)
 
     def _passed(self, order: Order, time: int) -> bool:
-        market = self.world.markets[market_of(order.instrument)]
-        return market.publish - market.gap >= time + COMMIT_DELAY
+        return passed(self.world.markets[market_of(order.instrument)], time + COMMIT_DELAY)
 
     def cancel(self) -> Op | None:
         young = [order for order, time in self._open_orders() if time == self.world.now]
@@ -519,11 +520,35 @@ class Actors(AccountRules, Stories, Refusals):
         key, request = self.rng.choice(found)
         return self._execute_request("execute_redeem", key, request.time + COOLDOWN)
 
+    def retime(self) -> Op | None:
+        """Time a request again whose price has passed, or one that waits for it."""
+        requests = self.world.requests
+        late = [key for key in requests if has_passed(self.world, earliest_of(requests[key]))]
+        if not late or self.rng.random() < 0.1:
+            late = list(requests) if self.rng.random() < 0.2 else []
+        return self._op("retime", self.rng.choice(KEEPERS), self.rng.choice(late)) if late else None
+
     def _execute_request(self, name: str, key: int, earliest: int) -> Op:
+        if has_passed(self.world, earliest) and self.rng.random() < 0.95:
+            return self._tell(name, self._timed_again(name, key))
         op = self._op(name, self.rng.choice(KEEPERS), key)
+        if self.world.markets[1].publish >= earliest:
+            # another price would pass the request by
+            return replace(op, wait=min(2, op.wait))
         wait = max(op.wait, min(20, earliest + 2 - self.world.now))
         reports = self.reports(self.world.now + wait) if self.rng.random() < 0.8 else ()
         return replace(op, wait=wait, blocks=1, reports=reports)
+
+    def _timed_again(self, name: str, key: int) -> Iterator[Op]:
+        """Time a request again, and execute it at the first price of after that."""
+        keeper, seconds = self.rng.choice(KEEPERS), REQUEST_DELAY + self.rng.choice((1, 2, 9))
+        yield self._op("retime", keeper, key)
+        reports = self.reports(self.world.now + seconds)
+        if self.rng.random() < 0.3:
+            yield Op("update", keeper, (), reports, seconds)
+            yield Op(name, keeper, (key,))
+        else:
+            yield Op(name, keeper, (key,), reports, seconds)
 
     # ---- liquidation
 

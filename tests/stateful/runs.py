@@ -30,8 +30,8 @@ EVENTS = """
     AccountOpened AuctionSet CapsSet Cleared CollateralMoved Committed Deposited DepositRequested
     Drawn Executed FeedParamsSet Filled Flagged FundingAccrued Funded Granted LegMoved LimitsSet
     MarginParamsSet Paused PoolParamsSet Posting PricePending PricesAccepted RedeemRequested Reduced
-    RequestExecuted Settled SettlerPaid SignerSet SoftFactorSet SurplusWithdrawn TradeRecorded
-    Transferred Used Withdrawn WrittenOff
+    Refused RequestExecuted RequestRetimed Settled SettlerPaid SignerSet SoftFactorSet
+    SurplusWithdrawn TradeRecorded Transferred Used Withdrawn WrittenOff
 """
 KINDS = (
     "Taken part",

@@ -60,7 +60,9 @@ class Pool:
         for owner in leaving:
             self.do("request_redeem", owner, shares[owner])
         for number, _ in enumerate(leaving):
-            self.do("execute_redeem", KEEPERS[0], first + number, wait=COOLDOWN + 1)
+            # all at the first price
+            wait = 0 if number else COOLDOWN + 1
+            self.do("execute_redeem", KEEPERS[0], first + number, wait=wait)
         self.machine.finish()
 
 

@@ -294,6 +294,13 @@ def execute_redeem(made: Scene) -> Iterator[Made]:
     yield Op("execute_redeem", KEEPERS[0], (made.world.next_request,))
 
 
+def retime(made: Scene) -> Iterator[Made]:
+    yield from request_deposit(made)
+    yield _reports(made, 4)
+    yield _reports(made, 10)
+    yield Op("retime", KEEPERS[0], (made.world.next_request,))
+
+
 def flag(made: Scene) -> Iterator[Made]:
     yield Op("flag", KEEPERS[0], (WEAK,), (), 3)
 
@@ -535,6 +542,7 @@ WORST: dict[str, tuple[Callable[[Scene], Iterator[Made]], ...]] = {
     "execute_deposit": (execute_deposit,),
     "request_redeem": (request_redeem,),
     "execute_redeem": (execute_redeem,),
+    "retime": (retime,),
     "flag": (flag,),
     "reduce": (reduce,),
     "take": (take, take_all),

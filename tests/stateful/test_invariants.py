@@ -110,7 +110,8 @@ def with_event(step: Step, name: str, **changes: int) -> Step:
 
 
 def of(steps: list[Step], *names: str) -> Iterator[Step]:
-    return (step for step in steps if step.op.name in names)
+    """Return the steps of these names that did what they were for."""
+    return (step for step in steps if step.op.name in names and not any(step.named("Refused")))
 
 
 def held(step: Step) -> tuple[int, Account]:
@@ -317,6 +318,15 @@ def d3(steps: list[Step]) -> Tampered:
         order, time = step.op.args[0], step.before.commits[step.op.args[0]]
         later = {order: time + 3_600}
         yield with_world(step, "before", lambda w, c=later: w.commits.update(c))
+        open_ = {order: time}
+        yield with_world(step, "after", lambda w, c=open_: w.commits.update(c))
+    for step in steps:
+        if any(step.named("Refused")):
+            yield richer(step, "after", trader_of(step), 1)
+    for step in of(steps, "retime"):
+        key = step.op.args[0]
+        early = replace(step.after.requests[key], time=step.before.requests[key].time)
+        yield with_world(step, "after", lambda w, c={key: early}: w.requests.update(c))
 
 
 def d4(steps: list[Step]) -> Tampered:

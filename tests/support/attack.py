@@ -24,6 +24,7 @@ from tests.support.world import (
     LOTS,
     TICKS,
     WAD,
+    OrderRefused,
     World,
     account_of,
     at_address,
@@ -41,10 +42,13 @@ NOW_OR_LATER = 2**255
 def attempt(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str | None:
     """Make a call; return None when it went through, else the reason that it was refused for.
 
-    The empty string stands for a revert without a reason, such as that of a lock.
+    The empty string stands for a revert without a reason, such as that of a lock. An order that
+    dies at its price was refused, too.
     """
     try:
         call(*args, **kwargs)
+    except OrderRefused as refused:
+        return refused.reason
     except boa.BoaError as error:
         return reason(bytes(error.call_trace.computation.output))
     return None

@@ -12,8 +12,8 @@ Sizes are lots, prices ticks, token amounts atoms, ledger amounts WAD: docs/spec
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -51,6 +51,15 @@ FOREVER = 2**256 - 1
 GENESIS = 1_700_000_000
 TRACED = "PLIMSOLL_TRACED"
 ROLES = ("owner", "trader", "counterparty", "depositor", "liquidator", "keeper", "attacker")
+
+
+class OrderRefused(Exception):
+    """An order died at its price: the trade was refused for this reason."""
+
+    @property
+    def reason(self) -> str:
+        """Return the reason that the event tells."""
+        return str(self.args[0])
 
 
 class Health(NamedTuple):
@@ -307,10 +316,13 @@ class World:
         owner = owner_of(order.account)
         return bytes(self.orders.commit(tuple(order), value=order.reserve, sender=owner))
 
-    def execute(self, order: Order, reports: bytes = b"") -> None:
-        """Execute a committed order as a keeper."""
+    def execute(self, order: Order, reports: bytes = b"", by: str = "keeper") -> None:
+        """Execute a committed order as a role; raise OrderRefused where it died of it."""
         args = (tuple(order), reports) if reports else (tuple(order),)
-        self.orders.execute(*args, sender=self.role("keeper"))
+        self.orders.execute(*args, sender=self.role(by))
+        for event in self.orders.get_logs():
+            if type(event).__name__ == "Refused":
+                raise OrderRefused(event.reason)
 
     def commit_and_execute(self, order: Order, **prices: int | Quote) -> None:
         """Commit, then execute at the first later price of every market."""
@@ -380,6 +392,17 @@ class World:
         for token in self.parameters.collaterals.values():
             tracked = ledger.token_info(self.tokens[token.symbol].address)[2]
             assert tracked == held.get(token.id, 0), token.symbol
+
+
+@contextmanager
+def dies(reason: str) -> Iterator[None]:
+    """Expect that an order dies for a reason."""
+    try:
+        yield
+    except OrderRefused as refused:
+        assert refused.reason == reason
+        return
+    raise AssertionError(f"no order died of {reason}")
 
 
 def signed(raw: int, bits: int) -> int:

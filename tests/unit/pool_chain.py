@@ -160,10 +160,12 @@ class PoolChain:
         self.markets[market] = facts
         self.stub.set_price(market, words.price_word(facts), facts.funding)
 
-    def refresh(self, age: int = 0) -> None:
-        """Publish every price again, `age` seconds ago."""
+    def refresh(self, age: int = 0, gap: int | None = None) -> None:
+        """Publish every price again, `age` seconds ago, as the next one unless a gap is given."""
         for market, facts in self.markets.items():
-            self.set_market(market, replace(facts, publish=self.now - age))
+            publish = self.now - age
+            since = max(0, min(255, publish - facts.publish)) if gap is None else gap
+            self.set_market(market, replace(facts, publish=publish, gap=since))
 
     def set_pool(self, account: Account) -> None:
         """Give the pool's account these words."""

@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reference.units import DAY, LOT_WAD, TICK_WAD, WAD
+from tests.reference.units import DAY, LOT_WAD, PUSH_WINDOW, TICK_WAD, WAD
 from tests.reference.words import price_word
 from tests.unit.pool_chain import (
     DELAY,
@@ -324,7 +324,7 @@ def test_execute__price_of_before_the_delay__refused(desk: Desk) -> None:
     desk.execute(order)
 
 
-def test_execute__second_price_after_the_delay__refused(desk: Desk) -> None:
+def test_execute__second_price_after_the_window__refused(desk: Desk) -> None:
     order = desk.committed()
     desk.wait(30)
     # the price before stood at commit + delay: that one was the first
@@ -333,6 +333,28 @@ def test_execute__second_price_after_the_delay__refused(desk: Desk) -> None:
         desk.execute(order)
     desk.publish(GENESIS + 20, gap=20 - DELAY + 1)
     desk.execute(order)
+
+
+@pytest.mark.parametrize("late", [0, 1, 4, 5])
+def test_execute__later_price_within_the_window__filled(desk: Desk, late: int) -> None:
+    # two prices pushed in one block end no order: an executor has the blocks of the window
+    order = desk.committed()
+    desk.wait(DELAY + late)
+    desk.publish(GENESIS + DELAY + late, gap=min(late, 1))
+    with boa.reverts("orders: still open"):
+        desk.orders.refund(tuple(order), sender=desk.attacker)
+    desk.execute(order)
+    assert not desk.is_open(order)
+
+
+def test_execute__later_price_a_second_past_the_window__refused(desk: Desk) -> None:
+    order = desk.committed()
+    desk.wait(DELAY + PUSH_WINDOW + 1)
+    desk.publish(GENESIS + DELAY + PUSH_WINDOW + 1, gap=1)
+    with boa.reverts("orders: price passed"):
+        desk.execute(order)
+    desk.orders.refund(tuple(order), sender=desk.attacker)
+    assert not desk.is_open(order)
 
 
 def test_execute__after_an_outage_longer_than_the_gap_field__refused(desk: Desk) -> None:
@@ -347,12 +369,12 @@ def test_execute__after_an_outage_longer_than_the_gap_field__refused(desk: Desk)
 
 
 @given(
-    delayed=st.integers(0, 700),
+    delayed=st.one_of(st.integers(0, 12), st.integers(0, 700)),
     step=st.integers(1, 300),
     late=st.integers(0, 900),
 )
 @FEW
-def test_execute__any_times__only_at_the_first_price_of_after_the_delay(
+def test_execute__any_times__only_at_the_first_price_or_within_the_window(
     desk: Desk, delayed: int, step: int, late: int
 ) -> None:
     with boa.env.anchor():
@@ -364,7 +386,7 @@ def test_execute__any_times__only_at_the_first_price_of_after_the_delay(
         if publish < earliest:
             with boa.reverts("orders: price too early"):
                 desk.execute(order)
-        elif publish - gap >= earliest:
+        elif publish - gap >= earliest and publish > earliest + PUSH_WINDOW:
             with boa.reverts("orders: price passed"):
                 desk.execute(order)
         else:
@@ -400,15 +422,95 @@ def test_execute__unknown_or_changed_or_executed__refused(desk: Desk) -> None:
         desk.execute(order)
 
 
-def test_execute__trade_refused__order_and_reserve_stay(desk: Desk) -> None:
-    order = desk.committed()
+def ready(desk: Desk, **changes: Any) -> Order:
+    """Return an order whose first price is stored."""
+    order = desk.committed(**changes)
     desk.wait(10)
     desk.publish(desk.now)
+    return order
+
+
+def test_execute__trade_refused__order_dies_and_the_executor_is_paid(desk: Desk) -> None:
+    # else whoever keeps his account short of margin holds a free option on a known price
+    order = ready(desk, reserve=3 * MIN_RESERVE)
     desk.stub.set_fill_price(0)
-    with boa.reverts("stub: trade refused"):
+    before = balance(desk.executor)
+    desk.execute(order)
+    event = the_event(desk)
+    assert type(event).__name__ == "Refused"
+    assert event.order_id == desk.orders.order_id(tuple(order))
+    assert (event.account, event.executor) == (order.account, desk.executor)
+    assert event.reason == "stub: trade refused"
+    assert not desk.is_open(order)
+    assert balance(desk.executor) == before + 3 * MIN_RESERVE
+    assert balance(desk.orders.address) == 0
+    desk.stub.set_fill_price(usd(3_001))
+    with boa.reverts("orders: unknown order"):
+        desk.execute(order)
+
+
+def error(text: bytes, said: int | None = None) -> bytes:
+    """Return Error(string), with another length than its own if `said`."""
+    length = len(text) if said is None else said
+    padded = text + bytes(-len(text) % 32)
+    return keccak(text="Error(string)")[:4] + encode(["uint256", "uint256"], [32, length]) + padded
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (error(b"x" * 31), "x" * 31),
+        (error(b"y" * 32), "y" * 31),
+        (error(b"z" * 400), "z" * 31),
+        (error(b""), ""),
+        (error(b"short", said=2**256 - 1), "short" + "\0" * 26),
+        (error(b"")[:67], ""),
+        (b"\x01", ""),
+        (keccak(text="Panic(uint256)")[:4] + bytes(31) + b"\x11" + bytes(60), ""),
+    ],
+    ids=["longest", "too long", "far too long", "empty", "lies", "cut", "a byte", "panic"],
+)
+def test_execute__trade_refused_in_any_form__reason_bounded(
+    desk: Desk, data: bytes, reason: str
+) -> None:
+    order = ready(desk)
+    desk.stub.set_error(data)
+    desk.execute(order)
+    assert the_event(desk).reason == reason
+    assert not desk.is_open(order)
+
+
+def test_execute__trade_fails_without_a_word__nothing_happened(desk: Desk) -> None:
+    # a lock, or gas that ran out further in: neither is a verdict on the order
+    order = ready(desk)
+    desk.stub.set_error(b"")
+    with boa.reverts("orders: no answer"):
         desk.execute(order)
     assert desk.is_open(order)
     assert balance(desk.orders.address) == MIN_RESERVE
+
+
+@pytest.mark.parametrize("gas", [150_000, 1_000_000, 2_600_000, 2_630_000])
+def test_execute__too_little_gas__refused_before_the_trade(desk: Desk, gas: int) -> None:
+    order = ready(desk)
+    with boa.reverts("orders: too little gas"):
+        desk.orders.execute(tuple(order), sender=desk.executor, gas=gas)
+    assert desk.is_open(order)
+
+
+def test_execute__least_gas_that_is_taken__trade_gets_two_and_a_half_million(desk: Desk) -> None:
+    order = ready(desk)
+    low, high = 2_630_000, 3_000_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        with boa.env.anchor():
+            try:
+                desk.orders.execute(tuple(order), sender=desk.executor, gas=middle)
+                high = middle
+            except boa.BoaError:
+                low = middle
+    desk.orders.execute(tuple(order), sender=desk.executor, gas=high)
+    assert desk.stub.gas_given() >= 2_500_000
 
 
 # ---- cancel and refund --------------------------------------------------------------------------

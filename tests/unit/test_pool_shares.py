@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.reference import pool as reference
 from tests.reference.facts import Account
-from tests.reference.units import HOUSE, WAD
+from tests.reference.units import HOUSE, PUSH_WINDOW, WAD
 from tests.reference.words import account_word, encode_account, price_word
 from tests.unit.pool_chain import (
     ATOM,
@@ -25,6 +25,7 @@ from tests.unit.pool_chain import (
     MILLION,
     USDC,
     PoolChain,
+    anchored,
     at_mark,
     deployed,
     deployer_of,
@@ -135,7 +136,7 @@ def test_execute_deposit__one_held_market_of_before_the_delay__refused(chain: Po
 def test_execute_deposit__market_not_held__its_price_does_not_matter(chain: PoolChain) -> None:
     request = chain.request_deposit(DEPOSIT)
     chain.wait(100)
-    chain.set_market(ETH, market_at(usd(3_000), publish=chain.now))
+    chain.set_market(ETH, market_at(usd(3_000), publish=chain.now, gap=100))
     chain.pool.execute_deposit(request, sender=chain.keeper)
     # the first deposit: one share a USD
     assert chain.pool.balanceOf(chain.depositor) == DEPOSIT * ATOM
@@ -151,7 +152,7 @@ def test_execute_deposit__stale_or_distrusted_price__refused(chain: PoolChain, m
     chain.set_market(market, late)
     with boa.reverts("pool: stale price"):
         chain.pool.execute_deposit(request, sender=chain.keeper)
-    chain.refresh(age=15)
+    chain.refresh(age=15, gap=100)
     chain.stub.set_untrusted(market, True)
     with boa.reverts("pool: stale price"):
         chain.pool.execute_deposit(request, sender=chain.keeper)
@@ -340,20 +341,32 @@ def test_execute_redeem__cash_short__pays_it_and_keeps_the_rest_queued(chain: Po
     chain.refresh()
     nav, price_before = chain.pool.nav(), price(chain)
     paid = chain.pool.execute_redeem(request, sender=chain.keeper)
-    event = the_event(chain.pool, "RequestExecuted")
+    event, timed = the_event(chain.pool, "RequestExecuted"), retimed(chain)
     burnt = reference.to_shares_up(100_000 * WAD, shares, nav)
     assert paid == 100_000 * USDC
     assert (event.shares, event.remaining) == (burnt, shares // 2 - burnt)
-    queued = (chain.depositor, chain.now - COOLDOWN, shares // 2 - burnt, True)
+    # timed from now on: the same price does not execute it again
+    assert timed == (request, chain.now + DELAY - COOLDOWN)
+    queued = (chain.depositor, chain.now + DELAY - COOLDOWN, shares // 2 - burnt, True)
     assert tuple(chain.pool.request(request)) == queued
     assert chain.pool.totalSupply() == shares - burnt
     assert price(chain) >= price_before
     # the same id goes on when there is cash again
     chain.set_pool(Account(cash=900_000 * WAD, flags=HOUSE))
-    chain.wait(1)
+    with boa.reverts("pool: cooldown"):
+        chain.pool.execute_redeem(request, sender=chain.keeper)
+    chain.wait(DELAY)
+    with boa.reverts("pool: price too early"):
+        chain.pool.execute_redeem(request, sender=chain.keeper)
     chain.refresh()
     assert chain.pool.execute_redeem(request, sender=chain.keeper) > 0
     assert chain.pool.request(request)[0] == ZERO
+
+
+def retimed(chain: PoolChain) -> tuple[int, int]:
+    """Return what the one event says that the last call timed again."""
+    event = the_event(chain.pool, "RequestRetimed")
+    return event.request_id, event.time
 
 
 def price(chain: PoolChain) -> int:
@@ -383,6 +396,8 @@ def test_execute_redeem__cash_not_on_hand__pays_what_is(chain: PoolChain) -> Non
     assert chain.execute_redeem(request) == 250_000 * USDC
     assert chain.pool.request(request)[0] == chain.depositor
     chain.stub.set_tracked(150_000 * USDC)
+    chain.wait(DELAY)
+    chain.refresh()
     with boa.reverts("pool: nothing payable"):
         chain.pool.execute_redeem(request, sender=chain.keeper)
 
@@ -397,9 +412,10 @@ def test_execute_redeem__nothing_free__refused_and_kept(chain: PoolChain) -> Non
         Account(cash=ATOM - 1, quote=MILLION, flags=HOUSE),
         Account(cash=0, flags=HOUSE),
     ):
-        chain.set_pool(pool)
-        with boa.reverts("pool: nothing payable"):
-            chain.execute_redeem(request)
+        with anchored(chain):
+            chain.set_pool(pool)
+            with boa.reverts("pool: nothing payable"):
+                chain.execute_redeem(request)
     assert chain.pool.request(request)[2] == shares
 
 
@@ -446,6 +462,93 @@ def test_execute_redeem__any_pool__equals_the_reference_and_price_never_falls(
         else:
             assert burnt == min(queued, reference.to_shares_up(paid * ATOM, supply, nav))
         assert price(chain) >= before
+
+
+# ---- the first price, and timing again ----------------------------------------------------------
+
+
+def publish(chain: PoolChain, market: int, time: int, gap: int) -> None:
+    """Store a market's price of this time, `gap` after the one before."""
+    chain.set_market(market, market_at(chain.markets[market].price, publish=time, gap=gap))
+
+
+@pytest.mark.parametrize("redeem", [False, True], ids=["deposit", "redeem"])
+@pytest.mark.parametrize("held", [False, True], ids=["market 1", "held market"])
+@pytest.mark.parametrize(
+    ("late", "gap", "open_"),
+    [
+        (0, 0, True),
+        (PUSH_WINDOW, 0, True),
+        (PUSH_WINDOW, 5, True),
+        (PUSH_WINDOW + 1, 7, True),
+        (PUSH_WINDOW + 1, 6, False),
+        (PUSH_WINDOW + 1, 0, False),
+        (300, 255, False),
+    ],
+)
+def test_execute_request__each_price__only_the_first_or_within_the_window(
+    chain: PoolChain, redeem: bool, held: bool, late: int, gap: int, open_: bool
+) -> None:
+    shares = chain.deposit(DEPOSIT)
+    if held:
+        chain.set_pool(at_mark(MILLION, chain.markets, BTC=lots(1)))
+    # half of them: what is payable at once
+    amount = shares // 2 if redeem else DEPOSIT
+    request = chain.request_redeem(amount) if redeem else chain.request_deposit(amount)
+    execute = chain.pool.execute_redeem if redeem else chain.pool.execute_deposit
+    earliest = chain.now + (COOLDOWN if redeem else DELAY)
+    chain.wait(earliest + late - chain.now)
+    publish(chain, ETH, earliest + late, gap=255 if held else gap)
+    publish(chain, BTC, earliest + late, gap=gap)
+    if held and late == 300:
+        publish(chain, ETH, earliest + late, gap=0)
+    if open_:
+        with boa.reverts("pool: still open"):
+            chain.pool.retime(request, sender=chain.attacker)
+        execute(request, sender=chain.keeper)
+        assert chain.pool.request(request)[0] == ZERO
+        return
+    with boa.reverts("pool: price passed"):
+        execute(request, sender=chain.keeper)
+    chain.pool.retime(request, sender=chain.attacker)
+    time = chain.now + DELAY - COOLDOWN if redeem else chain.now
+    assert retimed(chain) == (request, time)
+    assert tuple(chain.pool.request(request)) == (chain.depositor, time, amount, redeem)
+
+
+@pytest.mark.parametrize("redeem", [False, True], ids=["deposit", "redeem"])
+def test_retime__passed__runs_at_the_first_price_of_after_it(
+    chain: PoolChain, redeem: bool
+) -> None:
+    shares = chain.deposit(DEPOSIT)
+    request = chain.request_redeem(shares) if redeem else chain.request_deposit(DEPOSIT)
+    execute = chain.pool.execute_redeem if redeem else chain.pool.execute_deposit
+    chain.wait(2 * COOLDOWN)
+    publish(chain, ETH, chain.now, gap=10)
+    chain.pool.retime(request, sender=chain.attacker)
+    with boa.reverts("pool: still open"):
+        chain.pool.retime(request, sender=chain.attacker)
+    with boa.reverts("pool: cooldown" if redeem else "pool: price too early"):
+        execute(request, sender=chain.keeper)
+    chain.wait(DELAY)
+    publish(chain, ETH, chain.now - 1, gap=1)
+    with boa.reverts("pool: price too early"):
+        execute(request, sender=chain.keeper)
+    publish(chain, ETH, chain.now, gap=1)
+    execute(request, sender=chain.keeper)
+    assert chain.pool.request(request)[0] == ZERO
+
+
+def test_retime__unknown_or_executed_or_within_its_cooldown__refused(chain: PoolChain) -> None:
+    shares = chain.deposit(DEPOSIT)
+    redemption = chain.request_redeem(shares)
+    chain.wait(COOLDOWN - 1)
+    publish(chain, ETH, chain.now, gap=1)
+    with boa.reverts("pool: still open"):
+        chain.pool.retime(redemption, sender=chain.depositor)
+    for request in (0, 1, redemption + 1):
+        with boa.reverts("pool: no request"):
+            chain.pool.retime(request, sender=chain.depositor)
 
 
 # ---- attacks ------------------------------------------------------------------------------------

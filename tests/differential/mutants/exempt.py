@@ -9,8 +9,8 @@ from __future__ import annotations
 GRIDS = "exact: the same call refuses what is not a multiple of its grid"
 EXEMPT: dict[str, tuple[str, ...]] = {
     GRIDS: (
-        "Orders.vy:execute: order.size // convert(u.LOT, int256)",
-        "Orders.vy:execute: order.limit_price // u.TICK",
+        "Orders.vy:_try_trade: order.size // convert(u.LOT, int256)",
+        "Orders.vy:_try_trade: order.limit_price // u.TICK",
         "RiskConfigurator.vy:list_market: price_wad // u.TICK",
         "Lens.vy:preview_order: abs(size) // lot",
         "Lens.vy:preview_order: size // lot",
