@@ -361,12 +361,12 @@ RISK_CONFIGURATOR = {
     **getters("guardian markets pool", mid=OTHERS),
 }
 
-CHAINLINK_FEED = getters("quote terms decimals", mid=OTHERS)
+CHAINLINK_FEED = getters("quote max_age terms decimals", mid=OTHERS)
 
 FIXED_FEED = {
     **OWNABLE,
     "set_price": owned(lambda s: (3_000 * WAD,)),
-    **getters("quote price_wad bounds", mid=OTHERS),
+    **getters("quote max_age price_wad bounds", mid=OTHERS),
 }
 
 TABLES: dict[str, dict[str, Entry]] = {

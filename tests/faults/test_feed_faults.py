@@ -411,6 +411,7 @@ def test_fault_027_poll__with_gas_that_starves_the_source__never_makes_it_look_s
 ) -> None:
     # a call passes on 63/64 of what is left: what fails for want of it looks like a dead feed
     feed = polled(world)
+    world.wait(1)
     feed.say(BTC + TICKS)
     configurator, market = world.risk_configurator, world.market("BTC").id
     outcomes = []
