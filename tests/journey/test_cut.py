@@ -84,7 +84,7 @@ def test_deploy__node_cut_off__next_run_ends_at_the_same_addresses(
     url, path = str(web3.provider.endpoint_uri), tmp_path / "31337.json"  # type: ignore[attr-defined]
     with pytest.raises(ConnectionError):
         _deploy(Web3(CutProvider(url, after, arrives)), path)
-    assert web3.eth.get_transaction_count(DEPLOYER.address) == after + arrives
+    assert web3.eth.get_transaction_count(DEPLOYER.address, "pending") == after + arrives
 
     site = _deploy(web3, path)
 

@@ -130,8 +130,8 @@ def end_auction(world: World, account_id: int) -> None:
             store(world, account_id, with_flag(account, IN_AUCTION, False))
 
 
-def _take_in(world: World, payer: int, account_id: int, token: int, amount: int) -> None:
-    """Book a deposit, without the tokens."""
+def take_in(world: World, payer: int, account_id: int, token: int, amount: int) -> None:
+    """Book a deposit in the name of whoever pays it, without the tokens."""
     _require_listed(world, token, amount)
     facts = world.tokens[token]
     fits = facts.tracked + amount <= facts.hard_cap * facts.unit
@@ -166,7 +166,7 @@ def _shift(
 
 def deposit(world: World, caller: int, account_id: int, token: int, amount: int) -> None:
     """Credit exactly `amount` atoms that the caller pays."""
-    _take_in(world, caller, account_id, token, amount)
+    take_in(world, caller, account_id, token, amount)
     move_wallet(world, caller, token, -amount)
 
 
@@ -248,7 +248,7 @@ def _act(world: World, owner: int, action: Action, agent: bool) -> None:
     account, token, amount = action.account, action.token, action.amount
     require(action.kind in (DEPOSIT, WITHDRAW, TRANSFER), "batch: unknown action")
     if action.kind == DEPOSIT:
-        _take_in(world, owner, account, token, amount)
+        take_in(world, owner, account, token, amount)
     elif action.kind == WITHDRAW:
         require(not agent or action.other == owner, "batch: not to the owner")
         _pay_out(world, account, token, amount)

@@ -213,7 +213,9 @@ class House:
         return list(enumerate(self.terms.markets, start=1))
 
     def _fill_purses(self) -> None:
-        spenders = [self.clearinghouse.address, self.pool.address, self.fund.address]
+        spenders = [
+            each.address for each in (self.clearinghouse, self.pool, self.fund, self.operators)
+        ]
         for token, decimals in zip(self.tokens, self.decimals, strict=True):
             for actor in ACTORS:
                 token.send(OWNER, "mint", actor, PURSE * 10**decimals)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.reference import ledger, operators
 from tests.reference.ledger import Action
 from tests.reference.refused import require
-from tests.reference.state import World
+from tests.reference.state import World, owner_of
 from tests.stateful.evm import address_text
 from tests.stateful.house import KEYS
 from tests.support import permits
@@ -17,6 +17,9 @@ from tests.support import permits
 if TYPE_CHECKING:
     from tests.stateful.house import House
     from tests.stateful.ops import Op
+
+# owns no account: in whose name Operators brings tokens of others
+NOBODY = 0
 
 Pair = tuple[Callable[[World, "Op"], Any], Callable[["House", "Op"], Any]]
 
@@ -116,6 +119,11 @@ def _permit_deposit(house: House, op: Op) -> None:
 
 def _permit_deposit_model(world: World, op: Op) -> None:
     account, token, amount = op.args
+    if owner_of(account) != op.caller:
+        # the tokens pass through Operators, which is nobody's owner
+        ledger.move_wallet(world, op.caller, token, -amount)
+        ledger.take_in(world, NOBODY, account, token, amount)
+        return
     action = Action(ledger.DEPOSIT, account, 0, token, amount)
     ledger.batch(world, op.caller, (action,), agent=True, reports=())
 
