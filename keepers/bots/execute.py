@@ -61,6 +61,7 @@ class Execute(Bot):
         self.queue = PoolQueue(runtime.rpc, runtime.reader, runtime.deployment, settings.serve_from)
         self.shifts = Turns(runtime.signer.address)  # at the queue
         self.flights: list[tuple[Any, bytes]] = []
+        self.died: list[tuple[bytes, Order | None, str]] = []  # at our hand, not told yet
         deployed = runtime.deployment
         self.address = deployed.address("Orders")
         self._abi = interface("Orders")
@@ -123,7 +124,9 @@ class Execute(Bot):
             self.turns.acted(said["executor"], message.block)
             self.shifts.acted(said["executor"], message.block)
         if event.name == "Refused" and mine:
-            self._died(bytes(said["order_id"]), closed, said["reason"])
+            # a pause may be the reason, of which the mirror has not read yet
+            self.died.append((bytes(said["order_id"]), closed, said["reason"]))
+            self.wake.set()
         if closed is not None and mine:
             paid = self.runtime.gas_market(self._native()).value(closed.reserve)
             place = (message.tx, message.index, event.name, closed.account, message.block)
@@ -143,6 +146,8 @@ class Execute(Bot):
             await self._send(drafts)
         await self._serve()
         await self.mirror.refresh_markets()
+        while self.died:
+            self._say_why(*self.died.pop(0))
 
     def _drafts(self) -> list[tuple[Order, Draft]]:
         """Return what is worth sending now."""
@@ -244,7 +249,7 @@ class Execute(Bot):
         self.runtime.metrics.refused.labels(reason).inc()
         log.info("refused", what=what, why=reason)
 
-    def _died(self, id_: bytes, order: Order | None, reason: str) -> None:
+    def _say_why(self, id_: bytes, order: Order | None, reason: str) -> None:
         """Say why an order died at its price; a pause is no fault of anybody's."""
         market = self.mirror.markets.get(order.market) if order else None
         paused = market is not None and self.mirror.now < market.opening_until

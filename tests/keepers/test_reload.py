@@ -31,7 +31,9 @@ from tests.keepers.facts import ETH, market, trader
 
 CONTRACTS = {
     name: f"0x{number:040x}"
-    for number, name in enumerate(("Orders", "Markets", "RiskConfigurator", "Clearinghouse"), 1)
+    for number, name in enumerate(
+        ("Orders", "Markets", "RiskConfigurator", "Clearinghouse", "LiquidityPool"), 1
+    )
 }
 KEEPER, TAKER = "0x" + "5e" * 20, "0x" + "7a" * 20
 TRADER = 7 << 96
@@ -98,7 +100,13 @@ class Chain:
         return [trader(each) for each in ids]
 
 
-DEPLOYED: Any = SimpleNamespace(address=CONTRACTS.__getitem__, signers=(), chain_id=31337, block=0)
+DEPLOYED: Any = SimpleNamespace(
+    address=CONTRACTS.__getitem__,
+    settlement=SimpleNamespace(decimals=6),
+    signers=(),
+    chain_id=31337,
+    block=0,
+)
 
 
 def runtime(chain: Chain, **given: Any) -> Any:

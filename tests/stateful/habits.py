@@ -20,7 +20,7 @@ def learn(world: World, op: Op) -> None:
     if habit:
         world.habits[token] = (habit, holder)
     else:
-        world.habits.pop(token)
+        world.habits.pop(token, None)
 
 
 def teach(house: House, op: Op) -> None:

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.faults.abi_table import LOCKED, TABLES
-from tests.reference.state import SETTLEMENT, World
+from tests.reference.state import SETTLEMENT, World, owner_of
 from tests.reference.units import LOTS_PER_UNIT
 from tests.stateful.evm import Contract, Method, Reverted, blank
 from tests.stateful.house import House
@@ -52,6 +52,7 @@ class Prober:
             ("Clearinghouse", house.clearinghouse),
             ("LiquidityPool", house.pool),
             ("InsuranceFund", house.fund),
+            ("Operators", house.operators),
         ):
             found[name] = [
                 (contract, method, plain_call(made))
@@ -95,6 +96,9 @@ class Prober:
         entered = ENTRY.get(op.name)
         if entered is None:
             return ()
+        if op.name == "permit_deposit" and owner_of(op.args[0]) != op.caller:
+            # the first transfer is to Operators: every ledger is whole, and only it is locked
+            entered = "Operators"
         calls = self._own[entered]
         if entered == "Clearinghouse" and self.rng.random() < 0.5:
             calls = self._asking(world)
