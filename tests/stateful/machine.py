@@ -99,6 +99,7 @@ class Machine:
         self.window: Window | None = None
         # why the last op did not go through
         self.refusal = ""
+        self.died = ""
         self.prober = Prober(self.house, number)
         self._order_ids: dict[Order, bytes] = {}
         self._account_words = self.house.clearinghouse.method("account_words", 1)
@@ -117,6 +118,8 @@ class Machine:
         said, result = self._chain(op)
         self.tally.tried[rule or op.name] += 1
         self.refusal = told
+        # of an order that its price refused: the call went through
+        self.died = answer if op.name == "execute" and not told and answer else ""
         if told != said:
             raise Diverged(f"{op}: reference says {told or answer!r}, chain {said or result!r}")
         if told:

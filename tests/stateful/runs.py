@@ -24,7 +24,7 @@ REFUSED = ("invalid", "trespass")
 LEAST_PER_RULE = 0.15
 LEAST_OVERALL = 0.60
 # tries that tell nothing of a rate
-FEW = 5
+FEW = 8
 # what every deployment must have seen
 EVENTS = """
     AccountOpened AuctionSet CapsSet Cleared CollateralMoved Committed Deposited DepositRequested

@@ -47,14 +47,28 @@ class Triple:
         coarse = self.worlds[0]
         for machine in self.machines:
             machine.step(retold(op, coarse.setup.scale // machine.world.setup.scale), rule)
-        said = {machine.refusal for machine in self.machines}
+        said = {machine.refusal or machine.died for machine in self.machines}
         if len(said) > 1:
             assert self.slack.atoms and said <= EDGES, f"{op} goes through in some only: {said}"
             return False
         if said == {""}:
             self.slack = self.slack.after(op, coarse)
+        if op.name == "reduce" and self.slack.atoms:
+            # how much it closes, and what a small lack pays, hang on an account's last atom
+            self._require_near()
+            return False
         same_result(self.worlds, self.slack)
         return True
+
+    def _require_near(self) -> None:
+        """Require that a reduce closed as much in each, but for what atoms make."""
+        apart = 0
+        for market in self.worlds[0].markets:
+            facts = [world.markets[market] for world in self.worlds]
+            interest = [each.open_interest for each in facts]
+            apart += (max(interest) - min(interest)) * facts[0].price
+        # a close goes on until what it releases, a percent of it at the least, covers the lack
+        assert apart <= 100 * self.slack.dollars
 
     def play(self, steps: int) -> int:
         """Do so many ops, or as many as go alike; return how many."""

@@ -498,8 +498,8 @@ def test_c4_window__gift_from_nowhere__is_caught(steps: list[Step]) -> None:
             follow(run, richer(run[-1], "after", account, USD // 100))
         except AssertionError:
             cents += 1
-    # unless they have paid more than that in fees, or may have a reward
-    assert 3 * cents > len(found)
+    # unless they have paid more than that in fees and reserves, or may have a reward
+    assert 4 * cents > len(found)
 
 
 def test_c4_window__fund_lower_than_before__is_caught(steps: list[Step]) -> None:
