@@ -139,14 +139,6 @@ class Opening:
         data = interface("Clearinghouse").encode("deposit", account, token, amount)
         return signer, _draft("deposit", address, data)
 
-    async def lend(self) -> None:
-        """Give the lender its shares, at a price published after the request."""
-        pool = self.world.deployment.address("LiquidityPool")
-        data = interface("LiquidityPool").encode("execute_deposit", 1)
-        sent = await self.desk.send([(self.lender, _draft("shares", pool, data, 2 * GAS))])
-        await self.clock.drain(self.clock.now)
-        await self._require(sent, "the pool's first deposit")
-
     # ---- positions
 
     async def commit(self) -> int:

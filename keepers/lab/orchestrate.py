@@ -155,8 +155,7 @@ async def _open(stage: Stage, options: Options, tell: Tell) -> None:
     await opening.fund()
     await stage.crew.ready()
     await _follow(stage)
-    await _opening_tick(stage)
-    await opening.lend()
+    await _lend(stage)
     tell("opening positions through Orders")
     count = await opening.commit()
     await _follow(stage)
@@ -167,6 +166,16 @@ async def _open(stage: Stage, options: Options, tell: Tell) -> None:
             break
     await _introduce(stage, opening)
     tell(f"{count - len(stage.open_orders)} of {count} opening orders were executed by the keepers")
+
+
+async def _lend(stage: Stage) -> None:
+    """Bring prices until the executors have served the pool's first deposit."""
+    for _ in range(OPENING_ROUNDS):
+        await _opening_tick(stage)
+        _, waits, _, _ = await stage.reader.one("LiquidityPool", "request", 1)
+        if not waits:
+            return
+    raise ChainError("the executors did not serve the pool's first deposit")
 
 
 async def _hire(stage: Stage, options: Options, desk: Desk) -> None:
