@@ -33,7 +33,7 @@ from keepers.lab.opening import Opening
 from keepers.lab.processes import Child, Crew
 from keepers.lab.records import Books, Person, Record, Spent
 from keepers.lab.replay import HEARTBEAT, PricePath, Step, write_paths
-from keepers.lab.seen import Seen
+from keepers.lab.seen import Seen, priced
 from keepers.lab.world import World
 
 BEFORE_S: Final = 600  # chain time between the first block and the first price of the path
@@ -341,7 +341,7 @@ async def _price(stage: Stage, at: int) -> bool:
         await clock.arrival(deadline - time.perf_counter())
         await clock.mine(at)
         seen = await _follow(stage)
-        if _priced(stage, seen):
+        if priced(stage.world.deployment.address("Markets"), seen):
             return True
     return False
 
@@ -359,18 +359,6 @@ async def _clear(stage: Stage, before: int) -> None:
         await _follow(stage)
         if stage.watch.auctions.open:
             await clock.arrival(AUCTION_S)
-
-
-def _priced(stage: Stage, seen: Sequence[Seen]) -> bool:
-    """Return whether these blocks hold a price update: stored, pending or refused."""
-    markets = stage.world.deployment.address("Markets").lower()
-    topics = interface("Markets").topics
-    names = ("PricesAccepted", "PricePending", "PriceRefused")
-    return any(
-        log.address == markets and log.topics[0] in topics and topics[log.topics[0]].name in names
-        for block in seen
-        for log in block.logs
-    )
 
 
 async def _answers(stage: Stage, end: int) -> None:

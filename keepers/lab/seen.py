@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from keepers.chain.abi import interface
 from keepers.chain.rpc import Head, Log, number
 from keepers.domain.words import accepted
 
@@ -56,3 +57,19 @@ def accounts_of(name: str, fields: Mapping[str, Any]) -> set[int]:
     """Return the accounts that an event of the Clearinghouse changes."""
     parties = (*PARTIES, "keeper") if name == "Posting" else PARTIES
     return {int(fields[each]) for each in parties if each in fields}
+
+
+def priced(oracle: str, blocks: Iterable[Seen]) -> bool:
+    """Return whether these blocks hold a price update: stored, pending or refused.
+
+    Args:
+        oracle: address of Markets.
+        blocks: as they were read.
+    """
+    address, topics = oracle.lower(), interface("Markets").topics
+    names = ("PricesAccepted", "PricePending", "PriceRefused")
+    return any(
+        log.address == address and log.topics[0] in topics and topics[log.topics[0]].name in names
+        for block in blocks
+        for log in block.logs
+    )
