@@ -86,6 +86,9 @@ def quote() -> IFeed.Quote:
 @external
 @view
 def max_age() -> uint256:
+    """
+    @return [s] none: the owner's word is of this very second
+    """
     return 0
 
 
