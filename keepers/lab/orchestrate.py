@@ -46,6 +46,7 @@ PAUSE_S: Final = 0.3
 PAUSE_SHARE: Final = 4.0
 AUCTION_S: Final = 0.05  # what the keepers get to look at auctions that nobody has to answer
 OPENING_ROUNDS: Final = 6
+DRAIN_ROUNDS: Final = 30  # at one price of the opening: executors send some orders a block
 CONFIRM_S: Final = 5  # a pending jump is confirmed by a report this long after it
 # A block every two seconds is what a rollup has, and so is this price of gas.
 GAS: Final = {"PLIMSOLL_TIP_GWEI": "0.01"}
@@ -238,13 +239,14 @@ async def _opening_tick(stage: Stage) -> None:
     """Let the next heartbeat come, with the first prices, and the executors act on it."""
     clock = stage.clock
     await _price(stage, clock.now - clock.now % HEARTBEAT + HEARTBEAT)
-    for _ in range(OPENING_ROUNDS):
+    for _ in range(DRAIN_ROUNDS):
         dead = stage.crew.dead()
         if dead:
             raise ChainError(dead[0])
         if not stage.open_orders:
             return
-        if not await clock.arrival(2.0):
+        # the next price passes by whatever this one could fill
+        if not await clock.arrival(2.0) and not _due(stage):
             return
         await clock.quiet(QUIET_S, 5.0)
         await clock.drain(clock.now)
