@@ -236,7 +236,7 @@ def _reduce(
             sizes=sizes, amounts=empty(uint256[8]), cash=0,
             quote=unsafe_mul(taker, unsafe_sub(convert(close.price, int256), target.funding)),
             fee=close.fee, liquidation_fee=close.liquidation_fee, pay=pay, insurance=0,
-            tilt=liquidation_math._tilt_after(target, taker),
+            tilt=liquidation_math._tilt_after(target, taker), part=0,
         ),
         close.gap < 0,
     )
@@ -302,7 +302,7 @@ def _take(
             # a deficit that the fund cannot pay stays behind as negative cash
             cash=terms.cash + convert(short, int256), quote=terms.quote,
             fee=0, liquidation_fee=0, pay=0, insurance=insurance,
-            tilt=max_value(int256),
+            tilt=max_value(int256), part=0,
         ),
         False,
     )

@@ -24,6 +24,8 @@ MOCK = "TestToken"
 FAUCET = "FaucetToken"
 # of a token's hard cap: what its faucet gives one caller in a day
 FAUCET_PART = 1_000
+# no account has options where nobody may set the flag
+NO_ENGINE = f"0x{0:040x}"
 # Created in consecutive transactions, since each knows the address of another.
 CIRCLE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
 CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
@@ -128,6 +130,7 @@ def _clearinghouse(site: Site) -> tuple[object, ...]:
         site.record.address("Markets"),
         site.record.predicted["InsuranceFund"],
         site.resolve(site.parameters.treasury),
+        NO_ENGINE,
     )
 
 

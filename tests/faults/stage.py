@@ -218,6 +218,8 @@ def _roles(world: World, actor: Actor) -> dict[str, str]:
         "markets": str(world.markets.address),
         "configurator": str(world.risk_configurator.address),
         "orders": str(world.orders.address),
+        # of a deployment without options
+        "engine": "0x" + "00" * 20,
         "liquidator": str(world.liquidator.address),
         "operators": str(world.operators.address),
         "pool": str(world.liquidity_pool.address),

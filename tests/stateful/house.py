@@ -142,6 +142,7 @@ class House:
             self.markets.address,
             fund,
             TREASURY,
+            0,
         )
         assert self.clearinghouse.address == clearinghouse
         self.fund = self._contract("InsuranceFund", clearinghouse)
