@@ -20,8 +20,8 @@ from tests.support.zoo import upgrade
 from tools.findings import ROOT
 
 VIEWS = ("view", "pure")
-# stateless, and asked by nobody of a deployment yet
-ALONE = {"PortfolioMargin"}
+# in no deployment yet: options wait for surfaces, and the scan is asked by them alone
+ALONE = {"PortfolioMargin", "Options", "OptionsMargin"}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
 CALLS = {
