@@ -5,8 +5,8 @@
 @title Options: option and future legs of accounts, and the margin of who holds them
 @license AGPL-3.0-only
 @notice docs/spec/engine.md. Beside the Clearinghouse, which asks it about accounts with the flag
-        OPTIONS and takes its word about deals. Modules: books (legs, modes) <- fills; what they
-        require, OptionsMargin says.
+        OPTIONS and takes its word about deals. Modules: books (legs, modes) <- fills, expiry; what
+        legs require, OptionsMargin says.
 @custom:kill the owner can take venues off the list and cap a market's contracts, which stops
         openings; reductions, settlements, liquidations and answers about health go on
 """
@@ -21,6 +21,7 @@ from libs import errors
 from libs import packing
 from libs import units as u
 from modules import engine_books
+from modules import engine_expiry
 from modules import engine_fills
 
 implements: IOptions
@@ -28,6 +29,7 @@ implements: IOptions
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: engine_books
+initializes: engine_expiry[engine_books := engine_books]
 initializes: engine_fills[engine_books := engine_books]
 
 exports: (
@@ -46,7 +48,9 @@ venues: public(HashMap[address, bool])
 
 
 @deploy
-def __init__(clearinghouse: address, markets: address, surfaces: address, margin: address):
+def __init__(
+    clearinghouse: address, markets: address, surfaces: address, margin: address, expiries: address
+):
     """
     @param clearinghouse the one that was deployed for this address
     @param margin the OptionsMargin of the same Markets and Surfaces
@@ -54,6 +58,7 @@ def __init__(clearinghouse: address, markets: address, surfaces: address, margin
     ownable.__init__()
     ownable_2step.__init__()
     engine_fills.__init__(clearinghouse, markets, surfaces, margin)
+    engine_expiry.__init__(expiries)
 
 
 # ---- listed venues ------------------------------------------------------------------------------
@@ -97,6 +102,31 @@ def set_mode(account: uint256, portfolio: bool):
     # the core is ours; what it books is asked for after it
     extcall engine_fills.CLEARINGHOUSE.deal(engine_fills._deal(account, account, 0, 0))
     engine_fills._require_side(account, True, empty(IMarkets.Health))
+
+
+# ---- anyone -------------------------------------------------------------------------------------
+
+
+@external
+def settle_expired(account: uint256) -> int256:
+    """
+    @notice Pay what expired legs of an account pay at their settlement prices, in quote, between it
+            and the engine's account; anyone. Early or late, it is the same. Legs whose price is not
+            written yet stay.
+    @return [WAD] what the account got, negative when it paid
+    @custom:source docs/spec/engine.md#expiry
+    @custom:reverts "options: nothing expired"
+    """
+    count: uint256 = engine_books._count(account)
+    paid: int256 = engine_expiry._close(account)
+    if engine_books._count(account) == count:
+        errors._fail("options: nothing expired")
+
+    deal: IClearinghouse.Deal = engine_fills._deal(engine_expiry.ACCOUNT, account, 0, 0)
+    deal.quote = paid
+    # the core is ours and asks nobody in a deal
+    extcall engine_fills.CLEARINGHOUSE.deal(deal)
+    return paid
 
 
 # ---- the core -----------------------------------------------------------------------------------
@@ -157,6 +187,8 @@ def check(
             asked.
     @custom:source docs/spec/engine.md#check
     """
+    if account == engine_expiry.ACCOUNT:
+        return empty(IMarkets.Health)
     return engine_fills._check(
         account, engine_fills.Side(word=word, legs=legs, amounts=amounts)
     )

@@ -157,21 +157,6 @@ def _with_leg(line: Line, entry: uint256, held: bool) -> Line:
 
 @internal
 @view
-def _payoff(instrument: uint256, price: uint256) -> int256:
-    """
-    @return [ticks] of one unit long, at a price
-    """
-    kind: uint256 = instruments._kind(instrument)
-    if kind == instruments.FUTURE:
-        return convert(price, int256)
-    strike: uint256 = instruments._strike(instrument)
-    if kind == instruments.CALL:
-        return convert(max(price, strike) - strike, int256)
-    return convert(max(price, strike) - price, int256)
-
-
-@internal
-@view
 def _expired(extra: Extra, instrument: uint256, size: int256, price: uint256) -> Extra:
     """
     @notice What expired is worth its payoff; as long as its price is awaited, at the market's,
@@ -182,9 +167,9 @@ def _expired(extra: Extra, instrument: uint256, size: int256, price: uint256) ->
     settled: uint256 = staticcall EXPIRIES.settlement_price(instruments._market(instrument), hours)
     worth: int256 = 0
     if settled != 0:
-        worth = size * self._payoff(instrument, settled)
+        worth = size * instruments._payoff(instrument, settled)
     else:
-        worth = size * self._payoff(instrument, price)
+        worth = size * instruments._payoff(instrument, price)
         charge: uint256 = fixed_point._ceil_div(
             convert(abs(size), uint256) * price * AWAITED, 100
         )

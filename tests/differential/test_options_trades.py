@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.reference import options
 from tests.reference.facts import Account
-from tests.reference.instruments import CALL, PUT
+from tests.reference.instruments import CALL, PUT, parts
 from tests.reference.refused import Refused
 from tests.reference.state import World
 from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
@@ -20,6 +21,7 @@ from tests.stateful.evm import Reverted
 from tests.support.options_house import (
     BTC,
     ETH,
+    EXPIRY,
     FIRST,
     SECOND,
     THIRD,
@@ -30,6 +32,7 @@ from tests.support.options_house import (
 )
 
 ACCOUNTS = (FIRST, SECOND, THIRD)
+STRANGER = 0xBAD
 STEPS = 12
 DAYS = (1, 7, 30)
 
@@ -90,24 +93,32 @@ def attempted(house: OptionsHouse, act: object) -> tuple[World, str | None]:
 def compare(house: OptionsHouse) -> None:
     """Accounts, legs, contracts and healths are the reference's."""
     world, engine = house.model, house.engine
-    for account in (*ACCOUNTS, house.setup.fee_account):
+    for account in (*ACCOUNTS, house.setup.fee_account, EXPIRY):
         assert house.account(account) == world.accounts.get(account, Account())
         assert house.legs(account) == engine.books.get(account, ())
-        count, portfolio = house.options.view("mode", account)
-        assert (count, portfolio) == (
-            len(engine.books.get(account, ())),
-            engine.modes.get(account, False),
-        )
-        health = options.health_of(world, account)
+        mode = account == EXPIRY or engine.modes.get(account, False)
+        legs = len(engine.books.get(account, ()))
+        assert tuple(house.options.view("mode", account)) == (legs, mode)
+        health = world.health(account)
         assert tuple(house.clearinghouse.view("health", account)) == health.answer()
     for key in (ETH, BTC):
         assert house.options.view("market_terms", key)[1] == engine.interest.get(key, 0)
     sizes: dict[int, int] = {}
     for account in ACCOUNTS:
         for held in engine.books.get(account, ()):
-            sizes[held.instrument] = sizes.get(held.instrument, 0) + held.size
+            if parts(held.instrument).expiry > world.now:
+                sizes[held.instrument] = sizes.get(held.instrument, 0) + held.size
     assert not any(sizes.values())
     assert sum(account.quote for account in world.accounts.values()) == world.pot
+
+
+def again(house: OptionsHouse, rng: Random) -> None:
+    """Report what is alive again, and write prices of what is not."""
+    for (key, hours), found in list(house.engine.surfaces.items()):
+        if hours * 3_600 > house.evm.time:
+            house.surface(replace(found, publish=house.evm.time))
+        elif rng.random() < 0.7:
+            house.settle(key, hours, rng.randint(2_000, 4_000) * (20 if key == BTC else 1))
 
 
 def step(house: OptionsHouse, rng: Random) -> str | None:
@@ -117,10 +128,17 @@ def step(house: OptionsHouse, rng: Random) -> str | None:
         house.refresh(rng.choice([0, 10, 20, 100]), eth=rng.randint(2_000, 4_000))
         return None
     if kind < 0.2:
-        house.evm.advance(rng.choice([5, 16, 130, 4_000]))
+        house.evm.advance(rng.choice([5, 16, 130, 4_000, 90_000]))
         house.model.now = house.evm.time
         return None
-    if kind < 0.35:
+    if kind < 0.25:
+        again(house, rng)
+        return None
+    if kind < 0.3:
+        account = rng.choice(ACCOUNTS)
+        after, reason = attempted(house, lambda world: options.settle_expired(world, account))
+        send = (STRANGER, "settle_expired", account)
+    elif kind < 0.4:
         account, mode = rng.choice(ACCOUNTS), rng.random() < 0.6
         after, reason = attempted(house, lambda world: options.set_mode(world, account, mode))
         send = (account >> 96, "set_mode", account, mode)

@@ -375,6 +375,7 @@ class Engine:
     rhos: Sequence[int]
     mark: Callable[[World, Engine, Leg], int]
     bounds: tuple[int, int]
+    account: int  # its own, between holders and writers of what expired
     settled: dict[tuple[int, int], int] = field(default_factory=dict)
     books: dict[int, tuple[Leg, ...]] = field(default_factory=dict)
     modes: dict[int, bool] = field(default_factory=dict)
@@ -386,14 +387,21 @@ class Engine:
         twin = copy.copy(self)
         twin.books, twin.modes = self.books.copy(), self.modes.copy()
         twin.interest = self.interest.copy()
+        twin.surfaces, twin.settled = self.surfaces.copy(), self.settled.copy()
         return twin
 
     def engaged(self, account: int) -> bool:
         """Return whether the engine answers for an account."""
-        return bool(self.books.get(account)) or self.modes.get(account, False)
+        return (
+            account == self.account
+            or bool(self.books.get(account))
+            or self.modes.get(account, False)
+        )
 
     def check(self, world: World, account: int, facts: Account) -> Health:
         """Return the margin check of an account."""
+        if account == self.account:
+            return Health(0, 0, 0, 0, 0, 0, 0, 0)
         seen = Facts(
             world.now,
             world.markets,
@@ -559,3 +567,19 @@ def set_mode(world: World, account: int, portfolio: bool) -> None:
     flag = engine.engaged(account)
     ledger.deal(world, ledger.Deal(account, account, 0, 0, 0, 0, 0, (flag, flag)))
     _require_side(world, account, True, None)
+
+
+def settle_expired(world: World, account: int) -> int:
+    """Pay what expired legs pay at their prices; return what the account got [WAD]."""
+    engine = engine_of(world)
+    paid, legs = 0, engine.books.get(account, ())
+    for leg in reversed(legs):
+        said = parts(leg.instrument)
+        price = engine.settled.get((said.market, said.hours), 0)
+        if said.expiry <= world.now and price:
+            paid += leg.size * payoff(said, price)
+            engine.book(leg.instrument, engine.change(account, leg.instrument, -leg.size))
+    require(engine.books.get(account, ()) != legs, "options: nothing expired")
+    flags = (True, engine.engaged(account))
+    ledger.deal(world, ledger.Deal(engine.account, account, 0, 0, 0, paid, 0, flags))
+    return paid

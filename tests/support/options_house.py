@@ -26,6 +26,7 @@ CAP = 1_000 * LOTS_PER_UNIT
 BOUNDS = (365 * DAY, 10)
 SHARES = 997
 RISK = pm.Risk()
+EXPIRY = created(ENGINEER, 3) << 96
 FIRST, SECOND, THIRD = (trader << 96 for trader in TRADERS[:3])
 
 
@@ -64,9 +65,10 @@ class OptionsHouse(House):
             markets,
             stub.address,
             self.margin.address,
+            stub.address,
         )
         assert self.options.address == self.engine_address
-        engine = options.Engine({}, {}, books.SIXTEEN, books.RHOS, mark, BOUNDS)
+        engine = options.Engine({}, {}, books.SIXTEEN, books.RHOS, mark, BOUNDS, EXPIRY)
         self.model = self.world()
         self.model.engine = engine
         for key in (ETH, BTC):
@@ -109,10 +111,13 @@ class OptionsHouse(House):
     def report(self, key: int, days: int, **changes: int) -> int:
         """Report a surface; return the expiry's hours."""
         hours = self.evm.time // HOUR + 24 * days
-        found = pm.Surface(key, hours, **{"publish": self.evm.time, **changes})
-        self.surfaces.send(ENGINEER, "set_surface", key, hours, found.word)
-        self.engine.surfaces[key, hours] = found
+        self.surface(pm.Surface(key, hours, **{"publish": self.evm.time, **changes}))
         return hours
+
+    def surface(self, found: pm.Surface) -> None:
+        """Store a surface."""
+        self.surfaces.send(ENGINEER, "set_surface", found.market, found.hours, found.word)
+        self.engine.surfaces[found.market, found.hours] = found
 
     def settle(self, key: int, hours: int, price: int) -> None:
         """Write a settlement price [USD]."""

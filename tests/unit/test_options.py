@@ -28,6 +28,7 @@ from tests.support.options_house import (
     CAP,
     ENGINEER,
     ETH,
+    EXPIRY,
     FIRST,
     SECOND,
     THIRD,
@@ -422,3 +423,121 @@ def test_check__sixty_four_legs__answer_within_the_cores_bound(house: OptionsHou
         house.write(key, replace(market, v=30_000, v_slow=20_000, publish=house.evm.time))
     house.clearinghouse.view("health", FIRST)
     assert house.evm.gas_used() < 2_500_000 + 21_000
+
+
+# ---- expiry --------------------------------------------------------------------------------------
+
+
+def expire(house: OptionsHouse, price: int, days: int = 7) -> int:
+    """Let an expiry pass and write its settlement price [USD]; return its hours."""
+    said = hours(house, days)
+    house.evm.advance(24 * 3_600 * days)
+    house.model.now = house.evm.time
+    if price:
+        house.settle(ETH, said, price)
+    return said
+
+
+def settle(house: OptionsHouse, account: int) -> int:
+    return int(house.options.send(STRANGER, "settle_expired", account))
+
+
+@pytest.mark.parametrize("price", [2_900, 3_000, 3_200])
+def test_settle_expired__payoff__enters_quote_on_both_sides(
+    house: OptionsHouse, price: int
+) -> None:
+    legs = (
+        (call(house, 3_000, 7), 2 * LOT, PREMIUM),
+        (put(house, 3_000, 7), -LOT, PREMIUM),
+        (future(ETH, hours(house, 7)), LOT, 3_000 * TICKS_PER_USD),
+        (call(house, 3_000, 30), LOT, PREMIUM),
+    )
+    house.trade(fill(*legs))
+    expire(house, price)
+    # 2 calls, a short put, and a future that was bought at 3,000
+    pays = (2 * max(0, price - 3_000) - max(0, 3_000 - price) + price) * WAD
+    assert settle(house, FIRST) == pays
+    events = [house.options.read(log) for log in house.evm.logs()]
+    assert [said["value"] for name, said in filter(None, events) if name == "LegSettled"]
+    assert house.account(FIRST).quote == pays - 3_000 * WAD
+    assert [leg.instrument for leg in house.legs(FIRST)] == [call(house, 3_000, 23)]
+    assert house.account(EXPIRY).quote == -pays
+    # the other side comes later, at the same price
+    house.refresh(3_600, eth=9_000)
+    assert settle(house, SECOND) == -pays
+    assert house.account(EXPIRY).quote == 0
+    assert house.options.view("market_terms", ETH)[1] == LOT
+
+
+def test_settle_expired__health__is_the_same_before_and_after(house: OptionsHouse) -> None:
+    house.trade(fill((call(house, 3_000, 7), 2 * LOT, PREMIUM)))
+    expire(house, 3_500)
+    before = house.clearinghouse.view("health", FIRST)
+    settle(house, FIRST)
+    after = house.clearinghouse.view("health", FIRST)
+    # nothing is left, so nothing is required; a gain in quote that the pot has not got yet
+    assert (after[0], after[1]) == (before[0], before[1])
+    assert not house.account(FIRST).engaged
+    house.clearinghouse.send(STRANGER, "settle", SECOND)
+    house.clearinghouse.send(STRANGER, "settle", FIRST)
+    settle(house, SECOND)
+    house.clearinghouse.send(STRANGER, "settle", SECOND)
+    house.clearinghouse.send(STRANGER, "settle", FIRST)
+    assert house.account(FIRST).cash == (100_000 - 200 + 1_000) * WAD
+    assert house.account(SECOND).cash == (100_000 + 200 - 1_000) * WAD
+
+
+def test_settle_expired__price_not_written__reverts_and_the_margin_waits(
+    house: OptionsHouse,
+) -> None:
+    house.trade(fill((call(house, 3_000, 7), -2 * LOT, PREMIUM)))
+    said = expire(house, 0)
+    for account in (FIRST, THIRD):
+        with pytest.raises(Reverted, match="options: nothing expired"):
+            settle(house, account)
+    house.refresh(eth=3_100)
+    health = house.clearinghouse.view("health", FIRST)
+    assert health[0] == (100_000 + 200 - 2 * 100) * WAD
+    assert health[4] > 2 * 310 * WAD
+    house.settle(ETH, said, 3_100)
+    assert house.clearinghouse.view("health", FIRST)[4] < 2 * WAD
+    assert settle(house, FIRST) == -200 * WAD
+
+
+def test_settle_expired__twice__reverts(house: OptionsHouse) -> None:
+    house.trade(fill((call(house, 3_000, 7), LOT, PREMIUM)))
+    expire(house, 3_100)
+    settle(house, FIRST)
+    with pytest.raises(Reverted, match="options: nothing expired"):
+        settle(house, FIRST)
+
+
+def test_engine_account__in_debt_to_holders__is_neither_settled_nor_liquidated(
+    house: OptionsHouse,
+) -> None:
+    house.trade(fill((call(house, 3_000, 7), LOT, PREMIUM)))
+    expire(house, 3_500)
+    settle(house, FIRST)
+    assert house.account(EXPIRY).quote == -500 * WAD
+    assert house.clearinghouse.view("health", EXPIRY) == (0,) * 8
+    house.clearinghouse.send(STRANGER, "settle", EXPIRY)
+    assert house.account(EXPIRY).quote == -500 * WAD
+    house.clearinghouse.send(OWNER, "set_hand", HAND, 2)
+    post = (EXPIRY, THIRD, THIRD, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, 2**255 - 1, 0)
+    with pytest.raises(Reverted, match="seizure: not below mm"):
+        house.clearinghouse.send(HAND, "post", post, False)
+    with pytest.raises(Reverted, match="seizure: no such debt"):
+        house.clearinghouse.send(HAND, "write_off", EXPIRY, 0)
+
+
+def test_settle_expired__sixty_four_legs__takes_less_than_three_million_gas(
+    house: OptionsHouse,
+) -> None:
+    ids = [option(ETH, CALL, hours(house, 7), 2_000 + 10 * i) for i in range(64)]
+    for start in range(0, 64, 8):
+        house.trade(fill(*((id_, LOT // 100, PREMIUM) for id_ in ids[start : start + 8])))
+    expire(house, 2_500)
+    settle(house, FIRST)
+    assert house.evm.gas_used() < 3_000_000
+    assert house.legs(FIRST) == ()
+    assert house.account(FIRST).quote == sum(max(0, 500 - 10 * i) for i in range(64)) * WAD // 100
