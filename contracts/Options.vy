@@ -196,6 +196,48 @@ def check(
 
 @external
 @view
+def rest(
+    account: uint256, part: uint256, word: uint256, legs: uint256[8], amounts: uint256[4]
+) -> IMarkets.Health:
+    """
+    @notice As `check`, had `part` [WAD, at most 1] of every leg here been carried away: how a
+            take is planned.
+    """
+    side: engine_fills.Side = engine_fills.Side(word=word, legs=legs, amounts=amounts)
+    return engine_fills._rest(account, part, side)
+
+
+@external
+@view
+def notional(account: uint256) -> (uint256, uint256, uint256):
+    """
+    @notice What the legs of an account stand for: whether they are dust, whose market pays.
+    """
+    total: uint256 = 0
+    largest: uint256 = 0
+    market: uint256 = 0
+    known: uint256 = 0
+    price: uint256 = 0
+    held: DynArray[uint256, 32] = engine_books._legs(account)
+    for pair: uint256 in held:
+        for half: uint256 in range(2):
+            entry: uint256 = packing._half(pair, half)
+            if entry == 0:
+                continue
+            own: uint256 = packing._instrument_market(packing._leg_instrument(entry))
+            if own != known:
+                known = own
+                price = engine_fills._price(own)
+            value: uint256 = convert(abs(packing._leg_size(entry)), uint256) * price
+            total += value
+            if value > largest:
+                largest = value
+                market = own
+    return total, largest, market
+
+
+@external
+@view
 def account_legs(account: uint256) -> DynArray[uint256, 32]:
     return engine_books._legs(account)
 

@@ -42,6 +42,28 @@ def _legs(account: uint256) -> DynArray[uint256, WORDS]:
 
 @internal
 @view
+def _rest(account: uint256, part: uint256) -> DynArray[uint256, WORDS]:
+    """
+    @param part [WAD] what has been carried away
+    @return what _carry leaves: less than the whole closes no leg
+    """
+    legs: DynArray[uint256, WORDS] = []
+    if part == u.WAD:
+        return legs
+    held: DynArray[uint256, WORDS] = self._legs(account)
+    for pair: uint256 in held:
+        left: uint256 = 0
+        for half: uint256 in range(2):
+            entry: uint256 = packing._half(pair, half)
+            size: int256 = packing._leg_size(entry)
+            size -= size * convert(part, int256) // u.IWAD
+            left = packing._with_half(left, half, packing._with_size(entry, size))
+        legs.append(left)
+    return legs
+
+
+@internal
+@view
 def _find(account: uint256, instrument: uint256) -> (uint256, int256):
     """
     @return position and size [lots] of a leg; the count and 0 when it is not held

@@ -353,6 +353,26 @@ def _check(account: uint256, side: Side) -> IMarkets.Health:
 
 @internal
 @view
+def _rest(account: uint256, part: uint256, side: Side) -> IMarkets.Health:
+    portfolio: bool = engine_books.books[account] & engine_books.PORTFOLIO_BIT != 0
+    # who gives everything away is under standard margin after it
+    return staticcall MARGIN.check(
+        engine_books._rest(account, part),
+        portfolio and part != u.WAD,
+        side.word,
+        side.legs,
+        side.amounts,
+    )
+
+
+@internal
+@view
+def _price(market: uint256) -> uint256:
+    return market_packing._price((staticcall MARKETS.market_words(market))[0])
+
+
+@internal
+@view
 def _health(account: uint256, side: Side) -> IMarkets.Health:
     if engine_books._engaged(account):
         return self._check(account, side)

@@ -160,7 +160,7 @@ def _liquidator(site: Site) -> tuple[object, ...]:
     address, parameters = site.record.address, site.parameters
     curve = [number for point in parameters.liquidation_curve for number in point]
     neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("InsuranceFund"))
-    return (*neighbours, curve, parameters.liquidation_dust)
+    return (*neighbours, NO_ENGINE, curve, parameters.liquidation_dust)
 
 
 def _lens(site: Site) -> tuple[object, ...]:

@@ -93,7 +93,7 @@ def attempted(house: OptionsHouse, act: object) -> tuple[World, str | None]:
 def compare(house: OptionsHouse) -> None:
     """Accounts, legs, contracts and healths are the reference's."""
     world, engine = house.model, house.engine
-    for account in (*ACCOUNTS, house.setup.fee_account, EXPIRY):
+    for account in {*ACCOUNTS, house.setup.fee_account, EXPIRY, *engine.books}:
         assert house.account(account) == world.accounts.get(account, Account())
         assert house.legs(account) == engine.books.get(account, ())
         mode = account == EXPIRY or engine.modes.get(account, False)
@@ -104,8 +104,8 @@ def compare(house: OptionsHouse) -> None:
     for key in (ETH, BTC):
         assert house.options.view("market_terms", key)[1] == engine.interest.get(key, 0)
     sizes: dict[int, int] = {}
-    for account in ACCOUNTS:
-        for held in engine.books.get(account, ()):
+    for legs_of in engine.books.values():
+        for held in legs_of:
             if parts(held.instrument).expiry > world.now:
                 sizes[held.instrument] = sizes.get(held.instrument, 0) + held.size
     assert not any(sizes.values())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from tests.reference import ledger, margin
 from tests.reference import portfolio as pm
 from tests.reference.facts import Account, Collateral, Health, Leg, Market
-from tests.reference.fixed import ceil_div, mul_up
+from tests.reference.fixed import ceil_div, mul_up, trunc_div
 from tests.reference.instruments import (
     CALL,
     FUTURE,
@@ -415,6 +415,21 @@ class Engine:
         )
         held, mode = self.books.get(account, ()), self.modes.get(account, False)
         return check(seen, held, mode, facts)
+
+    def rest(self, world: World, account: int, part: int, facts: Account) -> Health:
+        """Return the same, had a share of every leg been carried away."""
+        twin = self.copy()
+        held = () if part == WAD else self.books.get(account, ())
+        twin.books[account] = tuple(
+            Leg(leg.instrument, leg.size - trunc_div(leg.size * part, WAD)) for leg in held
+        )
+        twin.modes[account] = part != WAD and self.modes.get(account, False)
+        return twin.check(world, account, facts)
+
+    def notionals(self, world: World, account: int) -> list[tuple[int, int]]:
+        """Return the market of each leg and what it stands for [WAD]."""
+        held = [(market_of(leg.instrument), leg.size) for leg in self.books.get(account, ())]
+        return [(key, abs(size) * world.markets[key].price) for key, size in held]
 
     def size(self, account: int, instrument: int) -> int:
         """Return the lots of a leg."""

@@ -72,6 +72,14 @@ class Engine(Protocol):
         """Return the margin check of an account."""
         ...
 
+    def rest(self, world: World, account: int, part: int, facts: Account) -> Health:
+        """Return the same, had a share [WAD] of its legs been carried away."""
+        ...
+
+    def notionals(self, world: World, account: int) -> list[tuple[int, int]]:
+        """Return the market of each leg and what it stands for [WAD]."""
+        ...
+
     def carry(self, account: int, receiver: int, part: int) -> tuple[bool, bool]:
         """Move a share [WAD] of an account's legs; return for whom of the two it answers then."""
         ...
@@ -152,6 +160,20 @@ class World:
         if facts.engaged:
             assert self.engine is not None
             return self.engine.check(self, account, facts)
+        return margin.check(facts, self.markets, self.collaterals, self.now)
+
+    def held_elsewhere(self, account: int, facts: Account) -> list[tuple[int, int]]:
+        """Return the market of each leg at the engine and what it stands for [WAD]."""
+        if not facts.engaged:
+            return []
+        assert self.engine is not None
+        return self.engine.notionals(self, account)
+
+    def rest_of(self, account: int, part: int, facts: Account) -> Health:
+        """Return the margin check of an account with a share of its legs elsewhere gone."""
+        if facts.engaged:
+            assert self.engine is not None
+            return self.engine.rest(self, account, part, facts)
         return margin.check(facts, self.markets, self.collaterals, self.now)
 
 

@@ -163,6 +163,7 @@ class House:
             clearinghouse,
             self.pool.address,
             fund,
+            self.engine_address,
             [value for point in CURVE[1:] for value in point],
             units.DUST,
         )

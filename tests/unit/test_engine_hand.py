@@ -303,6 +303,12 @@ class Asked:
     def carry(self, account: int, receiver: int, part: int) -> tuple[bool, bool]:
         raise AssertionError
 
+    def rest(self, world: World, account: int, part: int, facts: Account) -> Health:
+        raise AssertionError
+
+    def notionals(self, world: World, account: int) -> list[tuple[int, int]]:
+        raise AssertionError
+
 
 AMOUNTS = st.integers(-1_100 * WAD, 1_100 * WAD)
 DEALS = st.tuples(

@@ -541,3 +541,42 @@ def test_settle_expired__sixty_four_legs__takes_less_than_three_million_gas(
     assert house.evm.gas_used() < 3_000_000
     assert house.legs(FIRST) == ()
     assert house.account(FIRST).quote == sum(max(0, 500 - 10 * i) for i in range(64)) * WAD // 100
+
+
+# ---- liquidation ---------------------------------------------------------------------------------
+
+
+def under_mm(house: OptionsHouse) -> None:
+    """Bring FIRST under MM: short calls and a perp, and the price goes up."""
+    at = 3_000 * TICKS_PER_USD
+    house.trade(fill((instrument_of(ETH), -10 * LOT, at), (call(house), -150 * LOT, PREMIUM)))
+    house.refresh(10, eth=5_500)
+    health = house.clearinghouse.view("health", FIRST)
+    assert 0 < health[0] < health[4]
+
+
+def test_reduce__account_of_the_engine__is_told_to_take(house: OptionsHouse) -> None:
+    under_mm(house)
+    args = (FIRST, instrument_of(ETH), 0, 0, THIRD, house.evm.time)
+    with pytest.raises(Reverted, match="liquidator: take only"):
+        house.liquidator.send(THIRD >> 96, "reduce", *args)
+    closed = 2
+    assert house.liquidator.view("plan_reduce", FIRST, instrument_of(ETH))[0] == closed
+
+
+def test_take__account_of_the_engine__moves_a_part_of_everything(house: OptionsHouse) -> None:
+    under_mm(house)
+    house.deposit(THIRD, 5_000_000)
+    house.liquidator.send(THIRD >> 96, "flag", FIRST)
+    house.refresh(30)
+    plan = house.liquidator.view("plan_take", FIRST)
+    fraction = plan[1]
+    assert plan[0] == 0 and 0 < fraction < WAD
+    args = (FIRST, THIRD, fraction, 2**255, 0, house.evm.time)
+    house.liquidator.send(THIRD >> 96, "take", *args)
+    (taken,) = (leg for leg in house.legs(THIRD))
+    assert taken == Leg(call(house, days=30), -(150 * LOT * fraction // WAD))
+    assert house.account(THIRD).legs == (Leg(instrument_of(ETH), -(10 * LOT * fraction // WAD)),)
+    health = house.clearinghouse.view("health", FIRST)
+    assert health[0] >= health[3]
+    assert house.account(FIRST).engaged and house.account(THIRD).engaged
