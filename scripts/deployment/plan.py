@@ -24,8 +24,8 @@ MOCK = "TestToken"
 FAUCET = "FaucetToken"
 # of a token's hard cap: what its faucet gives one caller in a day
 FAUCET_PART = 1_000
-# no account has options where nobody may set the flag
-NO_ENGINE = f"0x{0:040x}"
+# nobody has its key, so no account has options
+NO_ENGINE = "0x000000000000000000000000000000000000dEaD"
 # Created in consecutive transactions, since each knows the address of another.
 CIRCLE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
 CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
