@@ -33,7 +33,7 @@ initializes: ledger[accounts := accounts]
 initializes: custody[accounts := accounts, ledger := ledger]
 initializes: trading[accounts := accounts, ledger := ledger]
 initializes: seizure[accounts := accounts, ledger := ledger]
-initializes: batch_[accounts := accounts, custody := custody, ledger := ledger]
+initializes: batch_[custody := custody, ledger := ledger]
 
 exports: (
     ownable_2step.owner,
@@ -73,6 +73,7 @@ def __init__(
     markets: address,
     insurance_owner: address,
     fee_owner: address,
+    engine: address,
 ):
     """
     @param settlement_token token in which results are paid, 6 .. 18 decimals
@@ -80,10 +81,11 @@ def __init__(
     @param markets the Markets that was deployed for this address
     @param insurance_owner the InsuranceFund, to be deployed
     @param fee_owner whose account 0 receives trade fees
+    @param engine the Options, to be deployed
     """
     ownable.__init__()
     ownable_2step.__init__()
-    ledger.__init__(markets, insurance_owner, fee_owner)
+    ledger.__init__(markets, insurance_owner, fee_owner, engine)
     custody.__init__(settlement_token, hard_cap)
     trading.__init__()
     if staticcall IMarkets(markets).clearinghouse() != self:
@@ -139,6 +141,19 @@ def post(p: IClearinghouse.Post, auction: bool) -> IClearinghouse.Posted:
     if not forced:
         self._require_hand(IClearinghouse.Role.ACT)
     return seizure._post(p, auction, forced)
+
+
+@external
+def deal(d: IClearinghouse.Deal):
+    """
+    @notice Move cash, quote and lots of a perp between two accounts; only the engine, which answers
+            for the consent of both and for the margin of both after it.
+    @custom:reverts "clearinghouse: not a hand", "custody: not enough cash", "seizure: parties"
+    """
+    if msg.sender != ledger.ENGINE.address:
+        # nobody has no role
+        self._require_hand(empty(IClearinghouse.Role))
+    seizure._deal(d)
 
 
 @external

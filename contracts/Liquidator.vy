@@ -40,17 +40,19 @@ def __init__(
     clearinghouse: address,
     pool: address,
     fund: address,
+    options: address,
     curve: uint256[4],
     dust: uint256,
 ):
     """
+    @param options the engine of the Clearinghouse
     @param curve [s, WAD, s, WAD] reward: share of MM after a time, then after a longer one;
            from the second time on insurance may add to it
     @param dust [USD WAD] what is worth less is closed whole
     @custom:reverts "clock: curve", "liquidator: dust range"
     """
     auction_clock.__init__(curve[0], curve[1], curve[2], curve[3])
-    desk.__init__(clearinghouse, pool, fund, dust)
+    desk.__init__(clearinghouse, pool, fund, options, dust)
     reduce_planner.__init__()
 
 
@@ -68,7 +70,7 @@ def flag(account: uint256, reports: Bytes[2048] = b"") -> uint256:
     if len(reports) != 0:
         desk._update(reports)
     books: account_words.Books = desk._books(account)
-    health: IMarkets.Health = desk._health(books)
+    health: IMarkets.Health = desk._health_of(account, 0, books)
     running: bool = desk._in_auction(books.word)
     if running and desk._covers(health.equity, health.le):
         log ILiquidator.Cleared(account=account, equity=health.equity, le=health.le)
@@ -210,7 +212,7 @@ def _reduce(
     books: account_words.Books = desk._books(account)
     venue: account_words.Books = desk._books(desk.POOL_ACCOUNT)
     target: liquidation_math.Target = desk._target(books, venue, instrument)
-    before: IMarkets.Health = desk._health(books)
+    before: IMarkets.Health = desk._health_of(account, 0, books)
     self._require_closable(target, books.word, before)
     most: uint256 = reduce_planner._capacity_left(target)
     if most == 0:
@@ -236,7 +238,7 @@ def _reduce(
             sizes=sizes, amounts=empty(uint256[8]), cash=0,
             quote=unsafe_mul(taker, unsafe_sub(convert(close.price, int256), target.funding)),
             fee=close.fee, liquidation_fee=close.liquidation_fee, pay=pay, insurance=0,
-            tilt=liquidation_math._tilt_after(target, taker),
+            tilt=liquidation_math._tilt_after(target, taker), part=0,
         ),
         close.gap < 0,
     )
@@ -287,6 +289,7 @@ def _take(
         errors._fail("liquidator: payment too high")
 
     # the fund and the core are ours; each step needs the answer of the one before
+    part: uint256 = fraction if desk._is_engaged(case.books.word) else 0
     insurance: uint256 = 0
     short: uint256 = 0
     if fraction == u.WAD:
@@ -302,7 +305,7 @@ def _take(
             # a deficit that the fund cannot pay stays behind as negative cash
             cash=terms.cash + convert(short, int256), quote=terms.quote,
             fee=0, liquidation_fee=0, pay=0, insurance=insurance,
-            tilt=max_value(int256),
+            tilt=max_value(int256), part=part,
         ),
         False,
     )
@@ -325,10 +328,12 @@ def _take(
 @view
 def _require_closable(target: liquidation_math.Target, word: uint256, before: IMarkets.Health):
     """
-    @custom:reverts those of _require_liquidatable, "liquidator: no such leg",
-            "liquidator: stale price"
+    @custom:reverts those of _require_liquidatable, "liquidator: take only",
+            "liquidator: no such leg", "liquidator: stale price"
     """
     self._require_liquidatable(word, before)
+    if desk._is_engaged(word):
+        errors._fail("liquidator: take only")
     if target.size == 0:
         errors._fail("liquidator: no such leg")
     if desk._is_stale(target.price_word):

@@ -5,8 +5,8 @@
 @license AGPL-3.0-only
 @notice market 8 @56 | kind 2 @54 | expiry 24 @30 (hours since 1970) | strike 30 @0, the strike
         mantissa 25 @5 | exponent 5 @0: mantissa x 10^exponent ticks, in lowest terms. What is
-        canonical is the only id of what it says. Only perps are traded so far: they are
-        `market << 56`, and everything below the market is zero.
+        canonical is the only id of what it says. A perp is `market << 56`, and everything below
+        the market is zero.
 @custom:source docs/spec/options.md#instruments
 @custom:kill not deployable
 """
@@ -154,3 +154,20 @@ def _may_open(
     strike: uint256 = self._strike(instrument)
     # strikes of canonical options and prices are below 2^63, so products are below 2^127
     return strike <= unsafe_mul(price, widest) and price <= unsafe_mul(strike, widest)
+
+
+@internal
+@pure
+def _payoff(instrument: uint256, price: uint256) -> int256:
+    """
+    @param instrument a canonical future or option
+    @param price [ticks, below 2^64]
+    @return [ticks] what one unit long pays at a price
+    """
+    kind: uint256 = self._kind(instrument)
+    if kind == FUTURE:
+        return convert(price, int256)
+    strike: uint256 = self._strike(instrument)
+    if kind == CALL:
+        return convert(max(price, strike) - strike, int256)
+    return convert(max(price, strike) - price, int256)

@@ -137,17 +137,22 @@ IN_AUCTION: constant(uint256) = 1
 PORTFOLIO: constant(uint256) = 2
 HOUSE: constant(uint256) = 4
 LISTED: constant(uint256) = 8
+OPTIONS: constant(uint256) = 16
 
 # the same where they stand in an account word, and the two counts
 AUCTION_BIT: constant(uint256) = 2**48
 LISTED_BIT: constant(uint256) = 2**51
+OPTIONS_BIT: constant(uint256) = 2**52
 LEGS_MASK: constant(uint256) = 2**64 - 2**57
 COLLATERALS_MASK: constant(uint256) = 2**57 - 2**53
-HOLDINGS_MASK: constant(uint256) = 2**64 - 2**53
+# legs here or with the engine; those, or collateral
+BOOK_MASK: constant(uint256) = LEGS_MASK + OPTIONS_BIT
+HOLDINGS_MASK: constant(uint256) = 2**64 - 2**52
 # the owner in an account id, what is tracked and the id in a token word
 OWNER_AT: constant(uint256) = 2**96
 MARKET_AT: constant(uint256) = 2**56
 TRACKED_AT: constant(uint256) = 2**144
+HARD_CAP_AT: constant(uint256) = 2**80
 SOFT_CAP_AT: constant(uint256) = 2**16
 TOKEN_ID_AT: constant(uint256) = 2**8
 TOKEN_ID_MASK: constant(uint256) = 2**16 - 2**8
@@ -379,6 +384,21 @@ def _with_leg_count(word: uint256, legs: uint256) -> uint256:
 
 @internal
 @pure
+def _without_collaterals(word: uint256) -> uint256:
+    """
+    @return an account word that counts and names no collateral
+    """
+    return word & ~((MASK_4 << 53) | (2**48 - 1))
+
+
+@internal
+@pure
+def _with_collateral_count(word: uint256, count: uint256) -> uint256:
+    return (word & ~(MASK_4 << 53)) | (count << 53)
+
+
+@internal
+@pure
 def _without_money(word: uint256) -> uint256:
     """
     @return an account word with neither cash nor quote
@@ -393,6 +413,17 @@ def _same_owner(a: uint256, b: uint256) -> bool:
     @return whether two accounts belong to one address
     """
     return a >> 96 == b >> 96
+
+
+@internal
+@pure
+def _risk(
+    group: uint256, spread: uint256, som: uint256, range_vol: uint256, range_min: uint256
+) -> uint256:
+    """
+    @notice A risk word, docs/spec/portfolio-margin.md#inputs; 16 bits each, the group 8.
+    """
+    return (group << 64) | (spread << 48) | (som << 32) | (range_vol << 16) | range_min
 
 
 @internal

@@ -93,13 +93,22 @@ def _set_flag(account: uint256, bit: uint256, on: bool) -> bool:
 @internal
 @view
 def _words(account: uint256) -> Words:
+    return self._load(account, self.words[account])
+
+
+@internal
+@view
+def _load(account: uint256, word: uint256) -> Words:
+    """
+    @param word the account's, as stored or as it will be
+    """
     words: Words = empty(Words)
-    words.word = self.words[account]
+    words.word = word
     # two entries a slot; counts are at most 16 and 8
-    count: uint256 = unsafe_div(words.word, packing.LEGS_AT) & packing.MASK_7
+    count: uint256 = unsafe_div(word, packing.LEGS_AT) & packing.MASK_7
     for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.LEG_WORDS):
         words.legs[i] = self.entries[account][i]
-    count = unsafe_div(words.word, packing.COLLATERALS_AT) & packing.MASK_4
+    count = unsafe_div(word, packing.COLLATERALS_AT) & packing.MASK_4
     for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.AMOUNT_WORDS):
         words.amounts[i] = self.entries[account][unsafe_add(i, u.LEG_WORDS)]
     return words

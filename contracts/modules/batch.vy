@@ -15,11 +15,9 @@ from interfaces import IClearinghouse
 from interfaces import IMarkets
 from libs import errors
 from libs import tokens
-from modules import accounts
 from modules import custody
 from modules import ledger
 
-uses: accounts
 uses: custody
 uses: ledger
 
@@ -38,8 +36,7 @@ def _run(owner: address, actions: DynArray[IClearinghouse.Action, MAX_ACTIONS], 
     # who only received is left as sound as he was
     for action: IClearinghouse.Action in actions:
         if action.kind != IClearinghouse.Kind.DEPOSIT:
-            word: uint256 = accounts.words[action.account]
-            health: IMarkets.Health = ledger._health(action.account, word)
+            health: IMarkets.Health = ledger._current(action.account)
             ledger._require_initial(health.equity, health.im, health.status)
 
     for action: IClearinghouse.Action in actions:

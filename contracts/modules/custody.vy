@@ -64,38 +64,23 @@ def deposit(account: uint256, token: address, amount: uint256):
 
 
 @external
-def withdraw(
-    account: uint256, token: address, amount: uint256, to: address, reports: Bytes[2048] = b""
-):
+def withdraw(account: uint256, token: address, amount: uint256, to: address):
     """
     @notice Settle the caller's account, take `amount` atoms out of it and send them to `to`.
-    @param reports a price update to begin with (docs/spec/oracle.md#blob), or nothing
     @custom:reverts "custody: not the owner", "custody: not enough cash", "ledger: margin", ...
     """
     self._require_owner(account, msg.sender)
-    if len(reports) != 0:
-        # Markets is ours and calls nobody
-        extcall ledger.MARKETS.update(reports)
     self._pay_out(to, account, amount, token)
     tokens._push(token, to, amount)
 
 
 @external
-def transfer(
-    sender: uint256,
-    receiver: uint256,
-    token: address,
-    amount: uint256,
-    reports: Bytes[2048] = b"",
-):
+def transfer(sender: uint256, receiver: uint256, token: address, amount: uint256):
     """
     @notice Move `amount` atoms from the caller's account to another account, inside the ledger.
     @custom:reverts as withdraw for the sender, as a deposit by the caller for the receiver
     """
     self._require_owner(sender, msg.sender)
-    if len(reports) != 0:
-        # Markets is ours and calls nobody
-        extcall ledger.MARKETS.update(reports)
     self._shift(
         IClearinghouse.Action(
             kind=IClearinghouse.Kind.TRANSFER,
@@ -119,11 +104,12 @@ def token_info(token: address) -> IClearinghouse.TokenInfo:
     @return what is listed for a token, all zero when nothing is
     """
     listing: uint256 = self.token_words[token]
+    # no divisor is 0
     return IClearinghouse.TokenInfo(
-        id=ledger_packing._token_id(listing),
-        decimals=ledger_packing._token_decimals(listing),
-        tracked=ledger_packing._tracked(listing),
-        hard_cap=ledger_packing._hard_cap(listing),
+        id=unsafe_div(listing, packing.TOKEN_ID_AT) & packing.MASK_8,
+        decimals=listing & packing.MASK_5,
+        tracked=unsafe_div(listing, packing.TRACKED_AT),
+        hard_cap=unsafe_div(listing, packing.HARD_CAP_AT) & packing.MASK_64,
         soft_cap=ledger_packing._soft_cap(listing),
         listed=listing != 0,
     )
@@ -170,7 +156,7 @@ def _save_caps(token: address, before: uint256, hard_cap: uint256, soft_cap: uin
         errors._fail("custody: cap range")
     log IClearinghouse.CapsSet(
         token=token,
-        old_hard=ledger_packing._hard_cap(before),
+        old_hard=unsafe_div(before, packing.HARD_CAP_AT) & packing.MASK_64,
         old_soft=ledger_packing._soft_cap(before),
         hard=hard_cap,
         soft=soft_cap,
@@ -200,7 +186,7 @@ def _take_in(account: uint256, token: address, amount: uint256, payer: address):
     listing: uint256 = self._require_listed(amount, token)
     # 112 bits each; the cap has 64, a unit below 2^60
     tracked: uint256 = unsafe_add(unsafe_div(listing, packing.TRACKED_AT), amount)
-    most: uint256 = ledger_packing._hard_cap(listing)
+    most: uint256 = unsafe_div(listing, packing.HARD_CAP_AT) & packing.MASK_64
     full: bool = tracked > unsafe_mul(most, ledger_packing._token_unit(listing))
     if listing & packing.TOKEN_ID_MASK == 0:
         if full:
@@ -225,7 +211,7 @@ def _exceeds_lack(account: uint256, amount: uint256) -> bool:
             much as takes it to IM: nobody is to be liquidated because he may not cure. It is held
             to the cap of no account, and so to 112 bits only as far as the token has no more atoms.
     """
-    health: IMarkets.Health = ledger._health(account, accounts.words[account])
+    health: IMarkets.Health = ledger._current(account)
     # Markets answers with less than 200 bits; amounts are below 2^112, the scale below 2^41
     lack: int256 = unsafe_sub(convert(health.im, int256), health.equity)
     return lack < convert(unsafe_mul(amount, settlement_scale), int256)
@@ -235,7 +221,6 @@ def _exceeds_lack(account: uint256, amount: uint256) -> bool:
 def _pay_out(to: address, account: uint256, amount: uint256, token: address):
     """
     @notice The ledger's half of a withdrawal, checked at once; the tokens are to be sent after it.
-            In a frame without the reports, since memory costs gas.
     """
     listing: uint256 = self._require_listed(amount, token)
     tracked: uint256 = self._tracked_after(account, amount, listing)
@@ -314,7 +299,9 @@ def _change_collateral(account: uint256, listing: uint256, delta: int256) -> int
     @notice Add `delta` atoms of a collateral to an account.
     @return [atoms] the amount after
     """
-    held: int256 = accounts._change_amount(account, ledger_packing._token_id(listing), delta)
+    # no divisor is 0
+    id: uint256 = unsafe_div(listing, packing.TOKEN_ID_AT) & packing.MASK_8
+    held: int256 = accounts._change_amount(account, id, delta)
     # amounts are below 2^113
     unit: uint256 = ledger_packing._token_unit(listing)
     if held != 0 and unsafe_mul(held, DUST_SHARE) < convert(unit, int256):
@@ -346,7 +333,8 @@ def _push_soft_factor(word: uint256):
     @notice What counts for IM stays at the soft cap, however much is tracked.
     @custom:rounding the credit down, in favour of the protocol
     """
-    id: uint256 = ledger_packing._token_id(word)
+    # no divisor is 0
+    id: uint256 = unsafe_div(word, packing.TOKEN_ID_AT) & packing.MASK_8
     if id == 0:
         return
     factor: uint256 = u.SOFT_ONE
@@ -390,7 +378,8 @@ def _tracked_after(account: uint256, amount: uint256, listing: uint256) -> uint2
             what does not back insurance and fees.
     @return [atoms] what is tracked without `amount`
     """
-    tracked: uint256 = ledger_packing._tracked(listing)
+    # no divisor is 0
+    tracked: uint256 = unsafe_div(listing, packing.TRACKED_AT)
     backing: int256 = 0
     if listing & packing.TOKEN_ID_MASK == 0 and not ledger._is_protected(account):
         backing = ledger_packing._protected(ledger.books)

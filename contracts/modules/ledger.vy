@@ -10,6 +10,7 @@
 
 from interfaces import IClearinghouse
 from interfaces import IMarkets
+from interfaces import IOptions
 from libs import errors
 from libs import ledger_packing
 from libs import margin_math
@@ -24,12 +25,16 @@ SETTLE_PAY: constant(int256) = u.IWAD
 SETTLE_SHARE: constant(int256) = 10_000
 SETTLE_FROM: constant(int256) = 1_000 * u.IWAD
 MAX_LOSERS: constant(uint256) = 16
+# what the engine may use to answer: more than twice its dearest answer (a test)
+ENGINE_GAS: constant(uint256) = 5_000_000
 # a word from here on has negative cash, an amount is negative
 NEGATIVE: constant(uint256) = 2**255
 
 insurance_account: public(immutable(uint256))
 fee_account: public(immutable(uint256))
 MARKETS: immutable(IMarkets)
+# answers for accounts with the flag OPTIONS
+ENGINE: immutable(IOptions)
 
 # what a settlement left behind
 struct Outcome:
@@ -46,8 +51,9 @@ deficit: public(uint256)
 
 
 @deploy
-def __init__(markets_: address, insurance_owner: address, fee_owner: address):
+def __init__(markets_: address, insurance_owner: address, fee_owner: address, engine_: address):
     MARKETS = IMarkets(markets_)
+    ENGINE = IOptions(engine_)
     insurance_account = packing._account_of(insurance_owner, 0)
     fee_account = packing._account_of(fee_owner, 0)
 
@@ -77,7 +83,9 @@ def settle_pair(
     """
     for loser: uint256 in losers:
         outcome: Outcome = self._settle(loser, 0, accounts.words[loser])
-        if settler != 0 and not packing._same_owner(loser, settler):
+        # no divisor is 0
+        owner: uint256 = unsafe_div(loser, packing.OWNER_AT)
+        if settler != 0 and owner != unsafe_div(settler, packing.OWNER_AT):
             # int96 fields and products of int64 ones: nothing here is near min_value
             self._pay_settler(loser, settler, unsafe_sub(0, outcome.moved), outcome.equity)
     return self._settle(winner, 0, accounts.words[winner]).moved
@@ -92,7 +100,7 @@ def health(account: uint256) -> IMarkets.Health:
     """
     @notice Equity and requirements of an account at the stored prices.
     """
-    return self._health(account, accounts.words[account])
+    return self._current(account)
 
 
 @external
@@ -129,13 +137,13 @@ def _settle(account: uint256, delta: int256, word: uint256) -> Outcome:
     health: IMarkets.Health = empty(IMarkets.Health)
     health.equity = unsafe_add(cash, quote)
     moved: int256 = quote
-    if word & packing.LEGS_MASK != 0:
+    if word & packing.BOOK_MASK != 0:
         health = self._health(account, after)
         moved = health.unsettled
     if moved > 0:
         moved = min(moved, ledger_packing._pot(self.books))
     cash = unsafe_add(cash, moved)
-    if cash < 0 and word & packing.LEGS_MASK == 0:
+    if cash < 0 and word & packing.BOOK_MASK == 0:
         health = self._health(account, after)
     # both are negative
     if moved & health.equity < 0:
@@ -164,7 +172,7 @@ def _pay_settler(loser: uint256, settler: uint256, loss: int256, equity: int256)
         return
     # a positive loss, no divisor is 0
     pay: int256 = min(SETTLE_PAY, unsafe_div(loss, SETTLE_SHARE))
-    if equity < pay and self._health(loser, accounts.words[loser]).equity < pay:
+    if equity < pay and self._current(loser).equity < pay:
         return
     # pay is at most SETTLE_PAY
     self._add(loser, unsafe_sub(0, pay), 0)
@@ -221,22 +229,22 @@ def _health(account: uint256, word: uint256) -> IMarkets.Health:
     """
     @notice Health of an account with its word passed in, as stored or as it will be.
     """
-    legs: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])
-    amounts: uint256[u.AMOUNT_WORDS] = empty(uint256[u.AMOUNT_WORDS])
-    # two entries a slot; counts are at most 16 and 8
-    count: uint256 = unsafe_div(word, packing.LEGS_AT) & packing.MASK_7
-    for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.LEG_WORDS):
-        legs[i] = accounts.entries[account][i]
-    if word & packing.COLLATERALS_MASK != 0:
-        count = unsafe_div(word, packing.COLLATERALS_AT) & packing.MASK_4
-        for i: uint256 in range(unsafe_div(unsafe_add(count, 1), 2), bound=u.AMOUNT_WORDS):
-            amounts[i] = accounts.entries[account][unsafe_add(i, u.LEG_WORDS)]
-    return staticcall MARKETS.check(word, legs, amounts)
+    return self._check(account, accounts._load(account, word))
 
 
 @internal
 @view
-def _check(words: accounts.Words) -> IMarkets.Health:
+def _current(account: uint256) -> IMarkets.Health:
+    return self._health(account, accounts.words[account])
+
+
+@internal
+@view
+def _check(account: uint256, words: accounts.Words) -> IMarkets.Health:
+    if words.word & packing.OPTIONS_BIT != 0:
+        return staticcall ENGINE.check(
+            account, words.word, words.legs, words.amounts, gas=ENGINE_GAS
+        )
     return staticcall MARKETS.check(words.word, words.legs, words.amounts)
 
 
@@ -256,6 +264,22 @@ def _add(account: uint256, cash: int256, quote: int256) -> uint256:
     if after != word:
         accounts._save(account, after)
     return after
+
+
+@internal
+def _exchange(
+    account: uint256, counterparty: uint256, cash: int256, taken: int256, quote: int256, fee: int256
+):
+    """
+    @notice Move cash and quote [WAD] from an account to another, and its fee to the fee account,
+            which is not read where there is none.
+    @param taken what leaves the quote of `account`: `quote`, `fee` and what goes elsewhere
+    """
+    # what wraps around lies far out of the range of a field
+    self._add(account, unsafe_sub(0, cash), unsafe_sub(0, taken))
+    self._add(counterparty, cash, quote)
+    if fee != 0:
+        self._add(fee_account, 0, fee)
 
 
 @internal
@@ -338,5 +362,5 @@ def _record(instrument: uint256, change: int256, tilt: int256):
     @param tilt max_value(int256) leaves it
     """
     if change != 0 or tilt != max_value(int256):
-        # Markets is ours and calls nobody; it holds open interest to its cap
-        extcall MARKETS.record_trade(packing._instrument_market(instrument), change, tilt)
+        # no divisor is 0; Markets is ours and calls nobody; it holds open interest to its cap
+        extcall MARKETS.record_trade(unsafe_div(instrument, packing.MARKET_AT), change, tilt)

@@ -11,6 +11,7 @@ from interfaces import IClearinghouse
 from interfaces import IInsuranceFund
 from interfaces import ILiquidityPool
 from interfaces import IMarkets
+from interfaces import IOptions
 from interfaces import IVenue
 from libs import account_words
 from libs import errors
@@ -27,6 +28,7 @@ MARKETS: immutable(IMarkets)
 POOL: immutable(ILiquidityPool)
 POOL_ACCOUNT: immutable(uint256)
 FUND: immutable(IInsuranceFund)
+OPTIONS: immutable(IOptions)
 # oldest price at which a leg is closed [s]
 AGE_MM: immutable(uint256)
 KAPPA_FLAT: immutable(uint256)
@@ -36,7 +38,9 @@ DUST: immutable(uint256)
 
 
 @deploy
-def __init__(clearinghouse: address, pool: address, fund: address, dust: uint256):
+def __init__(
+    clearinghouse: address, pool: address, fund: address, options: address, dust: uint256
+):
     """
     @custom:reverts "liquidator: dust range"
     """
@@ -47,6 +51,7 @@ def __init__(clearinghouse: address, pool: address, fund: address, dust: uint256
     POOL = ILiquidityPool(pool)
     POOL_ACCOUNT = packing._account_of(pool, 0)
     FUND = IInsuranceFund(fund)
+    OPTIONS = IOptions(options)
     timing: IMarkets.Timing = staticcall MARKETS.timing()
     charges: IMarkets.Charges = staticcall MARKETS.charges()
     AGE_MM = timing.age_mm
@@ -75,6 +80,28 @@ def _books(account: uint256) -> account_words.Books:
 @view
 def _health(books: account_words.Books) -> IMarkets.Health:
     return staticcall MARKETS.check(books.word, books.legs, books.amounts)
+
+
+@internal
+@view
+def _health_of(
+    account: uint256, part: uint256, books: account_words.Books
+) -> IMarkets.Health:
+    """
+    @param part [WAD] of the account's legs at the engine that are gone
+    """
+    if books.word & packing.OPTIONS_BIT == 0:
+        return staticcall MARKETS.check(books.word, books.legs, books.amounts)
+    return staticcall OPTIONS.rest(account, part, books.word, books.legs, books.amounts)
+
+
+@internal
+@pure
+def _is_engaged(word: uint256) -> bool:
+    """
+    @return whether the engine answers for an account
+    """
+    return word & packing.OPTIONS_BIT != 0
 
 
 @internal

@@ -245,7 +245,7 @@ def _plan(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
     target: liquidation_math.Target = desk._target(
         books, desk._books(desk.POOL_ACCOUNT), instrument
     )
-    before: IMarkets.Health = desk._health(books)
+    before: IMarkets.Health = desk._health_of(account, 0, books)
     plan.position = target.position
     if target.size == 0:
         plan.status = NO_LEG
@@ -253,7 +253,7 @@ def _plan(account: uint256, instrument: uint256) -> ILiquidator.ReducePlan:
         plan.status = NOT_BELOW_MM
     elif desk._is_house(books.word) or desk._is_stale(target.price_word):
         plan.status = CLOSED
-    elif not desk._is_open(before.status):
+    elif desk._is_engaged(books.word) or not desk._is_open(before.status):
         plan.status = CLOSED
     if plan.status != OK:
         return plan

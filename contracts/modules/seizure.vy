@@ -35,7 +35,7 @@ def _post(p: IClearinghouse.Post, auction: bool, forced: bool) -> IClearinghouse
         errors._fail("seizure: parties")
     before: IMarkets.Health = empty(IMarkets.Health)
     if forced:
-        before = ledger._health(p.account, accounts.words[p.account])
+        before = ledger._current(p.account)
         self._require_open(before)
     elif p.fee | p.liquidation_fee | p.pay | p.insurance != 0:
         errors._fail("seizure: parties")
@@ -50,6 +50,10 @@ def _post(p: IClearinghouse.Post, auction: bool, forced: bool) -> IClearinghouse
         self._move_amount(p.account, p.counterparty, position, p.amounts[position])
     self._move_money(p)
     ledger._set_auction(p.account, auction and forced)
+    if p.part != 0:
+        # the engine is ours: it moves its legs, and asks nobody
+        books: uint256 = extcall ledger.ENGINE.carry(p.account, p.counterparty, p.part)
+        self._set_books(p.account, p.counterparty, books)
 
     word: uint256 = accounts.words[p.account]
     after: IMarkets.Health = ledger._health(p.account, word)
@@ -94,13 +98,29 @@ def _move_leg(
     size_after: int256 = unsafe_sub(size, moved)
     if not accounts._reduces(size, size_after):
         errors._fail("seizure: size")
+    self._pass_leg(account, counterparty, instrument, position, size, moved, tilt)
 
+
+@internal
+def _pass_leg(
+    account: uint256,
+    counterparty: uint256,
+    instrument: uint256,
+    position: uint256,
+    size: int256,
+    moved: int256,
+    tilt: int256,
+):
+    """
+    @notice Move lots of a leg, found at a position, from an account to another.
+    """
+    # what wraps around lies far out of the range of a size
+    taken: int256 = unsafe_sub(0, moved)
+    change: int256 = accounts._change_leg(account, instrument, position, size, taken)
+    # after that, so that an account may even give to itself
     other_position: uint256 = 0
     other: int256 = 0
     other_position, other = accounts._find_leg(counterparty, instrument)
-    # |moved| <= |size|, an int64
-    taken: int256 = unsafe_sub(0, moved)
-    change: int256 = accounts._change_leg(account, instrument, position, size, taken)
     change = unsafe_add(
         change, accounts._change_leg(counterparty, instrument, other_position, other, moved)
     )
@@ -109,10 +129,19 @@ def _move_leg(
         counterparty=counterparty,
         instrument=instrument,
         size=moved,
-        account_size=size_after,
+        account_size=unsafe_sub(size, moved),
         counterparty_size=unsafe_add(other, moved),
     )
     ledger._record(instrument, change, tilt)
+
+
+@internal
+def _set_books(account: uint256, counterparty: uint256, books: uint256):
+    """
+    @notice Note for whom of the two the engine answers from now on.
+    """
+    accounts._set_flag(account, packing.OPTIONS_BIT, books & 1 != 0)
+    accounts._set_flag(counterparty, packing.OPTIONS_BIT, books & 2 != 0)
 
 
 @internal
@@ -145,11 +174,9 @@ def _move_money(p: IClearinghouse.Post):
     pay: int256 = convert(p.pay, int256)
     # each of the four is held to the range of a field of its own below
     given: int256 = unsafe_add(unsafe_add(p.quote, fee), unsafe_add(liquidation_fee, pay))
-    quote: int256 = unsafe_sub(0, given)
-    ledger._add(p.account, unsafe_sub(0, p.cash), quote)
-    ledger._add(p.counterparty, unsafe_add(p.cash, insurance), p.quote)
-    if fee != 0:
-        ledger._add(ledger.fee_account, 0, fee)
+    ledger._exchange(p.account, p.counterparty, p.cash, given, p.quote, fee)
+    if insurance != 0:
+        ledger._add(p.counterparty, insurance, 0)
     if pay != 0:
         ledger._add(p.keeper, 0, pay)
     if p.insurance + p.liquidation_fee != 0:
@@ -164,6 +191,35 @@ def _draw(paid: int256, earned: int256):
     # convert has bounded what is paid
     if ledger._add(ledger.insurance_account, unsafe_sub(0, paid), earned) >= ledger.NEGATIVE:
         errors._fail("seizure: insurance")
+
+
+# ---- deal -------------------------------------------------------------------------------------
+
+
+@internal
+def _deal(d: IClearinghouse.Deal):
+    """
+    @notice Move what two accounts agreed; a premium is paid out of cash that is there.
+    """
+    if d.size != 0:
+        position: uint256 = 0
+        size: int256 = 0
+        position, size = accounts._find_leg(d.account, d.instrument)
+        # what wraps around lies far out of the range of a size
+        moved: int256 = unsafe_sub(0, d.size)
+        self._pass_leg(
+            d.account, d.counterparty, d.instrument, position, size, moved, max_value(int256)
+        )
+    fee: int256 = convert(d.fee, int256)
+    # as above, of the fields of an account
+    taken: int256 = unsafe_add(d.quote, fee)
+    ledger._exchange(d.account, d.counterparty, d.cash, taken, d.quote, fee)
+    payer: uint256 = d.account
+    if d.cash < 0:
+        payer = d.counterparty
+    if d.cash != 0 and accounts.words[payer] >= ledger.NEGATIVE:
+        errors._fail("custody: not enough cash")
+    self._set_books(d.account, d.counterparty, d.books)
 
 
 # ---- write off --------------------------------------------------------------------------------

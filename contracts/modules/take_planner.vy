@@ -43,6 +43,7 @@ NOTHING: constant(uint256) = 3
 
 # an account below MM, and the reward that its clock offers
 struct Case:
+    account: uint256
     books: account_words.Books
     health: IMarkets.Health
     live: uint256           # s
@@ -94,7 +95,7 @@ def _terms(case: Case, rest: account_words.Books, fraction: uint256) -> Terms:
             # U says it already: U - quote is its size times P - F, exactly
             marks = liquidation_math._moved_marks(case.books, rest, marks - terms.quote)
         else:
-            kept: IMarkets.Health = desk._health(rest)
+            kept: IMarkets.Health = desk._health_of(case.account, fraction, rest)
             marks -= kept.unsettled
             value = case.health.equity - kept.equity - marks
             terms.le = kept.le
@@ -118,12 +119,14 @@ def _gap(case: Case, fraction: uint256) -> int256:
     @return [USD WAD]
     """
     word: uint256 = case.books.word
-    kept: IMarkets.Health = desk._health(liquidation_math._cut(case.books, fraction).rest)
+    kept: IMarkets.Health = desk._health_of(
+        case.account, fraction, liquidation_math._cut(case.books, fraction).rest
+    )
     equity: int256 = case.health.equity - liquidation_math._share(case.health.equity, fraction)
     equity += convert(
         liquidation_math._payment(case.health.equity, case.later, fraction), int256
     )
-    if packing._leg_count(word) == 0:
+    if word & packing.BOOK_MASK == 0:
         # without legs and debts nothing is required; U is quote
         quote: int256 = packing._quote(word)
         left: int256 = quote - liquidation_math._share(quote, fraction)
@@ -138,7 +141,7 @@ def _gap(case: Case, fraction: uint256) -> int256:
 
 @internal
 @view
-def _gross(books: account_words.Books) -> Gross:
+def _gross(account: uint256, books: account_words.Books) -> Gross:
     gross: Gross = empty(Gross)
     collateral: account_words.Books = books
     collateral.word = packing._with_leg_count(packing._without_money(books.word), 0)
@@ -156,6 +159,14 @@ def _gross(books: account_words.Books) -> Gross:
         if notional > largest:
             largest = notional
             gross.market = market
+    if desk._is_engaged(books.word):
+        value: uint256 = 0
+        most: uint256 = 0
+        own: uint256 = 0
+        value, most, own = staticcall desk.OPTIONS.notional(account)
+        gross.value += value
+        if most > largest:
+            gross.market = own
     return gross
 
 
@@ -185,7 +196,7 @@ def _largest_part(case: Case, margin: uint256) -> uint256:
         case.health.equity - aim, case.health.mm, case.health.kappa, case.later
     ):
         return 0
-    gross: uint256 = self._gross(case.books).value
+    gross: uint256 = self._gross(case.account, case.books).value
     if gross < desk.DUST:
         return 0
     rest: uint256 = max(LEAST_REST, fixed_point._ceil_div(desk.DUST * u.WAD, gross))
@@ -248,7 +259,7 @@ def _require_rest(account: uint256, after: IMarkets.Health, needed: uint256, ove
         errors._fail("liquidator: overshoot")
     # no requirement is above what it stands for, so most are seen to be no dust without a price
     if after.mm - after.kappa < desk.DUST:
-        if self._gross(desk._books(account)).value < desk.DUST:
+        if self._gross(account, desk._books(account)).value < desk.DUST:
             errors._fail("liquidator: dust")
 
 
@@ -268,7 +279,7 @@ def _asked(case: Case) -> Cover:
     over: int256 = convert(case.reward, int256) - max(0, case.health.equity)
     if over <= 0 and asked.deficit == 0:
         return asked
-    gross: Gross = self._gross(case.books)
+    gross: Gross = self._gross(case.account, case.books)
     asked.market = gross.market
     asked.bonus = convert(max(0, over), uint256)
     if case.health.equity >= 0:
@@ -288,9 +299,10 @@ def _case(account: uint256) -> Case:
     @notice Load an account and the reward that a call in this block finds.
     """
     books: account_words.Books = desk._books(account)
-    health: IMarkets.Health = desk._health(books)
+    health: IMarkets.Health = desk._health_of(account, 0, books)
     live: uint256 = auction_clock._live_at(account, desk._in_auction(books.word), health.resume)
     return Case(
+        account=account,
         books=books,
         health=health,
         live=live,

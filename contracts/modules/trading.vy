@@ -29,6 +29,8 @@ MIN_LEG_SMALL: constant(int256) = 500 * u.IWAD
 DUST: constant(int256) = 10 * u.IWAD
 # a venue's fee is at most 1 / FEE_SHARE of the fill's value
 FEE_SHARE: constant(int256) = 100
+# from the smallest size to the largest
+SIZE_RANGE: constant(uint256) = 2**64 - 2
 
 # oldest price that reduces: the one that liquidations take [s]
 AGE_MM: immutable(uint256)
@@ -130,10 +132,7 @@ def _pay(t: IClearinghouse.Trade, maker: uint256, fill: IVenue.Fill, funding: in
     """
     value: int256 = t.size * (convert(fill.price, int256) - funding)
     fee: int256 = convert(fill.fee, int256)
-    # what cannot be negated is out of the range of _add
-    ledger._add(t.account, 0, unsafe_sub(0, value + fee))
-    ledger._add(maker, 0, value)
-    ledger._add(ledger.fee_account, 0, fee)
+    ledger._exchange(t.account, maker, 0, value + fee, value, fee)
 
 
 # ---- require ----------------------------------------------------------------------------------
@@ -149,7 +148,7 @@ def _require_taker(account: uint256, opens: bool, before: accounts.Words):
     after: IMarkets.Health = ledger._health(account, word)
     initial: bool = opens
     if not initial and not ledger._covers(after.equity, after.im):
-        initial = not self._is_no_worse(ledger._check(before), after)
+        initial = not self._is_no_worse(ledger._check(account, before), after)
     if initial:
         ledger._require_initial(after.equity, after.im, after.status)
     ledger._cure(account, word, after)
@@ -161,12 +160,13 @@ def _require_venue(t: IClearinghouse.Trade) -> uint256:
     venue: uint256 = self.venues[t.venue]
     if venue & 1 == 0:
         errors._fail("trading: unknown venue")
-    # no divisor is 0; what wraps around lies far out of the range: 0 <= size + max <= 2 max
+    # no divisor is 0, and no market times it is more than an instrument
     market: uint256 = unsafe_div(t.instrument, packing.MARKET_AT)
     own: bool = unsafe_div(t.account, packing.OWNER_AT) == convert(t.venue, uint256)
-    shifted: int256 = unsafe_add(t.size, u.MAX_SIZE)
-    absurd: bool = t.size == 0 or shifted < 0 or shifted > 2 * u.MAX_SIZE
-    if own or absurd or packing._perp(market) != t.instrument:
+    # what wraps around lies far out of the range, which is symmetric: 0 <= size + max <= 2 max
+    shifted: uint256 = convert(convert(unsafe_add(t.size, u.MAX_SIZE), bytes32), uint256)
+    absurd: bool = t.size == 0 or shifted > SIZE_RANGE
+    if own or absurd or unsafe_mul(market, packing.MARKET_AT) != t.instrument:
         errors._fail("trading: bad order")
     return venue
 
@@ -240,7 +240,11 @@ def _require_confirmed(venue: address, ask: IVenue.Ask):
     account: uint256 = unsafe_mul(convert(venue, uint256), packing.OWNER_AT)
     words: accounts.Words = accounts._words(account)
     confirmed: bool = staticcall IVenue(venue).confirm(
-        ask, ledger._check(words), words.legs, packing._leg_count(words.word)
+        ask,
+        ledger._check(account, words),
+        words.legs,
+        # no divisor is 0
+        unsafe_div(words.word, packing.LEGS_AT) & packing.MASK_7,
     )
     if not confirmed:
         errors._fail("trading: not confirmed")

@@ -123,7 +123,19 @@ def withdraw(token: address, amount: uint256, to: address, reports: Bytes[2048] 
     @notice Take capital, collateral or earnings out of the account.
     """
     self._check_owner()
-    extcall CLEARINGHOUSE.withdraw(ACCOUNT, token, amount, to, reports)
+    extcall CLEARINGHOUSE.batch(
+        reports,
+        self,
+        [
+            IClearinghouse.Action(
+                kind=IClearinghouse.Kind.WITHDRAW,
+                account=ACCOUNT,
+                other=convert(to, uint256),
+                token=token,
+                amount=amount,
+            )
+        ],
+    )
 
 
 @external

@@ -24,6 +24,8 @@ MOCK = "TestToken"
 FAUCET = "FaucetToken"
 # of a token's hard cap: what its faucet gives one caller in a day
 FAUCET_PART = 1_000
+# nobody has its key, so no account has options
+NO_ENGINE = "0x000000000000000000000000000000000000dEaD"
 # Created in consecutive transactions, since each knows the address of another.
 CIRCLE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
 CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
@@ -128,6 +130,7 @@ def _clearinghouse(site: Site) -> tuple[object, ...]:
         site.record.address("Markets"),
         site.record.predicted["InsuranceFund"],
         site.resolve(site.parameters.treasury),
+        NO_ENGINE,
     )
 
 
@@ -157,7 +160,7 @@ def _liquidator(site: Site) -> tuple[object, ...]:
     address, parameters = site.record.address, site.parameters
     curve = [number for point in parameters.liquidation_curve for number in point]
     neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("InsuranceFund"))
-    return (*neighbours, curve, parameters.liquidation_dust)
+    return (*neighbours, NO_ENGINE, curve, parameters.liquidation_dust)
 
 
 def _lens(site: Site) -> tuple[object, ...]:

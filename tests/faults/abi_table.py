@@ -42,6 +42,7 @@ OWNER, PENDING, TRADER, HOLDER, SPENDER, BUYER = (
 )
 ORDERS, LIQUIDATOR, CORE, CONFIGURATOR = ("orders", "liquidator", "clearinghouse", "configurator")
 OPERATORS = "operators"
+ENGINE = "engine"
 GUARDIAN = "guardian"
 ANYONE = "anyone"
 
@@ -118,7 +119,7 @@ CLEARINGHOUSE = {
     ),
     "post": Entry(
         lambda s: (
-            (s.weak, s.buyer, s.buyer, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, KEEP_TILT),
+            (s.weak, s.buyer, s.buyer, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, KEEP_TILT, 0),
             True,
         ),
         LIQUIDATOR,
@@ -131,6 +132,7 @@ CLEARINGHOUSE = {
         NOT_A_HAND,
         also=(OPERATORS,),
     ),
+    "deal": Entry(lambda s: ((s.account, s.buyer, perp(1), 0, 0, 0, 0, 0),), ENGINE, NOT_A_HAND),
     "set_auction": Entry(lambda s: (s.weak, True), LIQUIDATOR, NOT_A_HAND),
     "write_off": Entry(lambda s: (s.weak, 0), LIQUIDATOR, NOT_A_HAND, "seizure: no such debt"),
     "list_collateral": owned(

@@ -17,6 +17,7 @@ from coincurve import PrivateKey
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from scripts.deployment.plan import NO_ENGINE
 from tests.support.attack import DAY, deploy, fresh_env, pass_time, sink, weak_long
 from tests.support.permits import Grant, permit_digest, sign
 from tests.support.world import LOTS, WAD, Health, Order, World, owner_of, perp
@@ -223,6 +224,8 @@ def _roles(world: World, actor: Actor) -> dict[str, str]:
         "markets": str(world.markets.address),
         "configurator": str(world.risk_configurator.address),
         "orders": str(world.orders.address),
+        # of a deployment without options
+        "engine": NO_ENGINE,
         "liquidator": str(world.liquidator.address),
         "operators": str(world.operators.address),
         "pool": str(world.liquidity_pool.address),

@@ -193,6 +193,6 @@ def test_fault_070_pause_of_a_market__covers_hands_that_know_nothing_of_it(world
 
     price = 2**63 - 1
     order = (account, world.liquidity_pool.address, perp(ETH), LOTS, price, False)
-    post = (weak, buyer, buyer, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, KEEP_TILT)
+    post = (weak, buyer, buyer, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, KEEP_TILT, 0)
     assert attempt(core.trade, order, sender=old) == "trading: price not trusted"
     assert attempt(core.post, post, True, sender=old) == "seizure: closed"

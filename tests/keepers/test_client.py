@@ -338,6 +338,6 @@ def test_send__node_is_gone__is_a_chain_error() -> None:
 
 
 def test_encode__default_arguments__the_short_form_is_used() -> None:
-    # a withdrawal without reports: four arguments, not five
-    data = interface("Clearinghouse").encode("withdraw", 1, TARGET, 2, TARGET)
-    assert len(data) == 4 + 4 * 32
+    # a flag without reports: one argument, not two
+    data = interface("Liquidator").encode("flag", 1)
+    assert len(data) == 4 + 32

@@ -249,7 +249,8 @@ def plan_reduce(world: World, account_id: int, instrument: int) -> ReducePlan:
     if before.equity >= before.mm:
         return ReducePlan(NOT_BELOW_MM, position, instrument)
     stale = world.now > world.markets[market_of(instrument)].publish + AGE_MM
-    if account.house or stale or not margin.liquidation_open(before):
+    barred = account.house or account.engaged or stale
+    if barred or not margin.liquidation_open(before):
         return ReducePlan(CLOSED, position, instrument)
     return _sized(desk_of(world, account_id, instrument, before), position)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.reference.units import HOUSE, IN_AUCTION, SOFT_ONE, V_ONE
+from tests.reference.units import HOUSE, IN_AUCTION, OPTIONS, SOFT_ONE, V_ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,14 @@ class Account:
         return self.flags & IN_AUCTION != 0
 
     @property
+    def engaged(self) -> bool:
+        """Return whether the engine answers for its margin."""
+        return self.flags & OPTIONS != 0
+
+    @property
     def empty(self) -> bool:
         """Return whether nothing is left to seize."""
-        return not self.legs and not self.collateral
+        return not self.legs and not self.collateral and not self.engaged
 
     def size(self, instrument: int) -> int:
         """Return the leg in `instrument`, 0 without one [lots]."""

@@ -31,6 +31,7 @@ from tests.reference.units import (
     MAX_SIZE,
     MIN_LEG,
     OPENING,
+    OPTIONS,
     PENDING,
     SETTLE_PAY,
     SETTLE_THRESHOLD,
@@ -170,12 +171,9 @@ def deposit(world: World, caller: int, account_id: int, token: int, amount: int)
     move_wallet(world, caller, token, -amount)
 
 
-def withdraw(
-    world: World, caller: int, account_id: int, token: int, amount: int, to: int, reports: Reports
-) -> None:
+def withdraw(world: World, caller: int, account_id: int, token: int, amount: int, to: int) -> None:
     """Pay `amount` atoms out of an account, settled before."""
     _require_owner(caller, account_id)
-    update(world, reports)
     _pay_out(world, account_id, token, amount)
     move_wallet(world, to, token, amount)
 
@@ -198,11 +196,10 @@ def _free(world: World, account_id: int, token: int) -> int:
 
 
 def transfer(
-    world: World, caller: int, sender: int, receiver: int, token: int, amount: int, reports: Reports
+    world: World, caller: int, sender: int, receiver: int, token: int, amount: int
 ) -> None:
     """Move `amount` atoms between two accounts; a withdrawal and a deposit without the token."""
     _require_owner(caller, sender)
-    update(world, reports)
     _shift(world, caller, sender, receiver, token, amount, alone=True)
 
 
@@ -376,7 +373,7 @@ def _require_taker(world: World, t: Trade, old: Account, opening: bool) -> None:
     after = world.health(t.account)
     initial = opening
     if not initial and after.equity < after.im:
-        before = margin.check(old, world.markets, world.collaterals, world.now)
+        before = world.health_of(t.account, old)
         initial = not no_worse(before, after)
     if initial:
         require_initial(after)
@@ -441,6 +438,21 @@ class Post:
     insurance: int
     tilt: int
     auction: bool
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What two accounts agreed at the engine, as IClearinghouse.Deal."""
+
+    account: int
+    counterparty: int
+    instrument: int
+    size: int
+    cash: int
+    quote: int
+    fee: int
+    books: tuple[bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -526,6 +538,39 @@ def _apply(world: World, p: Post) -> None:
         credit(world, account, quote=quote)
     if p.insurance or p.liquidation_fee:
         _draw(world, p.insurance, p.liquidation_fee)
+    if p.part:
+        assert world.engine is not None
+        books = world.engine.carry(p.account, p.counterparty, p.part)
+        _set_books(world, p.account, p.counterparty, books)
+
+
+def _set_books(world: World, account: int, counterparty: int, books: tuple[bool, bool]) -> None:
+    """Note for whom of the two the engine answers from now on."""
+    for key, engaged in zip((account, counterparty), books, strict=True):
+        facts = world.account(key)
+        if facts.engaged != engaged:
+            store(world, key, with_flag(facts, OPTIONS, engaged))
+
+
+def deal(world: World, d: Deal) -> None:
+    """Move what two accounts agreed at the engine, which answers for consent and margin."""
+    if d.size:
+        market = market_of(d.instrument)
+        held = world.account(d.account).size(d.instrument)
+        store(world, d.account, with_leg(world.account(d.account), d.instrument, d.size))
+        other = world.account(d.counterparty).size(d.instrument)
+        facts = world.account(d.counterparty)
+        store(world, d.counterparty, with_leg(facts, d.instrument, -d.size))
+        delta = oi_change((held, other), (held + d.size, other - d.size))
+        if delta:
+            moved = record_trade(world.markets[market], delta, KEEP_TILT, world.now)
+            world.markets[market] = moved
+    credit(world, d.account, cash=-d.cash, quote=-d.quote - d.fee)
+    credit(world, d.counterparty, cash=d.cash, quote=d.quote)
+    credit(world, world.setup.fee_account, quote=d.fee)
+    payer = d.account if d.cash > 0 else d.counterparty
+    require(d.cash == 0 or world.account(payer).cash >= 0, "custody: not enough cash")
+    _set_books(world, d.account, d.counterparty, d.books)
 
 
 def _require_posted(world: World, p: Post, before: Health) -> Posted:

@@ -86,6 +86,7 @@ def flag(world: World, account_id: int, reports: ledger.Reports) -> int:
 def planned(world: World, account_id: int, instrument: int, before: Health, size: int) -> Close:
     """Return the close that a call with `size` makes."""
     _require_liquidatable(world, account_id, before)
+    require(not world.account(account_id).engaged, "liquidator: take only")
     held = world.account(account_id).size(instrument)
     require(held != 0, "liquidator: no such leg")
     market = world.markets[market_of(instrument)]
@@ -200,6 +201,7 @@ class Case:
     live: int
     reward: int
     later: int
+    key: int = 0
 
 
 def case_of(world: World, account_id: int) -> Case:
@@ -207,7 +209,7 @@ def case_of(world: World, account_id: int) -> Case:
     health = world.health(account_id)
     live = live_at(world, account_id, health)
     now, later = (delta(each) * health.mm // WAD for each in (live, live + AHEAD))
-    return Case(world.account(account_id), health, live, now, later)
+    return Case(world.account(account_id), health, live, now, later, account_id)
 
 
 def payment_of(case: Case, fraction: int, reward: int) -> int:
@@ -242,6 +244,8 @@ def deal_of(world: World, case: Case, fraction: int) -> Deal:
     if fraction == WAD:
         return Deal(sizes, amounts, account.cash, account.quote, payment, 0)
     left = rest_of(account, fraction)
+    if account.engaged:
+        return _engaged_deal(world, case, fraction, (sizes, amounts), left)
     marks = health.unsettled - margin.unsettled(left, world.markets, world.now)
     value = margin.gross_value(account, world.markets, world.collaterals) - margin.gross_value(
         left, world.markets, world.collaterals
@@ -251,6 +255,23 @@ def deal_of(world: World, case: Case, fraction: int) -> Deal:
     cash = floor_div(health.equity * fraction, WAD) - profit - value
     le = margin.check(left, world.markets, world.collaterals, world.now).le
     return Deal(sizes, amounts, cash, quote, payment, le)
+
+
+def _engaged_deal(
+    world: World,
+    case: Case,
+    fraction: int,
+    moved: tuple[tuple[int, ...], tuple[int, ...]],
+    left: Account,
+) -> Deal:
+    """Cut a part of an account of the engine: what stays behind is worth what a check says."""
+    health, kept = case.health, world.rest_of(case.key, fraction, left)
+    marks = health.unsettled - kept.unsettled
+    value = health.equity - kept.equity - marks
+    profit = floor_div(health.unsettled * fraction, WAD)
+    cash = floor_div(health.equity * fraction, WAD) - profit - value
+    payment = payment_of(case, fraction, case.reward)
+    return Deal(*moved, cash, profit - marks, payment, kept.le)
 
 
 def after(account: Account, deal: Deal, fraction: int) -> Account:
@@ -263,27 +284,33 @@ def gap(world: World, case: Case, fraction: int, reward: int) -> int:
     """Return how far above LE a part at a reward leaves the rest [WAD]."""
     deal = deal_of(world, replace(case, reward=reward), fraction)
     rest = after(case.account, deal, fraction)
-    health = margin.check(rest, world.markets, world.collaterals, world.now)
+    health = world.rest_of(case.key, fraction, rest)
     return health.equity - health.le
 
 
 # ---- take: how much ------------------------------------------------------------------------------
 
 
-def gross(world: World, account: Account) -> int:
+def gross(world: World, account: Account, key: int = 0) -> int:
     """Return the gross notional of the legs and the value of the collateral [WAD]."""
-    return pool.gross_notional(account, world.markets) + margin.gross_value(
-        account, world.markets, world.collaterals
+    elsewhere = sum(value for _, value in world.held_elsewhere(key, account))
+    return (
+        elsewhere
+        + pool.gross_notional(account, world.markets)
+        + margin.gross_value(account, world.markets, world.collaterals)
     )
 
 
-def largest_market(world: World, account: Account) -> int:
+def largest_market(world: World, account: Account, key: int = 0) -> int:
     """Return the market of the largest leg, the first of equals, 0 without legs."""
     best, largest = 0, 0
     for leg in account.legs:
         notional = abs(leg.size) * world.markets[market_of(leg.instrument)].price
         if notional > largest:
             best, largest = market_of(leg.instrument), notional
+    for market, notional in world.held_elsewhere(key, account):
+        if notional > largest:
+            best, largest = market, notional
     return best
 
 
@@ -304,7 +331,7 @@ def largest_part(world: World, case: Case, margin_wad: int) -> int:
     """
     if no_part_helps(case.health, case.health.equity - margin_wad, case.later):
         return 0
-    value = gross(world, case.account)
+    value = gross(world, case.account, case.key)
     if value < DUST:
         return 0
     rest = max(LEAST_REST, ceil_div(DUST * WAD, value))
@@ -387,8 +414,8 @@ def asked(world: World, case: Case) -> insurance.Cover:
     bonus = max(0, case.reward - max(0, equity))
     if equity >= 0:
         late = case.live >= T_SLOW
-        bonus = min(bonus, gross(world, case.account) // BONUS_SHARE) if late else 0
-    return insurance.Cover(largest_market(world, case.account), max(0, -equity), bonus)
+        bonus = min(bonus, gross(world, case.account, case.key) // BONUS_SHARE) if late else 0
+    return insurance.Cover(largest_market(world, case.account, case.key), max(0, -equity), bonus)
 
 
 def overshoot(case: Case, fraction: int) -> int:
@@ -399,7 +426,8 @@ def overshoot(case: Case, fraction: int) -> int:
 def _require_rest(world: World, account_id: int, le: int, over: int, after: Health) -> None:
     require(after.equity >= after.le, "liquidator: too small")
     require(after.equity <= max(le, after.le) + over, "liquidator: overshoot")
-    require(gross(world, world.account(account_id)) >= DUST, "liquidator: dust")
+    left = gross(world, world.account(account_id), account_id)
+    require(left >= DUST, "liquidator: dust")
 
 
 def take(
@@ -428,7 +456,9 @@ def take(
     if fraction == WAD:
         paid, short = _draw(world, asked(world, case))
     require(paid >= min_insurance, "liquidator: insurance too low")
-    posted = ledger.post(world, _post_of_take(account_id, buyer, deal, paid, short))
+    part = fraction if case.account.engaged else 0
+    post = replace(_post_of_take(account_id, buyer, deal, paid, short), part=part)
+    posted = ledger.post(world, post)
     if fraction != WAD:
         over = overshoot(case, fraction)
         _require_rest(world, account_id, deal.le, over, posted.after)

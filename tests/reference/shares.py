@@ -104,7 +104,7 @@ def execute_deposit(world: World, request_id: int, reports: ledger.Reports) -> i
     contract = owner_of(setup.pool_account)
     if worth == 0 and world.supply != 0:
         ledger.withdraw(
-            world, contract, setup.waiting_account, SETTLEMENT, request.assets, request.owner, ()
+            world, contract, setup.waiting_account, SETTLEMENT, request.assets, request.owner
         )
         return 0
     shares = pool.to_shares_down(request.assets * setup.scale, world.supply, worth)
@@ -117,7 +117,6 @@ def execute_deposit(world: World, request_id: int, reports: ledger.Reports) -> i
         setup.pool_account,
         SETTLEMENT,
         request.assets,
-        (),
     )
     return shares
 
@@ -141,7 +140,7 @@ def execute_redeem(world: World, request_id: int, reports: ledger.Reports) -> in
     contract = owner_of(world.setup.pool_account)
     _move_shares(world, contract, -burnt)
     world.supply -= burnt
-    ledger.withdraw(world, contract, world.setup.pool_account, SETTLEMENT, paid, request.owner, ())
+    ledger.withdraw(world, contract, world.setup.pool_account, SETTLEMENT, paid, request.owner)
     return paid
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tests.reference import margin
 from tests.reference.facts import (
@@ -60,6 +61,30 @@ class Request:
     time: int
 
 
+class Engine(Protocol):
+    """Who answers for accounts with the flag OPTIONS, and holds what they have there."""
+
+    def copy(self) -> Engine:
+        """Return one that may be changed without changing this one."""
+        ...
+
+    def check(self, world: World, account: int, facts: Account) -> Health:
+        """Return the margin check of an account."""
+        ...
+
+    def rest(self, world: World, account: int, part: int, facts: Account) -> Health:
+        """Return the same, had a share [WAD] of its legs been carried away."""
+        ...
+
+    def notionals(self, world: World, account: int) -> list[tuple[int, int]]:
+        """Return the market of each leg and what it stands for [WAD]."""
+        ...
+
+    def carry(self, account: int, receiver: int, part: int) -> tuple[bool, bool]:
+        """Move a share [WAD] of an account's legs; return for whom of the two it answers then."""
+        ...
+
+
 @dataclass(slots=True)
 class World:
     """Every fact of the protocol; operations work on a copy, so that a refusal leaves no trace."""
@@ -102,6 +127,7 @@ class World:
     habits: dict[int, tuple[str, int]] = field(default_factory=dict)
     # health checks by account, good as long as every fact is the same object; worlds share it
     checked: dict[int, tuple[tuple[object, ...], Health]] = field(default_factory=dict)
+    engine: Engine | None = None
 
     def copy(self) -> World:
         """Return a world that may be changed without changing this one; facts are shared."""
@@ -110,6 +136,8 @@ class World:
             value = getattr(self, name)
             if isinstance(value, (dict, list)) and name != "checked":
                 setattr(twin, name, value.copy())
+        if self.engine is not None:
+            twin.engine = self.engine.copy()
         return twin
 
     def become(self, other: World) -> None:
@@ -124,13 +152,36 @@ class World:
     def health(self, account: int) -> Health:
         """Return the margin check of an account."""
         facts = self.account(account)
+        if facts.engaged:
+            return self.health_of(account, facts)
         key = (self.now, facts, *self.markets.values(), *self.collaterals.values())
         kept = self.checked.get(account)
         if kept is not None and all(map(operator.is_, kept[0], key)):
             return kept[1]
-        health = margin.check(facts, self.markets, self.collaterals, self.now)
+        health = self.health_of(account, facts)
         self.checked[account] = (key, health)
         return health
+
+    def health_of(self, account: int, facts: Account) -> Health:
+        """Return the margin check of an account as it is, was or will be."""
+        if facts.engaged:
+            assert self.engine is not None
+            return self.engine.check(self, account, facts)
+        return margin.check(facts, self.markets, self.collaterals, self.now)
+
+    def held_elsewhere(self, account: int, facts: Account) -> list[tuple[int, int]]:
+        """Return the market of each leg at the engine and what it stands for [WAD]."""
+        if not facts.engaged:
+            return []
+        assert self.engine is not None
+        return self.engine.notionals(self, account)
+
+    def rest_of(self, account: int, part: int, facts: Account) -> Health:
+        """Return the margin check of an account with a share of its legs elsewhere gone."""
+        if facts.engaged:
+            assert self.engine is not None
+            return self.engine.rest(self, account, part, facts)
+        return margin.check(facts, self.markets, self.collaterals, self.now)
 
 
 def owner_of(account: int) -> int:

@@ -52,6 +52,7 @@ IN_AUCTION = 1
 PORTFOLIO = 2
 HOUSE = 4
 LISTED = 8
+OPTIONS = 16
 
 # price flags
 PENDING = 1

@@ -97,7 +97,9 @@ class Terms:
 
 
 class House:
-    """The contracts of one deployment."""
+    """The contracts of one deployment; without options where nobody is the engine."""
+
+    engine_address = 0
 
     def __init__(
         self, terms: Terms, code: Callable[[str], Compiled] = compiled, zoo: bool = False
@@ -142,6 +144,7 @@ class House:
             self.markets.address,
             fund,
             TREASURY,
+            self.engine_address,
         )
         assert self.clearinghouse.address == clearinghouse
         self.fund = self._contract("InsuranceFund", clearinghouse)
@@ -160,6 +163,7 @@ class House:
             clearinghouse,
             self.pool.address,
             fund,
+            self.engine_address,
             [value for point in CURVE[1:] for value in point],
             units.DUST,
         )

@@ -64,9 +64,9 @@ def _alone(world: World, owner: int, action: Action) -> None:
     if action.kind == DEPOSIT:
         ledger.deposit(world, owner, account, token, amount)
     elif action.kind == WITHDRAW:
-        ledger.withdraw(world, owner, account, token, amount, action.other, ())
+        ledger.withdraw(world, owner, account, token, amount, action.other)
     else:
-        ledger.transfer(world, owner, account, action.other, token, amount, ())
+        ledger.transfer(world, owner, account, action.other, token, amount)
 
 
 # ---- what must hold ------------------------------------------------------------------------------

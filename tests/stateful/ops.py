@@ -77,18 +77,27 @@ def _deposit(house: House, op: Op) -> Any:
 
 def _withdraw(house: House, op: Op) -> Any:
     account, token, amount, to = op.args
+    if op.reports:
+        return _led_action(house, op, ledger.WITHDRAW, account, to, token, amount)
     address = house.tokens[token].address
-    return house.clearinghouse.send(
-        op.caller, "withdraw", account, address, amount, to, *_led(house, op)
-    )
+    return house.clearinghouse.send(op.caller, "withdraw", account, address, amount, to)
 
 
 def _transfer(house: House, op: Op) -> Any:
     sender, receiver, token, amount = op.args
+    if op.reports:
+        return _led_action(house, op, ledger.TRANSFER, sender, receiver, token, amount)
     address = house.tokens[token].address
-    return house.clearinghouse.send(
-        op.caller, "transfer", sender, receiver, address, amount, *_led(house, op)
-    )
+    return house.clearinghouse.send(op.caller, "transfer", sender, receiver, address, amount)
+
+
+def _led_action(
+    house: House, op: Op, kind: int, account: int, other: int, token: int, amount: int
+) -> Any:
+    """Do one action after a price update: a batch of it."""
+    action = (kind, account, other, house.tokens[token].address, amount)
+    blob = house.blob(op.reports)
+    return house.clearinghouse.send(op.caller, "batch", blob, op.caller, [action])
 
 
 def _settle_pair(house: House, op: Op) -> Any:
@@ -138,6 +147,24 @@ def _why(outcome: ledger.Traded | str) -> str | None:
     return outcome if isinstance(outcome, str) else None
 
 
+def _withdrawn(world: World, op: Op) -> None:
+    account, token, amount, to = op.args
+    if op.reports:
+        action = ledger.Action(ledger.WITHDRAW, account, to, token, amount)
+        ledger.batch(world, op.caller, (action,), False, op.reports)
+    else:
+        ledger.withdraw(world, op.caller, *op.args)
+
+
+def _transferred(world: World, op: Op) -> None:
+    sender, receiver, token, amount = op.args
+    if op.reports:
+        action = ledger.Action(ledger.TRANSFER, sender, receiver, token, amount)
+        ledger.batch(world, op.caller, (action,), False, op.reports)
+    else:
+        ledger.transfer(world, op.caller, *op.args)
+
+
 def _donated(world: World, op: Op) -> None:
     token, to, amount = op.args
     ledger.move_wallet(world, op.caller, token, -amount)
@@ -174,12 +201,8 @@ ACTIONS = {
         lambda house, op: house.markets.send(op.caller, "update", house.blob(op.reports)),
     ),
     "deposit": Action(lambda w, op: ledger.deposit(w, op.caller, *op.args), _deposit),
-    "withdraw": Action(
-        lambda w, op: ledger.withdraw(w, op.caller, *op.args, op.reports), _withdraw
-    ),
-    "transfer": Action(
-        lambda w, op: ledger.transfer(w, op.caller, *op.args, op.reports), _transfer
-    ),
+    "withdraw": Action(_withdrawn, _withdraw),
+    "transfer": Action(_transferred, _transfer),
     "settle": Action(lambda w, op: ledger.settle(w, *op.args), _core("settle")),
     "settle_pair": Action(lambda w, op: ledger.settle_pair(w, *op.args), _settle_pair),
     "commit": Action(lambda w, op: orders.commit(w, op.caller, *op.args), _commit),

@@ -49,7 +49,7 @@ def probes(world: World, key: int) -> Iterator[tuple[str, Any]]:
     if account.house or key in (world.setup.insurance_account, world.setup.waiting_account):
         return
     for token in (SETTLEMENT, *(held.id for held in account.collateral)):
-        yield "withdraw", (owner, key, token, 1, owner, ())
+        yield "withdraw", (owner, key, token, 1, owner)
     yield "settle", (key,)
     if world.now >= world.pauses.get((STOP_DEPOSITS, 0), (0, 0))[1]:
         yield "deposit", (owner, key, SETTLEMENT, 1)

@@ -72,7 +72,7 @@ def withdraw_surplus(world: World, amount: int, to: int) -> None:
     """Take settlement tokens out of the fund [atoms]."""
     account = world.setup.insurance_account
     world.fund_epoch = insurance.today(world)
-    ledger.withdraw(world, owner_of(account), account, SETTLEMENT, amount, to, ())
+    ledger.withdraw(world, owner_of(account), account, SETTLEMENT, amount, to)
 
 
 MODELS: Mapping[str, Callable[..., None]] = {

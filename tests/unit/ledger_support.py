@@ -104,6 +104,7 @@ class Books:
 
     clearinghouse: Any
     markets: Any
+    engine: Any
     venue: Any
     fund: Any
     usd: Any
@@ -129,12 +130,14 @@ class Books:
         )
         with boa.env.prank(owner):
             usd = new_token(settlement, settlement_decimals)
+            engine = deployer("mocks/EngineStub").deploy()
             nonce = boa.env.evm.vm.state.get_nonce(bytes.fromhex(owner[2:]))
             core, fund_address = (created_address(owner, nonce + i) for i in (1, 2))
             markets = deployer("mocks/MarketsStub").deploy(core, age_mm)
             clearinghouse = deployer("Clearinghouse").deploy(
-                usd.address, 10**9, markets.address, fund_address, treasury
+                usd.address, 10**9, markets.address, fund_address, treasury, engine.address
             )
+            engine.connect(clearinghouse.address, markets.address)
             fund = deployer("InsuranceFund").deploy(clearinghouse.address)
             venue = deployer("mocks/VenueStub").deploy()
             clearinghouse.set_venue(venue.address, True, True, 1 << BTC)
@@ -145,7 +148,8 @@ class Books:
         markets.set_price(ETH, 2_000 * TICKS)
         markets.set_price(BTC, 50_000 * TICKS)
         hands = (orders, liquidator, operators)
-        return cls(clearinghouse, markets, venue, fund, usd, owner, treasury, *hands, {0: usd})
+        listed = (clearinghouse, markets, engine, venue, fund, usd)
+        return cls(*listed, owner, treasury, *hands, {0: usd})
 
     # ---- tokens and accounts -------------------------------------------------------------------
 
@@ -266,6 +270,7 @@ class Books:
             "pay": 0,
             "insurance": 0,
             "tilt": KEEP_TILT,
+            "part": 0,
             "auction": True,
         } | changes
         auction = plan.pop("auction")
@@ -278,6 +283,20 @@ class Books:
         """Post a move by agreement, as the hand that answers for consent."""
         agreed = {"keeper": counterparty, "auction": False} | changes
         return self.post(account, counterparty, sender=self.operators, **agreed)
+
+    def deal(self, account: int, counterparty: int, **changes: Any) -> None:
+        """Move what two accounts agreed, as the engine; lots and WAD."""
+        said: dict[str, Any] = {
+            "account": account,
+            "counterparty": counterparty,
+            "instrument": instrument_of(ETH),
+            "size": 0,
+            "cash": 0,
+            "quote": 0,
+            "fee": 0,
+            "books": 0,
+        } | changes
+        self.engine.deal(tuple(said.values()))
 
     # ---- reading -------------------------------------------------------------------------------
 

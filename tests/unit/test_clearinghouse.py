@@ -51,7 +51,7 @@ def test_deploy__facts_of_the_constructor__are_readable(books: Books) -> None:
 def test_deploy__markets_of_another_clearinghouse__reverts(books: Books) -> None:
     with boa.reverts("ledger: wrong markets"):
         deployer("Clearinghouse").deploy(
-            books.usd.address, 1, books.markets.address, books.fund.address, books.treasury
+            books.usd.address, 1, books.markets.address, books.fund.address, books.treasury, ZERO
         )
 
 
@@ -60,7 +60,7 @@ def test_deploy__odd_settlement_decimals__reverts(books: Books, decimals: int) -
     token = deployer("mocks/TestToken").deploy("Odd", "ODD", decimals)
     with boa.reverts("custody: decimals"):
         deployer("Clearinghouse").deploy(
-            token.address, 1, books.markets.address, books.fund.address, books.treasury
+            token.address, 1, books.markets.address, books.fund.address, books.treasury, ZERO
         )
 
 
@@ -102,10 +102,14 @@ def test_set_hand__gives_and_takes_roles(books: Books) -> None:
         books.clearinghouse.set_auction(1, False, sender=hand)
 
 
-EMPTY_POST = (1, 2, 3, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, 0)
+EMPTY_POST = (1, 2, 3, 0, 0, [0] * 16, [0] * 8, 0, 0, 0, 0, 0, 0, 0, 0)
 HAND_CALLS = {
     "trade": (((1, ZERO, 0, 0, 0, False),), ("attacker", "liquidator", "owner")),
     "post": ((EMPTY_POST, False), ("attacker", "orders", "owner")),
+    "deal": (
+        ((1, 2, 0, 0, 0, 0, 0, 0),),
+        ("attacker", "orders", "liquidator", "operators", "owner"),
+    ),
 }
 
 

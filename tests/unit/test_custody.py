@@ -471,13 +471,6 @@ def _lose(books: Books, account: int, loss: int) -> None:
     books.clearinghouse.write_off(account, 0, sender=books.liquidator)
 
 
-def test_withdraw__with_reports__updates_prices_first(books: Books) -> None:
-    trader = books.open_account("trader", 10)
-    owner = owner_of(trader)
-    books.clearinghouse.withdraw(trader, books.usd.address, 1, owner, b"\x01", sender=owner)
-    assert books.markets.updates() == 1
-
-
 def test_withdraw__healthy_again__ends_the_auction(books: Books) -> None:
     trader = books.open_account("trader", 10)
     books.clearinghouse.set_auction(trader, True, sender=books.liquidator)
@@ -528,10 +521,9 @@ def test_transfer__collateral__only_to_own_accounts_or_holders(books: Books) -> 
     with boa.reverts("custody: not held"):
         books.clearinghouse.transfer(trader, other, address, WAD, sender=owner)
     books.deposit(other, WAD, token)
-    books.clearinghouse.transfer(trader, other, address, WAD, b"\x01", sender=owner)
+    books.clearinghouse.transfer(trader, other, address, WAD, sender=owner)
 
     assert [books.amounts(a)[token] for a in (trader, twin, other)] == [2 * WAD, WAD, 2 * WAD]
-    assert books.markets.updates() == 1
 
 
 def test_transfer__not_the_owner__reverts(books: Books) -> None:

@@ -234,6 +234,7 @@ def deploy(world: World, curve: tuple[int, ...], dust: int) -> None:
         world.clearinghouse.address,
         world.liquidity_pool.address,
         world.insurance_fund.address,
+        "0x" + "00" * 20,
         list(curve),
         dust,
     )

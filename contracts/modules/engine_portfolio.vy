@@ -1,0 +1,301 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Portfolio margin of who holds options or futures (R5)
+@license AGPL-3.0-only
+@notice docs/spec/engine.md#check. The scan over what takes part, Markets for the rest.
+@custom:kill not deployable
+"""
+
+from interfaces import IMarkets
+from interfaces import IPortfolioMargin
+from libs import errors
+from libs import fixed_point
+from libs import instruments
+from libs import margin_math
+from libs import market_packing
+from libs import packing
+from libs import scenarios
+from libs import units as u
+from modules import engine_lines as own
+
+uses: own
+
+MAX_SURFACES: constant(uint256) = 16
+# an expiry in the key of a surface stands under its market
+KEY_MARKET: constant(uint256) = 2**24
+
+PORTFOLIO: immutable(IPortfolioMargin)
+
+
+struct Holding:             # of a collateral
+    id: uint256
+    feed: uint256
+    decimals: uint256
+    soft: uint256           # 1e-4
+    amount: uint256         # atoms
+
+
+struct Rest:                # what is left for Markets
+    word: uint256
+    amounts: uint256[4]
+
+
+@deploy
+def __init__(portfolio: address):
+    PORTFOLIO = IPortfolioMargin(portfolio)
+
+
+@internal
+@view
+def _check(
+    held: DynArray[uint256, own.WORDS],
+    word: uint256,
+    legs: DynArray[own.Line, own.MAX_LINES],
+    amounts: uint256[u.AMOUNT_WORDS],
+    sums: own.Extra,
+) -> IMarkets.Health:
+    """
+    @notice Take the collateral of scanned markets out of the words: it is spot, without a haircut.
+    @custom:rounding lots down; what is above the soft cap counts for nothing in IM, up
+    """
+    lines: DynArray[own.Line, own.MAX_LINES] = legs
+    extra: own.Extra = sums
+    rest: Rest = empty(Rest)
+    rest.word = packing._without_collaterals(word)
+    for i: uint256 in range(packing._collateral_count(word), bound=u.MAX_COLLATERALS):
+        holding: Holding = self._holding(packing._collateral_id(word, i), amounts, i)
+        at: uint256 = 0
+        for k: uint256 in range(len(lines), bound=own.MAX_LINES):
+            if lines[k].market == holding.feed:
+                break
+            at += 1
+        if at == len(lines) or not lines[at].scanned:
+            rest = self._with_holding(rest, holding)
+            continue
+        lots: uint256 = holding.amount * u.LOTS_PER_UNIT // 10**holding.decimals
+        lines[at].spot += lots
+        value: uint256 = lots * market_packing._price(lines[at].price)
+        extra.kappa += min(own.KAPPA_COLLATERAL, value)
+        extra.im += fixed_point._ceil_div(value * (u.SOFT_ONE - holding.soft), u.SOFT_ONE)
+    return self._portfolio(rest, held, lines, extra)
+
+
+@internal
+@view
+def _portfolio(
+    rest: Rest,
+    held: DynArray[uint256, own.WORDS],
+    lines: DynArray[own.Line, own.MAX_LINES],
+    extra: own.Extra,
+) -> IMarkets.Health:
+    """
+    @notice R5: Markets answers for what takes no part, the scan for the rest.
+    @param rest the words without the collateral that takes part: it is spot, without a haircut;
+           lots rounded down, and what is above the soft cap counts for nothing in IM
+    """
+    sums: own.Extra = extra
+    legs: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])
+    at: uint256 = 0
+    for line: own.Line in lines:
+        size: int256 = 0 if line.scanned else line.perp
+        entry: uint256 = packing._leg(packing._perp(line.market), size)
+        legs[at // 2] = packing._with_half(legs[at // 2], at, entry)
+        at += 1
+    health: IMarkets.Health = staticcall own.MARKETS.check(
+        packing._with_leg_count(rest.word, len(lines)), legs, rest.amounts
+    )
+
+    markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = []
+    for line: own.Line in lines:
+        if line.scanned:
+            markets = self._in_order(markets, self._underlying(line))
+            sums = self._with_doubt(sums, line)
+    scanned: DynArray[uint256, own.WORDS] = []
+    surfaces: DynArray[uint256, MAX_SURFACES] = []
+    scanned, surfaces, sums = self._scanned(held, lines, sums)
+    health = own._total(health, sums)
+    margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
+        health.equity, health.mm, markets, surfaces, scanned
+    )
+    # the scan takes MM for what keepers are paid, and adds to it; LE and IM likewise
+    health.le += margin.le - health.mm
+    health.im += margin.im - health.mm
+    health.mm = margin.mm
+    health.equity = margin.equity
+    return health
+
+
+@internal
+@view
+def _underlying(line: own.Line) -> IPortfolioMargin.Underlying:
+    """
+    @notice What the scan is told of a market; of open interest, what it adds to the rate of a leg.
+    """
+    capped: margin_math.Rates = margin_math._rates(line.price, line.state, 0, 0, False)
+    plain: margin_math.Rates = margin_math._rates(line.price, line.state, 0, 0, True)
+    return IPortfolioMargin.Underlying(
+        market=line.market,
+        price=line.price,
+        risk=own.risks[line.market],
+        funding=line.funding,
+        spot=convert(line.spot, int256),
+        oi_rate=max(capped.im, plain.im) - plain.im,
+    )
+
+
+@internal
+@view
+def _in_order(
+    markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED],
+    market: IPortfolioMargin.Underlying,
+) -> DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED]:
+    """
+    @notice Put a market behind those of its group and of lower ones.
+    """
+    changed: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = markets
+    changed.append(market)
+    at: uint256 = len(markets)
+    for i: uint256 in range(len(markets), bound=own.MAX_SCANNED):
+        if scenarios._group(changed[at - 1].risk) <= scenarios._group(market.risk):
+            break
+        changed[at] = changed[at - 1]
+        changed[at - 1] = market
+        at -= 1
+    return changed
+
+
+@internal
+@view
+def _with_doubt(sums: own.Extra, line: own.Line) -> own.Extra:
+    """
+    @notice What a dead feed adds (R9): twice the base to every leg, its haircut to spot; spot of an
+            invalid one counts for nothing in IM.
+    """
+    changed: own.Extra = sums
+    price: uint256 = market_packing._price(line.price)
+    value: uint256 = line.spot * price
+    decay: uint256 = own._decay(line.price)
+    if decay != 0:
+        rate: uint256 = min(margin_math._dead_rate(line.state, decay), u.WAD)
+        charge: uint256 = fixed_point._mul_up(line.gross * price, rate)
+        charge += fixed_point._mul_up(value, decay)
+        changed.mm += charge
+        changed.ims += charge
+        changed.im += charge
+    publish: uint256 = market_packing._publish_time(line.price)
+    flags: uint256 = market_packing._price_flags(line.price)
+    if block.timestamp > publish + own.AGE_IM or flags & (packing.PENDING | packing.UNTRUSTED) != 0:
+        changed.im += value
+    return changed
+
+
+@internal
+@view
+def _scanned(
+    held: DynArray[uint256, own.WORDS], lines: DynArray[own.Line, own.MAX_LINES], extra: own.Extra
+) -> (DynArray[uint256, own.WORDS], DynArray[uint256, MAX_SURFACES], own.Extra):
+    """
+    @return the legs of the scan, the surfaces of their expiries, and the sums with what expired and
+            with what perps and futures add to U
+    """
+    legs: DynArray[uint256, own.WORDS] = []
+    surfaces: DynArray[uint256, MAX_SURFACES] = []
+    keys: DynArray[uint256, MAX_SURFACES] = []
+    sums: own.Extra = extra
+    count: uint256 = 0
+    for pair: uint256 in held:
+        for half: uint256 in range(2):
+            entry: uint256 = packing._half(pair, half)
+            if entry == 0:
+                continue
+            instrument: uint256 = packing._leg_instrument(entry)
+            size: int256 = packing._leg_size(entry)
+            price: uint256 = self._price_of(lines, instrument)
+            expires: uint256 = instruments._expiry(instrument)
+            if expires <= block.timestamp:
+                sums = own._expired(sums, instrument, size, price)
+                continue
+            legs = self._appended(legs, count, entry)
+            count += 1
+            # market and expiry, as a surface word has them on top
+            market: uint256 = instruments._market(instrument)
+            key: uint256 = market * KEY_MARKET + expires // u.HOUR
+            if key not in keys:
+                if len(keys) == MAX_SURFACES:
+                    errors._fail("engine: no room")
+                keys.append(key)
+                surfaces.append(staticcall own.SURFACES.surface(market, expires // u.HOUR))
+            if instruments._kind(instrument) == instruments.FUTURE:
+                for i: uint256 in range(len(keys), bound=MAX_SURFACES):
+                    if keys[i] == key:
+                        forward: uint256 = self._forward(surfaces[i], price, expires)
+                        sums.unsettled += size * convert(forward, int256)
+    for line: own.Line in lines:
+        if line.scanned and line.perp != 0:
+            legs = self._appended(legs, count, packing._leg(packing._perp(line.market), line.perp))
+            count += 1
+            price: int256 = convert(market_packing._price(line.price), int256)
+            sums.unsettled += line.perp * (price - line.funding)
+    return legs, surfaces, sums
+
+
+@internal
+@pure
+def _appended(
+    legs: DynArray[uint256, own.WORDS], count: uint256, entry: uint256
+) -> DynArray[uint256, own.WORDS]:
+    changed: DynArray[uint256, own.WORDS] = legs
+    if count & 1 == 0:
+        if count == own.ENTRIES:
+            errors._fail("engine: no room")
+        changed.append(entry)
+    else:
+        changed[count // 2] = packing._with_half(changed[count // 2], count, entry)
+    return changed
+
+
+@internal
+@pure
+def _price_of(lines: DynArray[own.Line, own.MAX_LINES], instrument: uint256) -> uint256:
+    for k: uint256 in range(len(lines), bound=own.MAX_LINES):
+        if lines[k].market == instruments._market(instrument):
+            return market_packing._price(lines[k].price)
+    return 0
+
+
+@internal
+@view
+def _forward(surface: uint256, price: uint256, expires: uint256) -> uint256:
+    """
+    @return [ticks] the mark of a future, as the scan has it
+    """
+    if surface == 0:
+        return price
+    publish: uint256 = (surface // own.PUBLISHED_AT) & packing.MASK_32
+    return scenarios._forward(surface, price, expires - block.timestamp, publish, expires)
+
+
+@internal
+@view
+def _holding(id: uint256, amounts: uint256[u.AMOUNT_WORDS], index: uint256) -> Holding:
+    holding: Holding = empty(Holding)
+    haircuts: uint256[2] = empty(uint256[2])
+    holding.id = id
+    holding.amount = packing._half(amounts[index // 2], index)
+    holding.feed, holding.decimals, haircuts[0], haircuts[1], holding.soft = (
+        staticcall own.MARKETS.collateral_params(id)
+    )
+    return holding
+
+
+@internal
+@pure
+def _with_holding(rest: Rest, holding: Holding) -> Rest:
+    changed: Rest = rest
+    at: uint256 = packing._collateral_count(rest.word)
+    changed.amounts[at // 2] = packing._with_half(rest.amounts[at // 2], at, holding.amount)
+    changed.word = packing._with_collateral_count(
+        packing._with_collateral_id(rest.word, at, holding.id), at + 1
+    )
+    return changed
