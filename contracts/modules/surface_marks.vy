@@ -46,25 +46,28 @@ def _marks(
     """
     found: DynArray[uint256, MAX_ENTRIES] = []
     terms: DynArray[Term, MAX_TERMS] = []
+    term: Term = empty(Term)
     for pair: uint256 in legs:
         for side: uint256 in range(2):
             instrument: uint256 = packing._leg_instrument(packing._half(pair, side))
-            mark: uint256 = 0
-            if instruments._market(instrument) == market and not instruments._is_perp(instrument):
-                key: uint256 = surface_packing._key(
-                    market, instruments._expiry(instrument) // u.HOUR
-                )
-                term: Term = empty(Term)
-                for known: Term in terms:
-                    if known.key == key:
-                        term = known
+            if instruments._market(instrument) != market or instruments._is_perp(instrument):
+                found.append(0)
+                continue
+            hours: uint256 = instruments._expiry(instrument) // u.HOUR
+            key: uint256 = surface_packing._key(market, hours)
+            if term.key != key:
+                place: uint256 = len(terms)
+                for i: uint256 in range(len(terms), bound=MAX_TERMS):
+                    if terms[i].key == key:
+                        place = i
                         break
-                if term.key == 0:
+                if place < len(terms):
+                    term = terms[place]
+                else:
                     term = self._term(key, price)
-                    if len(terms) < MAX_TERMS:
+                    if place < MAX_TERMS:
                         terms.append(term)
-                mark = self._mark(term, instrument)
-            found.append(mark)
+            found.append(self._mark(term, instrument))
     return found
 
 
