@@ -16,8 +16,9 @@ from keepers.domain import svi
 from keepers.domain.svi import ONE, Smile
 from keepers.domain.units import DAY, WAD, YEAR
 from keepers.errors import BadInput
-from keepers.lab.smiles import main, read_chains
-from keepers.lab.svi_fit import Floats, Quotes, density, fit, fit_chain, variance
+from keepers.lab.smiles import main
+from keepers.smiles.chains import read_chains
+from keepers.smiles.fit import Floats, Quotes, density, fit, fit_chain, variance
 from tests.reference import svi as reference
 
 NOW = 1_770_393_081
@@ -101,6 +102,14 @@ def test_fit__what_it_returns__is_sound_for_the_reference() -> None:
 
 # ---- the integers --------------------------------------------------------------------------------
 
+# A. Vogt's smile: sound by every bound of its variance, and with a negative density
+VOGT = Smile(
+    -41 * WAD // 1_000,
+    1_331 * WAD // 10_000,
+    306 * ONE // 1_000,
+    3_586 * ONE // 10_000,
+    4_153 * ONE // 10_000,
+)
 smiles = st.builds(
     Smile,
     st.integers(-WAD, WAD),
@@ -114,7 +123,8 @@ smiles = st.builds(
 @given(smile=smiles, other=smiles, k=st.integers(-3 * ONE, 3 * ONE))
 def test_b7_smile__any_parameters__equals_the_reference(smile: Smile, other: Smile, k: int) -> None:
     one, two = (reference.Smile(s.a, s.b, s.rho, s.m, s.sigma) for s in (smile, other))
-    assert (svi.fault(smile) == "") == reference.is_sound(one)
+    fine = reference.is_sound(one) and reference.has_density(one)
+    assert (svi.fault(smile) == "") == fine
     assert smile.total_variance(k) == reference.total_variance(one, k)
     assert svi.is_after(smile, other) == reference.is_after(one, two)
 
@@ -126,6 +136,7 @@ def test_b7_smile__any_parameters__equals_the_reference(smile: Smile, other: Smi
         (Smile(0, WAD, ONE, 0, ONE), "rho, m or sigma"),
         (Smile(0, 2 * WAD, ONE // 2, 0, ONE), "steeper"),
         (Smile(-WAD, WAD // 2, 0, 0, ONE), "least variance"),
+        (VOGT, "density"),
     ],
 )
 def test_fault__each_bound__is_named(smile: Smile, said: str) -> None:
