@@ -1,7 +1,8 @@
 """Surfaces in gas: one word, a whole chain of twelve, and the marks of a full book; cold storage.
 
-Every word is stored already and moves a little, in order and inside its band, as in most updates;
-the one alone stands between two neighbours. Three of four signers sign. Nothing of it depends on
+Every word is stored already and moves a little, in order and inside its band; the one alone stands
+between two neighbours; `_same` is a chain between two fits, whose smiles are the stored ones. Three
+of four signers sign. Nothing of it depends on
 the node, so an EVM in this process measures the same.
 """
 
@@ -43,10 +44,15 @@ def measure(scene: MeasuredScene) -> None:
     abi = artifacts.load(NAME)[NAME].abi
     with built() as house:
         house.send(*(house.surface(hours, 70) for hours in EXPIRIES))
-        moves = {"surface_update_3": EXPIRIES[MIDDLE : MIDDLE + 1], "surface_update_3x12": EXPIRIES}
-        for key, moved in moves.items():
+        one = EXPIRIES[MIDDLE : MIDDLE + 1]
+        moves = {
+            "surface_update_3": (one, 71),
+            "surface_update_3x12": (EXPIRIES, 72),
+            "surface_update_3x12_same": (EXPIRIES, 72),
+        }
+        for key, (moved, volatility) in moves.items():
             house.desk.wait(30)
-            words = [house.surface(hours, 70) for hours in moved]
+            words = [house.surface(hours, volatility) for hours in moved]
             data = calldata(find(abi, "update", 1), [house.raw(words)])
             _note(scene, key, house, data, _slots(len(words)), SIGNATURES)
         data = calldata(find(abi, "marks", 3), [ETH, 2_000 * TICKS_PER_USD, _book(house)])

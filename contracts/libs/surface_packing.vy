@@ -23,6 +23,8 @@ SURFACE_MARKET_AT: constant(uint256) = 2**248
 SURFACE_PUBLISH_AT: constant(uint256) = 2**192
 RATIO_AT: constant(uint256) = 2**160
 HOURS_MASK: constant(uint256) = 2**24 - 1
+# a, b, rho, m and sigma
+SMILE_MASK: constant(uint256) = 2**160 - 1
 # of a key
 KEY_MARKET_AT: constant(uint256) = 2**24
 # of a list

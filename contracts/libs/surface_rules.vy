@@ -47,9 +47,11 @@ CONFIRM_DELAY: constant(uint256) = 5
 
 @internal
 @view
-def _fault(word: uint256) -> uint256:
+def _fault(word: uint256, same: bool) -> uint256:
     """
     @notice What is wrong with a surface by itself.
+    @param same whether its smile is the stored one's, which was looked at when it came: as an
+           expiry comes nearer, nothing of that can fail any more
     @return 0 for nothing
     """
     expires: uint256 = surface_packing._expires(word // surface_packing.KEY_AT)
@@ -61,6 +63,8 @@ def _fault(word: uint256) -> uint256:
     ratio: uint256 = surface_packing._ratio(word)
     if word < surface_packing.SURFACE_MARKET_AT or ratio < LEAST_RATIO or ratio > MOST_RATIO:
         return UNFIT
+    if same:
+        return 0
     # the expiry is to come
     smile: svi.Smile = scenarios._smile(word, unsafe_sub(expires, block.timestamp))
     if not svi._is_sound(smile) or not svi._has_density(smile):
@@ -69,6 +73,12 @@ def _fault(word: uint256) -> uint256:
     if volatility < LEAST_VOLATILITY or volatility > MOST_VOLATILITY:
         return UNFIT
     return 0
+
+
+@internal
+@pure
+def _same_smile(word: uint256, stored: uint256) -> bool:
+    return stored != 0 and (word ^ stored) & surface_packing.SMILE_MASK == 0
 
 
 @internal

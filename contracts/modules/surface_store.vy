@@ -24,6 +24,7 @@ struct Ladder:
     hours: DynArray[uint256, MAX_EXPIRIES]  # of expiries to come, ascending
     fresh: uint256[MAX_EXPIRIES]            # what the report says of them; 0: nothing
     known: bool[MAX_EXPIRIES]               # whether something is stored
+    moved: bool[MAX_EXPIRIES]               # whether what the report says is another smile
 
 
 # by key; of expiries that are over the last one stays
@@ -54,8 +55,9 @@ def _take(words: DynArray[uint256, MAX_WORDS]) -> uint256:
             stored += self._store(market, self._ordered(market, ladder))
             market = key // surface_packing.KEY_MARKET_AT
             ladder = self._ladder(market)
-        if self._admitted(key, word):
-            ladder = self._with(ladder, key & surface_packing.HOURS_MASK, word)
+        same: bool = surface_rules._same_smile(word, self._words[key])
+        if self._admitted(key, word, same):
+            ladder = self._with(ladder, key & surface_packing.HOURS_MASK, word, same)
     return stored + self._store(market, self._ordered(market, ladder))
 
 
@@ -101,14 +103,15 @@ def _trusted(key: uint256) -> bool:
 
 
 @internal
-def _admitted(key: uint256, word: uint256) -> bool:
+def _admitted(key: uint256, word: uint256, same: bool) -> bool:
     """
+    @param same whether its smile is the stored one's
     @return whether a surface is newer than the stored one, sound, and no unconfirmed jump
     """
     stored: uint256 = self._words[key]
     if surface_packing._publish(word) <= surface_packing._publish(stored):
         return False
-    why: uint256 = surface_rules._fault(word)
+    why: uint256 = surface_rules._fault(word, same)
     if why != 0:
         log ISurfaces.SurfaceRefused(word=word, why=why)
         return False
@@ -158,7 +161,7 @@ def _ladder(market: uint256) -> Ladder:
 
 
 @internal
-def _with(ladder: Ladder, hours: uint256, word: uint256) -> Ladder:
+def _with(ladder: Ladder, hours: uint256, word: uint256, same: bool) -> Ladder:
     """
     @return the ladder with what the report says of an expiry, at its place
     """
@@ -178,16 +181,18 @@ def _with(ladder: Ladder, hours: uint256, word: uint256) -> Ladder:
             changed.hours[i + 1] = ladder.hours[i]
             changed.fresh[i + 1] = ladder.fresh[i]
             changed.known[i + 1] = ladder.known[i]
+            changed.moved[i + 1] = ladder.moved[i]
         changed.hours[place] = hours
         changed.known[place] = False
     changed.fresh[place] = word
+    changed.moved[place] = not same
     return changed
 
 
 @internal
 def _ordered(market: uint256, ladder: Ladder) -> Ladder:
     """
-    @notice Hold every new surface against its neighbours, new ones first. Of two new ones that
+    @notice Hold every new smile against its neighbours, new ones first. Of two new ones that
             contradict each other the earlier goes if it contradicts what stood in the later one's
             place too, else the later.
     @return the ladder without what is out of order
@@ -199,7 +204,7 @@ def _ordered(market: uint256, ladder: Ladder) -> Ladder:
             break
         j: uint256 = self._below(kept, i)
         here: bool = kept.fresh[i] != 0 or kept.known[i]
-        if not here or j == i or kept.fresh[i] | kept.fresh[j] == 0:
+        if not here or j == i or not (kept.moved[i] or kept.moved[j]):
             i += 1
             continue
         low: uint256 = self._word(market, kept.hours[j], kept.fresh[j])
@@ -207,8 +212,8 @@ def _ordered(market: uint256, ladder: Ladder) -> Ladder:
             i += 1
             continue
 
-        later: bool = kept.fresh[j] == 0
-        if not later and kept.fresh[i] != 0:
+        later: bool = not kept.moved[j]
+        if kept.moved[i] and kept.moved[j]:
             later = not kept.known[i] or surface_rules._fits(
                 self._word(market, kept.hours[i], 0), low
             )
@@ -216,6 +221,7 @@ def _ordered(market: uint256, ladder: Ladder) -> Ladder:
             i = j
         log ISurfaces.SurfaceRefused(word=kept.fresh[i], why=surface_rules.CALENDAR)
         kept.fresh[i] = 0
+        kept.moved[i] = False
     return kept
 
 

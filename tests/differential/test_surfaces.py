@@ -79,6 +79,17 @@ def made(house: House, said: object) -> list[Surface]:
     ]
 
 
+def repeated(report: list[Surface], store: reference.Store) -> list[Surface]:
+    """Let every surface of an even ratio have the smile that is stored, as between two fits."""
+    found = []
+    for surface in report:
+        stored = store.words.get(reference.key_of(surface))
+        if stored is not None and surface.ratio % 2 == 0:
+            surface = replace(stored, publish=surface.publish, ratio=surface.ratio)
+        found.append(surface)
+    return found
+
+
 @given(updates)
 def test_update__any_reports__is_the_reference(
     deployment: House, steps: list[tuple[int, dict[tuple[int, int], object]]]
@@ -87,7 +98,7 @@ def test_update__any_reports__is_the_reference(
         store = reference.Store()
         for seconds, said in steps:
             house.desk.wait(seconds)
-            report = made(house, said)
+            report = repeated(made(house, said), store)
             assert house.send(*report) == store.update(report, house.now)
             for market in (ETH, BTC):
                 want = [store.words[market, hours] for hours in store.live(market, house.now)]

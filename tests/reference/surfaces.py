@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -77,8 +77,15 @@ def volatility(surface: Surface) -> int:
     return math.isqrt(total_variance(smile_of(surface, YEAR), 0) * WAD)
 
 
-def fault(surface: Surface, now: int) -> Why | None:
-    """Return what is wrong with a surface by itself."""
+def same_smile(surface: Surface, stored: Surface | None) -> bool:
+    """Return whether nothing but times and the ratio is another."""
+    if stored is None:
+        return False
+    return replace(surface, publish=stored.publish, ratio=stored.ratio) == stored
+
+
+def fault(surface: Surface, now: int, *, same: bool = False) -> Why | None:
+    """Return what is wrong with a surface by itself; a smile that is stored was looked at."""
     seconds = surface.hours * HOUR - now
     if not 0 < seconds <= FURTHEST:
         return Why.EXPIRY
@@ -86,6 +93,8 @@ def fault(surface: Surface, now: int) -> Why | None:
         return Why.FUTURE
     if surface.market == 0 or not LEAST_RATIO <= surface.ratio <= MOST_RATIO:
         return Why.UNFIT
+    if same:
+        return None
     smile = smile_of(surface, seconds)
     if not is_sound(smile) or not has_density(smile):
         return Why.ARBITRAGE
@@ -176,7 +185,7 @@ class Store:
         stored = self.words.get(key)
         if surface.publish <= (stored.publish if stored else 0):
             return False
-        why = fault(surface, now)
+        why = fault(surface, now, same=same_smile(surface, stored))
         if why is not None:
             said[1].append((surface, why))
             return False
@@ -198,23 +207,25 @@ class Store:
         """Take out what contradicts its neighbours, from the nearest expiry up."""
         kept = dict(new)
         old = {hours: self.words[market, hours] for hours in self.live(market, now)}
+        moved = {hours for hours in new if not same_smile(new[hours], old.get(hours))}
         while True:
-            all_ = old | kept
-            ladder = sorted(all_)
-            pairs = [p for p in pairwise(ladder) if p[0] in kept or p[1] in kept]
+            told = old | kept
+            pairs = [p for p in pairwise(sorted(told)) if moved & {*p}]
             wrong = next(
-                ((low, high) for low, high in pairs if not fits(all_[high], all_[low], now)),
+                ((low, high) for low, high in pairs if not fits(told[high], told[low], now)),
                 None,
             )
             if wrong is None:
                 return kept
             low, high = wrong
-            if low in kept and high in kept:
+            if low in moved and high in moved:
                 stood = old.get(high)
                 later = stood is None or fits(stood, kept[low], now)
             else:
-                later = high in kept
-            refused.append((kept.pop(high if later else low), Why.CALENDAR))
+                later = high in moved
+            gone = high if later else low
+            moved.remove(gone)
+            refused.append((kept.pop(gone), Why.CALENDAR))
 
 
 # ---- marks ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import boa
 import pytest
 
 from tests.reference import portfolio as pm
+from tests.reference import surfaces as reference
 from tests.reference.portfolio import RATIO_ONE, VARIANCE_ONE, Surface
 from tests.reference.surfaces import FURTHEST, MAX_EXPIRIES, Outcome, Why, key_of
 from tests.reference.units import DAY, HOUR, WAD
@@ -326,6 +327,42 @@ def test_update__new_expiries_contradict__the_later_goes(house: House) -> None:
 def test_update__unsound_word__does_not_stop_the_others(house: House) -> None:
     good, bad = house.surface(7 * DAYS), house.surface(30 * DAYS, sigma=0)
     assert house.send(good, bad) == Outcome((good,), (), ((bad, Why.ARBITRAGE),))
+
+
+@pytest.mark.parametrize("bad", [0, 2])
+def test_update__bad_word_beside_repeated_smiles__is_the_one_that_goes(
+    house: House, bad: int
+) -> None:
+    expiries = (27, 28, 29)
+    first = [house.surface(days * DAYS, 80) for days in expiries]
+    house.send(*first)
+    house.desk.wait(10)
+    words = [replace(each, publish=house.now) for each in first]
+    words[bad] = house.surface(expiries[bad] * DAYS, 96 if bad == 0 else 64)
+    good = [each for each in words if each != words[bad]]
+    assert house.send(*words) == Outcome(tuple(good), (), ((words[bad], Why.CALENDAR),))
+
+
+def test_update__repeated_smile_with_another_ratio__is_held_to_its_ranges(house: House) -> None:
+    first = house.surface(30 * DAYS)
+    house.send(first)
+    house.desk.wait(10)
+    far = replace(first, publish=house.now, ratio=RATIO_ONE * 5 // 4 + 1)
+    assert house.send(far) == refusal(far, Why.UNFIT)
+    jumped = replace(first, publish=house.now, ratio=RATIO_ONE * 11 // 10)
+    assert house.send(jumped) == Outcome((), (jumped,), ())
+    again = replace(first, publish=house.now)
+    assert house.send(again) == stored(again)
+
+
+def test_update__repeated_until_the_expiry__stays_sound_and_in_order(house: House) -> None:
+    near, far = house.surface(7 * DAYS, 80), house.surface(8 * DAYS, 76)
+    house.send(near, far)
+    while house.now < near.hours * HOUR - 13 * HOUR:
+        house.desk.wait(12 * HOUR)
+        # what is not looked at again would pass
+        assert reference.fault(replace(near, publish=house.now), house.now) is None
+        assert reference.fits(far, near, house.now)
 
 
 # ---- room ----------------------------------------------------------------------------------------
