@@ -32,7 +32,7 @@ SAMPLES: constant(int256[6]) = [
 ]
 # where the density is looked at, in halves of the deviation at the money, on both sides
 STEPS: constant(int256[7]) = [1, 2, 4, 6, 8, 12, 16]
-# a curvature above it makes any density positive, and its products fit
+# a curvature above it counts as this one, against the smile, so that its products fit
 MAX_CURVATURE: constant(int256) = 2**90
 
 

@@ -30,6 +30,7 @@ Smiles = Callable[[int], Awaitable[Mapping[int, Sequence[Surface]]]]
 # of an update, and of each word of it: twice what the bench measures
 GAS = 200_000
 GAS_OF_WORD = 150_000
+LIFE = 4  # beats after which nobody looks at a proposal any more
 
 
 class CoSigner:
@@ -62,16 +63,19 @@ class CoSigner:
         if beat > self.last and turn(self.index, beat, heartbeat, signers) == 0:
             self.last = beat
             await self._propose(beat)
-        for proposal in self.proposals:
+        # what is from the future waits: a peer may have seen the next head already
+        oldest = now - LIFE * heartbeat
+        recent = [each for each in self.proposals if oldest <= each.publish <= now + AHEAD]
+        for proposal in recent:
             if proposal.words not in self._judged:
                 self._judged[proposal.words] = proposal.publish
                 if self.index not in proposal.signatures:
                     await self._judge(proposal, now)
-        for proposal in self.proposals:
+        for proposal in recent:
             if proposal.proposer == self.index and proposal.words not in self._sent:
                 await self._submit(proposal, seats)
         for book in (self._judged, self._sent):
-            for words in [each for each, time in book.items() if time < now - 20 * heartbeat]:
+            for words in [each for each, time in book.items() if time < oldest]:
                 del book[words]
 
     async def _propose(self, beat: int) -> None:

@@ -165,6 +165,32 @@ def test_step__proposer_is_silent__the_next_beat_has_another(house: House) -> No
     assert len(desk.run()) == 2
 
 
+def test_step__proposal_of_the_next_head__waits_until_it_is_seen(house: House) -> None:
+    desk = Desk(house)
+    proposer = desk.proposer()
+    other = desk.sources[(proposer + 1) % 4]
+    words = tuple(desk.surface(days, 1.0, house.now + 2).word for days in (7, 30))
+    signature = desk.signers[proposer].sign_compact(other.proposals.message(words))
+    assert other.proposals.offer(proposer, words, proposer, signature)
+    for wait, signers in ((0, {proposer}), (2, {proposer, other.index})):
+        house.desk.wait(wait)
+        asyncio.run(other.step(house.now, desk.seats, 4))
+        (proposal,) = [each for each in other.proposals if each.words == words]
+        assert set(proposal.signatures) == signers
+
+
+def test_step__own_proposal_of_long_ago__is_not_brought_again(house: House) -> None:
+    desk = Desk(house)
+    assert len(desk.run()) == 2
+    source = desk.sources[desk.proposer()]
+    for _ in range(50):
+        house.desk.wait(BEAT)
+        source.last = house.now  # nothing new to propose
+        desk.drafts.clear()
+        asyncio.run(source.step(house.now, desk.seats, 4))
+        assert desk.drafts == []
+
+
 @pytest.mark.parametrize("age", [BEAT + 1, -2])
 def test_step__proposal_of_another_time__is_not_signed(house: House, age: int) -> None:
     desk = Desk(house)
