@@ -14,7 +14,15 @@ from tests.reference import surfaces as reference
 from tests.reference.facts import Leg
 from tests.reference.instruments import CALL, FUTURE, MAX_MANTISSA, PUT, Instrument
 from tests.reference.portfolio import MONEY_ONE, RATIO_ONE, RHO_ONE, VARIANCE_ONE, Surface
-from tests.reference.units import DAY, HOUR, MAX_PRICE, TICKS_PER_USD, YEAR
+from tests.reference.units import (
+    DAY,
+    HOUR,
+    LOTS_PER_UNIT,
+    MAX_PRICE,
+    TICKS_PER_USD,
+    YEAR,
+)
+from tests.support import books as b
 from tests.support.portfolio_engine import leg_words
 from tests.unit.markets_support import BTC, ETH
 from tests.unit.surfaces_support import House, built, put_back
@@ -183,6 +191,27 @@ def test_marks__sixty_four_legs_of_more_expiries_than_are_kept__are_the_referenc
         ]
         want = reference.marks(report, ETH, price, ids, house.now)
         assert house.surfaces.marks(ETH, price, leg_words([Leg(id_, 1) for id_ in ids])) == want
+
+
+@given(
+    b.terms,
+    st.integers(20, 200),
+    st.integers(200, 20_000),
+    st.sampled_from([CALL, PUT]),
+    st.sampled_from([60, 121, 3_600, 3_601]),
+)
+def test_mark__beside_the_scans__is_within_the_error_of_both(
+    hours: int, volatility: int, strike: int, kind: int, age: int
+) -> None:
+    surface = b.surface(b.ETH, hours, volatility, publish=b.NOW - age)
+    leg = b.option(b.ETH, kind, hours, strike, 1)
+    price = b.market().price
+    found = reference.mark(surface, price, leg.instrument, b.NOW)
+    facts = ([b.market()], [surface], [leg], 0, 0, b.NOW)
+    scanned = pm.check(b.SIXTEEN, b.RHOS, *facts).equity
+    # and a tick for each that is cut to one
+    error = 8 * (price + strike * USD) // 10**9 + 2
+    assert abs(scanned - found * LOTS_PER_UNIT) <= error * LOTS_PER_UNIT
 
 
 def test_marks__perps_other_markets_and_empty_entries__are_nothing(deployment: House) -> None:
