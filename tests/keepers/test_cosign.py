@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ import pytest
 
 from keepers.bots.cosign import CoSigner, Smiles
 from keepers.bots.runtime import Runtime
+from keepers.bots.sources import recorded_smiles
 from keepers.chain.signer import Signer
 from keepers.chain.transactions import Draft
 from keepers.domain.publishing import turn
@@ -29,6 +31,7 @@ from keepers.smiles.source import Recorded
 from keepers.web.cosigned import KEPT, Proposals
 from keepers.web.metrics import Metrics
 from keepers.web.server import application
+from tests.keepers.lab.test_smiles import recorded as recorded_chain
 from tests.reference.portfolio import Surface as Stored
 from tests.support.signing import key_of
 from tests.unit.surfaces_support import House, built, put_back
@@ -325,3 +328,47 @@ def test_surfaces__of_a_fit__are_what_the_chain_takes(house: House) -> None:
     surfaces = asyncio.run(played.surfaces(house.now))[1]
     outcome = house.send(*(Stored(*astuple(surface)) for surface in surfaces))
     assert len(outcome.stored) == 3
+
+
+# ---- what the command is told --------------------------------------------------------------------
+
+
+def runtime_of(markets: Mapping[str, int], surfaces: bool = True) -> Runtime:
+    """Return what the command has opened, as far as it is asked."""
+
+    def address(name: str) -> str:
+        if not surfaces:
+            raise BadInput(f"the deployment file names no {name}")
+        return "0x" + "5f" * 20
+
+    async def head() -> Any:
+        return SimpleNamespace(time=FILE_TIME + 500 * HOUR)
+
+    deployed = SimpleNamespace(address=address, markets=markets)
+    return cast(Runtime, SimpleNamespace(deployment=deployed, rpc=SimpleNamespace(head=head)))
+
+
+@pytest.mark.parametrize(("chain_from", "hours"), [(None, 500), (FILE_TIME + 20 * HOUR, 20)])
+def test_recorded_smiles__a_file__is_shifted_by_whole_hours(
+    tmp_path: Path, chain_from: int | None, hours: int
+) -> None:
+    # its one snapshot is 519 seconds before the hour
+    path = recorded_chain(tmp_path / "chain.csv.gz")
+    smiles = asyncio.run(
+        recorded_smiles(runtime_of({"ETH": 1, "BTC": 2}), (path, None, chain_from))
+    )
+    assert smiles is not None
+    found = asyncio.run(smiles(FILE_TIME + hours * HOUR))
+    assert list(found) == [2]
+    first = found[2][0]
+    assert first.ratio == RATIO_ONE
+    # thirty days after the snapshot, on the nearest hour of the chain
+    assert first.expiry == FILE_TIME + hours * HOUR + 30 * DAY
+
+
+def test_recorded_smiles__nothing_to_play__is_said(tmp_path: Path) -> None:
+    path = recorded_chain(tmp_path / "chain.csv.gz")
+    assert asyncio.run(recorded_smiles(runtime_of({}), None)) is None
+    for runtime in (runtime_of({"BTC": 2}, surfaces=False), runtime_of({"ETH": 1})):
+        with pytest.raises(BadInput):
+            asyncio.run(recorded_smiles(runtime, (path, None, None)))
