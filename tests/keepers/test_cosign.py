@@ -31,7 +31,7 @@ from keepers.smiles.source import Recorded
 from keepers.web.cosigned import KEPT, Proposals
 from keepers.web.metrics import Metrics
 from keepers.web.server import application
-from tests.keepers.lab.test_smiles import recorded as recorded_chain
+from tests.keepers.lab.chains import recorded as recorded_chain
 from tests.reference.portfolio import Surface as Stored
 from tests.support.signing import key_of
 from tests.unit.surfaces_support import House, built, put_back
