@@ -97,7 +97,7 @@ def _note(
     floor = FLOOR_PER_TOKEN * (calldata_gas(data) // GAS_PER_TOKEN)
     whole = TX_GAS + max(spent + calldata_gas(data), floor)
     scene.figures[key] = {"execution": spent, "whole": whole}
-    calls = [("ecrecover", ECRECOVER)] * signatures
+    calls = [(f"{NAME} -> ecrecover", ECRECOVER)] * signatures
     known = sum(slot[3] for slot in slots) + sum(cost for _, cost in calls)
     scene.accounts[key] = Account(
         slots=slots, calls=calls, other=Counter({f"{NAME} work": spent - known})
