@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from bench import efficiency, latency, option_prices, page, portfolio, report, worst
+from bench import efficiency, latency, option_prices, page, portfolio, report, surfaces, worst
 from bench.node import fresh_chain
 from bench.operations import measure
 from bench.scene import MeasuredScene, build
@@ -36,6 +36,7 @@ def _scene(traced: bool) -> MeasuredScene:
     option_prices.measure(scene)
     portfolio.measure(scene)
     worst.measure(scene)
+    surfaces.measure(scene)
     return scene
 
 

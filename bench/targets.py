@@ -56,6 +56,10 @@ TARGETS = {
     "c7_take": Target("whole", 10_000_000),
     "c7_reduce": Target("whole", 10_000_000),
     "c7_take_all": Target("whole", 10_000_000),
+    "surface_update_3": Target("whole"),
+    "surface_update_3x12": Target("whole"),
+    "surface_update_3x12_same": Target("whole"),
+    "marks_64": Target("execution"),
     "price_update_3": Target("whole", 65_000, 57_000, "48k (1 signer)"),
     "price_update_3x4": Target("whole", 80_000, 60_000),
 }

@@ -72,6 +72,10 @@ class PublishSettings(Settings):
     patience_s: float = Field(default=2.0, ge=0)  # how long a claim is believed
     confirm_delay_s: int = Field(default=5, ge=1)  # delta: after a jump
     keep: int = Field(default=8, ge=1)  # reports served per signer
+    surface_heartbeat_s: int = Field(default=30, ge=1)  # well inside the 120 s that one is fresh
+    surface_volatility_bp: int = Field(default=500, ge=1)  # how far a signed smile may be off
+    surface_ratio_bp: int = Field(default=30, ge=1)  # and its forward, 1e-4 of the price
+    surface_poll_s: float = Field(default=0.5, gt=0)  # between two looks at peers' proposals
 
 
 class ExecuteSettings(Settings):

@@ -35,6 +35,7 @@ UNIT_FILES = ("units.vy",)
 SHIFT_FILES = (
     "packing.vy",
     "market_packing.vy",
+    "surface_packing.vy",
     "ledger_packing.vy",
     "fixed_point.vy",
     "binary_math.vy",

@@ -30,6 +30,10 @@ SAMPLES: constant(int256[6]) = [
     27_670_116_110_564_327_424,
     55_340_232_221_128_654_848,
 ]
+# where the density is looked at, in halves of the deviation at the money, on both sides
+STEPS: constant(int256[7]) = [1, 2, 4, 6, 8, 12, 16]
+# a curvature above it counts as this one, against the smile, so that its products fit
+MAX_CURVATURE: constant(int256) = 2**90
 
 
 struct Smile:
@@ -84,6 +88,65 @@ def _is_sound(smile: Smile) -> bool:
     flat: uint256 = isqrt(convert(square, uint256))
     rise: uint256 = unsafe_mul(unsafe_mul(smile.b, smile.sigma) >> 64, flat) >> 64
     return unsafe_add(smile.a, convert(rise, int256)) >= LEAST
+
+
+@internal
+@pure
+def _has_density(smile: Smile) -> bool:
+    """
+    @notice Whether no butterfly pays its buyer: the density of the price is not negative at the
+            money, at the smile's m, and at seven steps of deviations either way.
+    @param smile a sound one
+    @custom:source docs/spec/options.md#svi
+    """
+    # variances are below 2^70 WAD, roots below 2^68; a deviation of none looks at the money alone
+    deviation: uint256 = isqrt((self._total_variance(smile, 0) << 128) // u.WAD)
+    half: int256 = convert(deviation >> 1, int256)
+    for k: int256 in [0, smile.m]:
+        if not self._is_dense(smile, k):
+            return False
+    for step: int256 in STEPS:
+        # at most 16 of it
+        k: int256 = unsafe_mul(half, step)
+        if not self._is_dense(smile, k) or not self._is_dense(smile, unsafe_sub(0, k)):
+            return False
+    return True
+
+
+@internal
+@pure
+def _is_dense(smile: Smile, k: int256) -> bool:
+    """
+    @notice Gatheral's g(k) >= 0, times 16 w^2, which needs no division by w.
+    @param smile a sound one
+    @param k [2^-64, |k| below 2^72]
+    """
+    # |x| < 2^73 and sigma < 2^68, so the root is below 2^74 and at least sigma > 0; rho and x/root
+    # are at most one; b < 2^61, so w' is below 2^62 and w, as in _total_variance, below 2^79
+    x: int256 = unsafe_sub(k, smile.m)
+    sigma: int256 = convert(smile.sigma, int256)
+    square: int256 = unsafe_add(unsafe_mul(x, x), unsafe_mul(sigma, sigma))
+    root: int256 = convert(isqrt(convert(square, uint256)), int256)
+    b: int256 = convert(smile.b, int256)
+    along: int256 = unsafe_add(unsafe_mul(smile.rho, x) >> 64, root)
+    w: int256 = max(unsafe_add(smile.a, unsafe_mul(b, along) >> 64), 0)
+    slope: int256 = unsafe_add(smile.rho, unsafe_div(x << 64, root))
+    first: int256 = unsafe_mul(b, slope) >> 64
+    part: int256 = unsafe_div(sigma << 64, root)
+    bend: int256 = unsafe_mul(unsafe_mul(b, part) >> 64, part)
+    second: int256 = min(unsafe_div(bend, root), MAX_CURVATURE)
+
+    # the squares are below 2^166, w w' below 2^141, w^2 w'' below 2^248
+    away: int256 = unsafe_sub(unsafe_mul(2, w), unsafe_mul(k, first) >> 64)
+    across: int256 = unsafe_div(unsafe_mul(w, first), u.IWAD)
+    gain: int256 = unsafe_add(
+        unsafe_mul(4, unsafe_mul(away, away)),
+        unsafe_mul(8, unsafe_div(unsafe_mul(unsafe_mul(w, w), second), u.IWAD)),
+    )
+    cost: int256 = unsafe_add(
+        unsafe_mul(4, unsafe_mul(across, first)), unsafe_mul(across, across)
+    )
+    return gain >= cost
 
 
 @internal

@@ -25,3 +25,15 @@ def is_sound(smile: svi.Smile) -> bool:
 @pure
 def is_after(later: svi.Smile, earlier: svi.Smile) -> bool:
     return svi._is_after(later, earlier)
+
+
+@external
+@pure
+def has_density(smile: svi.Smile) -> bool:
+    return svi._has_density(smile)
+
+
+@external
+@pure
+def is_dense(smile: svi.Smile, k: int256) -> bool:
+    return svi._is_dense(smile, k)

@@ -14,6 +14,7 @@ from libs import errors
 from libs import feed_math
 from libs import market_packing
 from libs import packing
+from libs import signed_domain
 from modules import market_prices
 from modules import market_state
 
@@ -42,9 +43,6 @@ CLOCK: constant(uint256) = 1
 # no signers word: it has a time
 STALE: constant(uint256) = 0
 LOCAL_CHAIN: constant(uint256) = 31_337
-DOMAIN_TYPE: constant(bytes32) = keccak256(
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
 REPORT_TYPE: constant(bytes32) = keccak256(
     "Report(uint256 publishTime,bytes32 feeds,bytes quotes)"
 )
@@ -70,7 +68,7 @@ def __init__(quorum: uint256, window: uint256):
         errors._fail("oracle: quorum out of range")
     if window > MAX_WINDOW:
         errors._fail("markets: out of range")
-    DOMAIN = self._domain()
+    DOMAIN = signed_domain._domain()
     CHAIN = chain.id
     QUORUM = quorum
     WINDOW = window
@@ -170,7 +168,7 @@ def _verified(reports: Bytes[MAX_BLOB], head: uint256, known: uint256) -> uint25
     # what EIP-712 puts before the hash of a report, made once
     prefix: Bytes[34] = concat(x"1901", DOMAIN)
     if chain.id != CHAIN:
-        prefix = concat(x"1901", self._domain())
+        prefix = concat(x"1901", signed_domain._domain())
     # counts, seats and seconds; a seat is at most 7, an entry at most 31 s early
     size: uint256 = unsafe_mul(head // packing.FEEDS_AT & packing.MASK_8, QUOTE_BYTES)
     ids: uint256 = unsafe_mul(head // market_packing.FEEDS_AT, market_packing.FEEDS_FROM)
@@ -302,14 +300,3 @@ def _first_report(head: uint256, length: uint256) -> uint256:
     if unsafe_sub(newest, MAX_EARLY) > unsafe_sub(block.timestamp, MAX_EARLY - FUTURE):
         errors._fail("oracle: from the future")
     return first
-
-
-@internal
-@view
-def _domain() -> bytes32:
-    """
-    @notice EIP-712 domain; after a fork of the chain reports are bound to the new id.
-    """
-    return keccak256(
-        abi_encode(DOMAIN_TYPE, keccak256("Plimsoll"), keccak256("1"), chain.id, self)
-    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from keepers.bots.cosign import CoSigner, Smiles
 from keepers.bots.polling import Polling
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
@@ -29,8 +30,9 @@ from keepers.domain.reports import (
 from keepers.domain.words import POLLED, accepted
 from keepers.errors import BadInput, KeeperError
 from keepers.settings import PublishSettings
-from keepers.web import peers
+from keepers.web import cosigned, peers
 from keepers.web.board import Board
+from keepers.web.cosigned import Proposals
 from keepers.web.seats import follow_seats, load_seats
 
 log = structlog.get_logger()
@@ -44,7 +46,13 @@ class Publish(Bot):
     name = "publish"
 
     def __init__(
-        self, runtime: Runtime, settings: PublishSettings, source: Source, *, wall_clock: bool
+        self,
+        runtime: Runtime,
+        settings: PublishSettings,
+        source: Source,
+        *,
+        wall_clock: bool,
+        smiles: Smiles | None = None,
     ) -> None:
         """Publish what `source` says about a chain time.
 
@@ -53,6 +61,7 @@ class Publish(Bot):
             settings: heartbeat, peers, patience.
             source: returns the quotes at a chain time, empty during an outage.
             wall_clock: let time run on between two heads (live); else the heads are the clock.
+            smiles: returns the surfaces at a chain time; without it none are signed.
         """
         super().__init__(runtime, "Markets", "RiskConfigurator")
         self.settings = settings
@@ -75,6 +84,12 @@ class Publish(Bot):
         self.polling = Polling(runtime, self.survived)
         self._markets = interface("Markets")
         self._address = deployed.address("Markets")
+        self.proposals: Proposals | None = None
+        self.cosigner: CoSigner | None = None
+        if smiles is not None:
+            separator = domain_separator(deployed.chain_id, deployed.address("Surfaces"))
+            self.proposals = Proposals(separator, lambda: self.board.seats)
+            self.cosigner = CoSigner(runtime, settings, smiles, self.proposals, self.index)
 
     async def load(self, head: Head) -> None:
         """Read what is stored already, who signs and who is polled."""
@@ -127,7 +142,23 @@ class Publish(Bot):
             peers.follow(peer, self.board, self.runtime.metrics, own=True)
             for peer in self.settings.peers
         ]
-        return [*followers, self._submit_loop(), self._beat()]
+        jobs = [*followers, self._submit_loop(), self._beat()]
+        if self.cosigner is not None and self.proposals is not None:
+            jobs += [
+                cosigned.follow(
+                    peer, self.proposals, self.runtime.metrics, self.settings.surface_poll_s
+                )
+                for peer in self.settings.peers
+            ]
+            jobs.append(self._cosign(self.cosigner))
+        return jobs
+
+    async def _cosign(self, cosigner: CoSigner) -> None:
+        """Propose, sign and submit surfaces for as long as the bot runs."""
+        while True:
+            with self.survived("surfaces"):
+                await cosigner.step(self.now(), self.board.seats, self.board.signers)
+            await cosigner.pause()
 
     async def _beat(self) -> None:
         """Wake now and then between heads, when time runs on between them."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import structlog
 
+from keepers.bots.cosign import Smiles
 from keepers.bots.publish import Source
 from keepers.bots.runtime import Runtime
 from keepers.chain.live import live_quotes, open_exchange
 from keepers.domain.prices import Series, load, to_ticks
 from keepers.domain.reports import Quote
 from keepers.domain.sources import Replay, by_market
+from keepers.domain.units import HOUR
 from keepers.errors import BadInput
 
 log = structlog.get_logger()
@@ -70,6 +73,38 @@ async def fixed_source(runtime: Runtime, fixed: Sequence[str], conf: int) -> Sou
         return quotes
 
     return source
+
+
+async def recorded_smiles(
+    runtime: Runtime, recorded: tuple[Path, int | None, int | None] | None
+) -> Smiles | None:
+    """Return surfaces fitted to recorded chains, played from a second of the file on.
+
+    Times are shifted by whole hours, so that expiries stay on theirs; sources that begin in
+    different hours of the chain agree about them if they are told the same `chain_from`.
+
+    Raises:
+        BadInput: the deployment has no Surfaces, or the file has no chain of its markets.
+    """
+    if recorded is None:
+        return None
+    # the fit needs numpy and scipy, which a publisher of prices does not wait for
+    from keepers.smiles.chains import read_chains
+    from keepers.smiles.source import Recorded
+
+    path, start, chain_from = recorded
+    deployed = runtime.deployment
+    deployed.address("Surfaces")
+    chains = {}
+    for symbol, market in deployed.markets.items():
+        with contextlib.suppress(BadInput):
+            chains[market] = read_chains(path, symbol)
+    if not chains:
+        raise BadInput(f"{path} has no option chain of a market here", "give another --chains")
+    last = max(time for snapshots in chains.values() for time in snapshots)
+    now = (await runtime.rpc.head()).time if chain_from is None else chain_from
+    shift = (now - (last if start is None else start)) // HOUR * HOUR
+    return Recorded(chains, shift).surfaces
 
 
 def _describe(series: Series) -> None:

@@ -49,18 +49,25 @@ class Signer:
 
     def sign_report(self, index: int, report: Report, separator: bytes) -> SignedReport:
         """Sign a report as the listed signer of this index."""
-        raw = self._key.sign_recoverable(digest(report, separator), hasher=None)
-        return SignedReport(index, report, raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64])
+        return SignedReport(index, report, self.sign_compact(digest(report, separator)))
+
+    def sign_compact(self, message_hash: bytes) -> bytes:
+        """Return r and s of a signature, the parity in the top bit of s (EIP-2098)."""
+        raw = self._key.sign_recoverable(message_hash, hasher=None)
+        return raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64]
 
 
 def recover(signed: SignedReport, separator: bytes) -> str | None:
     """Return the address that signed a report, None when the signature is malformed."""
-    parity, top = divmod(signed.signature[32], 128)
-    raw = signed.signature[:32] + bytes((top,)) + signed.signature[33:] + bytes((parity,))
+    return recover_compact(signed.signature, digest(signed.report, separator))
+
+
+def recover_compact(signature: bytes, message_hash: bytes) -> str | None:
+    """Return who signed 32 bytes, None when the signature (EIP-2098) is malformed."""
+    parity, top = divmod(signature[32], 128)
+    raw = signature[:32] + bytes((top,)) + signature[33:] + bytes((parity,))
     try:
-        public = PublicKey.from_signature_and_message(
-            raw, digest(signed.report, separator), hasher=None
-        )
+        public = PublicKey.from_signature_and_message(raw, message_hash, hasher=None)
     except Exception:  # coincurve raises a bare Exception for an unrecoverable signature
         return None
     return address_of(public)

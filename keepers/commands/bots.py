@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,8 @@ from keepers.settings import (
 
 app = typer.Typer()
 
+# a file of option chains, the second of it to start at, and the chain time of that
+Recording = tuple[Path, int | None, int | None] | None
 Given = dict[str, Any]  # what the shared options were given, by the name of the setting
 
 
@@ -59,7 +62,8 @@ async def run_bot(bot: Bot, settings: Settings) -> None:
         from keepers.web.server import application, serve
 
         board = getattr(bot, "board", None) if bot.name == "publish" else None
-        served = application(bot.runtime.metrics, lambda: readiness(bot), board)
+        proposals = getattr(bot, "proposals", None)
+        served = application(bot.runtime.metrics, lambda: readiness(bot), board, proposals)
         jobs.append(serve(served, settings.host, settings.port))
     await run_until_stopped(*jobs)
 
@@ -105,6 +109,16 @@ def publish(
     speed: Annotated[
         str, typer.Option("--speed", help="Seconds of the files per second of the chain.")
     ] = "1",
+    chains: Annotated[
+        Path | None,
+        typer.Option("--chains", help="Recorded option chains (.csv.gz): sign surfaces too."),
+    ] = None,
+    chains_from: Annotated[
+        int | None,
+        typer.Option(
+            "--chains-from", help="Second of the chains to start at.", show_default="their last"
+        ),
+    ] = None,
     heartbeat: Annotated[
         int | None,
         typer.Option("--heartbeat", help="Seconds between reports.", show_default="10"),
@@ -138,13 +152,14 @@ def publish(
             "there is no source of prices, or more than one",
             "give --prices FILE, --live EXCHANGE or --fixed SYMBOL=USD",
         )
+    recorded = None if chains is None else (chains, chains_from, chain_from)
     if live:
-        job = _publish_live(settings, live, tuple(pair or ()))
+        job = _publish_live(settings, live, tuple(pair or ()), recorded)
     elif fixed:
-        job = _publish_fixed(settings, tuple(fixed))
+        job = _publish_fixed(settings, tuple(fixed), recorded)
     else:
         played = (file_from, chain_from, _speed(speed))
-        job = _publish_files(settings, tuple(prices or ()), *played)
+        job = _publish_files(settings, tuple(prices or ()), *played, recorded)
     shared.run(job)
 
 
@@ -164,33 +179,44 @@ async def _publish_files(
     file_from: int | None,
     chain_from: int | None,
     speed: Fraction,
+    recorded: Recording,
 ) -> None:
     from keepers.bots.publish import Publish
-    from keepers.bots.sources import replay_source
+    from keepers.bots.sources import recorded_smiles, replay_source
 
     async with opened(settings) as runtime:
         source = await replay_source(runtime, prices, file_from, chain_from, speed, settings.conf)
-        await run_bot(Publish(runtime, settings, source, wall_clock=False), settings)
+        smiles = await recorded_smiles(runtime, recorded)
+        bot = Publish(runtime, settings, source, wall_clock=False, smiles=smiles)
+        await run_bot(bot, settings)
 
 
-async def _publish_fixed(settings: PublishSettings, fixed: tuple[str, ...]) -> None:
+async def _publish_fixed(
+    settings: PublishSettings, fixed: tuple[str, ...], recorded: Recording
+) -> None:
     from keepers.bots.publish import Publish
-    from keepers.bots.sources import fixed_source
+    from keepers.bots.sources import fixed_source, recorded_smiles
 
     async with opened(settings) as runtime:
         source = await fixed_source(runtime, fixed, settings.conf)
-        await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
+        smiles = await recorded_smiles(runtime, recorded)
+        bot = Publish(runtime, settings, source, wall_clock=True, smiles=smiles)
+        await run_bot(bot, settings)
 
 
-async def _publish_live(settings: PublishSettings, name: str, pairs: tuple[str, ...]) -> None:
+async def _publish_live(
+    settings: PublishSettings, name: str, pairs: tuple[str, ...], recorded: Recording
+) -> None:
     from keepers.bots.publish import Publish
-    from keepers.bots.sources import live_source
+    from keepers.bots.sources import live_source, recorded_smiles
 
     async with (
         opened(settings) as runtime,
         live_source(runtime, name, pairs, settings.conf) as source,
     ):
-        await run_bot(Publish(runtime, settings, source, wall_clock=True), settings)
+        smiles = await recorded_smiles(runtime, recorded)
+        bot = Publish(runtime, settings, source, wall_clock=True, smiles=smiles)
+        await run_bot(bot, settings)
 
 
 @command

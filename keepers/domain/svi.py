@@ -17,6 +17,9 @@ MAX_SLOPE: Final = 2 * WAD
 MAX_M: Final = 8 * ONE
 MAX_SIGMA: Final = 8 * ONE
 LEAST: Final = 2
+# halves of the deviation at the money where the density is looked at
+STEPS: Final = (1, 2, 4, 6, 8, 12, 16)
+MAX_CURVATURE: Final = 2**90
 SAMPLES: Final = tuple(ONE * percent // 100 for percent in (5, 15, 35, 75, 150, 300))
 
 
@@ -52,7 +55,29 @@ def fault(smile: Smile) -> str:
     flat = isqrt(ONE * ONE - smile.rho * smile.rho)
     if smile.a + ((smile.b * smile.sigma >> 64) * flat >> 64) < LEAST:
         return "the least variance is not above zero"
+    half = isqrt((smile.total_variance(0) << 128) // WAD) >> 1
+    looked_at = (0, smile.m, *(side * half * step for step in STEPS for side in (1, -1)))
+    if not all(is_dense(smile, k) for k in looked_at):
+        return "the density is negative"
     return ""
+
+
+def is_dense(smile: Smile, k: int) -> bool:
+    """Return whether the density is not negative at k: Gatheral's g, times 16 w^2."""
+    x = k - smile.m
+    root = isqrt(x * x + smile.sigma * smile.sigma)
+    w = smile.total_variance(k)
+    first = smile.b * (smile.rho + _cut(x << 64, root)) >> 64
+    part = (smile.sigma << 64) // root
+    second = min((smile.b * part >> 64) * part // root, MAX_CURVATURE)
+    across = _cut(w * first, WAD)
+    gain = 4 * (2 * w - (k * first >> 64)) ** 2 + 8 * (w * w * second // WAD)
+    return gain >= 4 * across * first + across * across
+
+
+def _cut(a: int, b: int) -> int:
+    """Return a / b toward zero, as the EVM divides; b is above 0."""
+    return a // b if a >= 0 else -(-a // b)
 
 
 def is_after(later: Smile, earlier: Smile) -> bool:

@@ -14,19 +14,26 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from keepers.errors import BadInput
 from keepers.web.board import Board
+from keepers.web.cosigned import Proposals
 from keepers.web.metrics import Metrics
 
 MAX_WAIT_S: Final = 10.0
 LIFE_S: Final = 5.0  # a stream says at least this often that it is alive
 
 
-def application(metrics: Metrics, ready: Callable[[], str], board: Board | None = None) -> FastAPI:
+def application(
+    metrics: Metrics,
+    ready: Callable[[], str],
+    board: Board | None = None,
+    proposals: Proposals | None = None,
+) -> FastAPI:
     """Build the server's routes.
 
     Args:
         metrics: what /metrics shows.
         ready: returns why the keeper is not ready, nothing when it is.
         board: reports to serve; publishers only.
+        proposals: surfaces to serve; publishers that sign them.
     """
     app = FastAPI(title="Plimsoll keeper", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -47,6 +54,12 @@ def application(metrics: Metrics, ready: Callable[[], str], board: Board | None 
 
     if board is not None:
         _serve_reports(app, board)
+    if proposals is not None:
+
+        @app.get("/surfaces")
+        async def surfaces() -> JSONResponse:
+            return JSONResponse(proposals.as_json())
+
     return app
 
 

@@ -31,9 +31,9 @@ from tests.support.zoo import upgrade
 from tools.findings import ROOT
 
 # stateless, and asked by nobody of a deployment yet
-ALONE = {"PortfolioMargin"}
-# in no deployment as long as there are no surfaces; who may call what: tests/unit/test_options.py
-WAITING = {"Options", "OptionsMargin"}
+STATELESS = {"PortfolioMargin"}
+# in no deployment yet; who may call what: their tests in tests/unit
+AHEAD = {"Options", "OptionsMargin", "Surfaces"}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
 IDS = [f"{name}.{signature.split('(')[0]}-{i}" for i, (name, signature) in enumerate(CALLS)]
@@ -97,11 +97,11 @@ def test_table__of_a_contract__has_every_function_of_its_abi_and_no_other(name: 
 
 
 def test_tables__of_all_contracts__are_of_the_abis_that_exist() -> None:
-    assert set(TABLES) | ALONE | WAITING == {path.stem for path in (ROOT / "abi").glob("*.json")}
+    assert set(TABLES) | STATELESS | AHEAD == {path.stem for path in (ROOT / "abi").glob("*.json")}
 
 
-def test_tables__what_stands_alone__is_a_view_of_what_is_passed_in() -> None:
-    for name in ALONE:
+def test_tables__what_has_no_state__is_a_view_of_what_is_passed_in() -> None:
+    for name in STATELESS:
         made = load(name)[name]
         functions = [item for item in made.abi if item["type"] == "function"]
         assert functions and all(item["stateMutability"] in VIEWS for item in functions)

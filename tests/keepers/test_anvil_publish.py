@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.address import to_checksum_address
 
+from keepers.bots.cosign import Smiles
 from keepers.bots.execute import Execute
 from keepers.bots.publish import Publish, Source
 from keepers.bots.runtime import Runtime
+from keepers.chain.abi import interface
 from keepers.domain.reports import Quote
+from keepers.domain.surfaces import Surface, surface_of
 from keepers.domain.units import TICKS_PER_USD
 from keepers.errors import BadInput
 from keepers.lab.chain import free_port
 from keepers.settings import PublishSettings, make
 from keepers.web.server import application, serve
+from scripts.deployment import artifacts
 from tests.keepers.anvil_world import (
     DEPLOYER,
     EXECUTOR,
@@ -49,16 +58,19 @@ def source_of(on: World) -> Source:
 
 
 @asynccontextmanager
-async def publisher(on: World, node: Node, place: int) -> AsyncIterator[Publish]:
+async def publisher(
+    on: World, node: Node, place: int, smiles: Smiles | None = None, **given: Any
+) -> AsyncIterator[Publish]:
     """Run the publisher of one signer with its server."""
     peers = tuple(f"http://127.0.0.1:{port}" for i, port in enumerate(PORTS) if i != place)
-    chosen = make(PublishSettings, peers=peers, patience_s=0.3, **options(node, SIGNERS[place]))
+    told = {**options(node, SIGNERS[place]), "peers": peers, "patience_s": 0.3, **given}
+    chosen = make(PublishSettings, **told)
     source = source_of(on)
     make_bot: Callable[[Runtime], Publish] = lambda runtime: Publish(  # noqa: E731
-        runtime, chosen, source, wall_clock=False
+        runtime, chosen, source, wall_clock=False, smiles=smiles
     )
     async with running(chosen, make_bot) as bot:
-        app = application(bot.runtime.metrics, lambda: "", bot.board)
+        app = application(bot.runtime.metrics, lambda: "", bot.board, bot.proposals)
         server = asyncio.create_task(serve(app, "127.0.0.1", PORTS[place]))
         try:
             yield bot
@@ -66,6 +78,49 @@ async def publisher(on: World, node: Node, place: int) -> AsyncIterator[Publish]
             server.cancel()
             with suppress(asyncio.CancelledError):
                 await server
+
+
+async def with_surfaces(on: World, folder: Path) -> tuple[Path, str]:
+    """Deploy Surfaces beside the house; return a deployment file that names it, its address."""
+    made = artifacts.load("Surfaces")["Surfaces"]
+    markets = encode(["address"], [on.deployment.address("Markets")]).hex()
+    tx = {"from": key(DEPLOYER).address, "data": "0x" + made.initcode + markets, "gas": "0x989680"}
+    hash_ = str(await on.rpc.request("eth_sendTransaction", tx))
+    address = str((await on.landed(hash_))["contractAddress"])
+    said = json.loads(on.node.path.read_text(encoding="utf-8"))
+    said["contracts"]["Surfaces"] = {"address": to_checksum_address(address), "tx": hash_}
+    path = folder / "with_surfaces.json"
+    path.write_text(json.dumps(said), encoding="utf-8")
+    return path, address
+
+
+def test_publish__with_smiles__a_quorum_brings_them(node: Node, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(node) as on, AsyncExitStack() as stack:
+            path, address = await with_surfaces(on, tmp_path)
+            hours = await on.now() // 3_600 + 24
+
+            async def smiles(now: int) -> dict[int, list[Surface]]:
+                return {1: [Surface(1, hours, now, 2**30, 2**25, 2**24, 0, 0, 2**25)]}
+
+            for place in (0, 2, 3):
+                given = {"deployment": path, "surface_heartbeat_s": 10, "surface_poll_s": 0.1}
+                bot = await stack.enter_async_context(publisher(on, node, place, smiles, **given))
+                assert bot.proposals is not None
+
+            async def brought() -> bool:
+                data = interface("Surfaces").encode("surface", 1, hours)
+                word = int.from_bytes(await on.rpc.call(address, data), "big")
+                return word != 0 and surface_of(word).hours == hours
+
+            # at one of two beats it is the turn of somebody who is there
+            for _ in range(2):
+                await next_beat(on)
+                with suppress(TimeoutError):
+                    await until(brought, 5.0)
+            assert await brought()
+
+    asyncio.run(scenario())
 
 
 async def stored(on: World) -> tuple[int, int]:

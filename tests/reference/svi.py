@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tests.reference.fixed import trunc_div
 from tests.reference.units import WAD
 
 ONE = 2**64
@@ -13,6 +14,8 @@ MAX_B = 2 * WAD
 MAX_M = 8 * ONE
 MAX_SIGMA = 8 * ONE
 LEAST = 2
+STEPS = (1, 2, 4, 6, 8, 12, 16)
+MAX_CURVATURE = 2**90
 SAMPLES = tuple(ONE * percent // 100 for percent in (5, 15, 35, 75, 150, 300))
 
 
@@ -47,6 +50,27 @@ def is_sound(smile: Smile) -> bool:
         return False
     flat = math.isqrt(ONE * ONE - smile.rho * smile.rho)
     return smile.a + ((smile.b * smile.sigma >> 64) * flat >> 64) >= LEAST
+
+
+def is_dense(smile: Smile, k: int) -> bool:
+    """Return whether 16 w^2 g(k) is not negative: Gatheral's density but for a positive factor."""
+    x = k - smile.m
+    root = math.isqrt(x * x + smile.sigma * smile.sigma)
+    w = total_variance(smile, k)
+    first = smile.b * (smile.rho + trunc_div(x << 64, root)) >> 64
+    part = (smile.sigma << 64) // root
+    second = min((smile.b * part >> 64) * part // root, MAX_CURVATURE)
+    away = 2 * w - (k * first >> 64)
+    across = trunc_div(w * first, WAD)
+    gain = 4 * away * away + 8 * (w * w * second // WAD)
+    return gain >= 4 * across * first + across * across
+
+
+def has_density(smile: Smile) -> bool:
+    """Return whether the density is not negative wherever it is looked at."""
+    half = math.isqrt((total_variance(smile, 0) << 128) // WAD) >> 1
+    looked_at = (0, smile.m, *(side * half * step for step in STEPS for side in (1, -1)))
+    return all(is_dense(smile, k) for k in looked_at)
 
 
 def is_after(later: Smile, earlier: Smile) -> bool:

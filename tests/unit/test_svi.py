@@ -166,6 +166,68 @@ def test_is_sound__least_variance__is_held_from_below(harness: Any) -> None:
     assert not harness.is_sound(astuple(replace(bent, a=lowest - 1)))
 
 
+# ---- density -------------------------------------------------------------------------------------
+
+# A. Vogt's smile, in J. Gatheral and A. Jacquier, "Arbitrage-free SVI volatility surfaces" (2014),
+# section 5: sound by every other rule
+VOGT = Smile(
+    -41 * WAD // 1_000,
+    1_331 * WAD // 10_000,
+    306 * ONE // 1_000,
+    3_586 * ONE // 10_000,
+    4_153 * ONE // 10_000,
+)
+
+
+def exact_g(smile: Smile, k: int) -> mpmath.mpf:
+    """Return Gatheral's g in 50 digits."""
+    a, b = exact.real(smile.a, WAD), exact.real(smile.b, WAD)
+    rho, m, sigma, at = (exact.real(x, ONE) for x in (smile.rho, smile.m, smile.sigma, k))
+    root = mpmath.sqrt((at - m) ** 2 + sigma**2)
+    w = a + b * (rho * (at - m) + root)
+    first, second = b * (rho + (at - m) / root), b * sigma**2 / root**3
+    return (1 - at * first / (2 * w)) ** 2 - first**2 / 4 * (1 / w + mpmath.mpf(1) / 4) + second / 2
+
+
+@given(smile=sound(), k=moneyness)
+@example(smile=STEEPEST, k=2**72 - 1)
+def test_b7_is_dense__sound_smile__equals_the_reference(harness: Any, smile: Smile, k: int) -> None:
+    assert harness.is_dense(astuple(smile), k) == svi.is_dense(smile, k)
+
+
+@given(smile=sound())
+@example(smile=MONTH)
+@example(smile=VOGT)
+def test_b7_has_density__sound_smile__equals_the_reference(harness: Any, smile: Smile) -> None:
+    assert harness.has_density(astuple(smile)) == svi.has_density(smile)
+
+
+@given(
+    a=st.integers(WAD // 1_000, WAD),
+    b=st.integers(0, WAD // 2),
+    rho=st.integers(-ONE * 9 // 10, ONE * 9 // 10),
+    m=st.integers(-ONE // 2, ONE // 2),
+    sigma=st.integers(ONE // 100, ONE),
+    k=st.integers(-3 * ONE, 3 * ONE),
+)
+def test_is_dense__ordinary_smile__is_the_sign_of_g(
+    a: int, b: int, rho: int, m: int, sigma: int, k: int
+) -> None:
+    smile = Smile(a, b, rho, m, sigma)
+    with mpmath.workdps(50):
+        g = exact_g(smile, k)
+        assume(abs(g) > 1e-9)
+        assert svi.is_dense(smile, k) == (g > 0)
+
+
+def test_has_density__vogts_smile__has_none_though_it_is_sound(harness: Any) -> None:
+    assert harness.is_sound(astuple(VOGT))
+    assert not harness.has_density(astuple(VOGT))
+    assert harness.has_density(astuple(MONTH))
+    # at the money and at m there is one: a step beyond sees it
+    assert harness.is_dense(astuple(VOGT), 0) and harness.is_dense(astuple(VOGT), VOGT.m)
+
+
 # ---- expiries in order ---------------------------------------------------------------------------
 
 

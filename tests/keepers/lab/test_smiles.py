@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
 from pathlib import Path
 
@@ -14,28 +12,13 @@ from hypothesis import strategies as st
 
 from keepers.domain import svi
 from keepers.domain.svi import ONE, Smile
-from keepers.domain.units import DAY, WAD, YEAR
+from keepers.domain.units import DAY, WAD
 from keepers.errors import BadInput
-from keepers.lab.smiles import main, read_chains
-from keepers.lab.svi_fit import Floats, Quotes, density, fit, fit_chain, variance
+from keepers.lab.smiles import main
+from keepers.smiles.chains import read_chains
+from keepers.smiles.fit import Quotes, density, fit, fit_chain, variance
+from tests.keepers.lab.chains import NOW, TRUE, quotes, recorded
 from tests.reference import svi as reference
-
-NOW = 1_770_393_081
-COLUMNS = (
-    *("snapshot", "instrument_name", "currency", "option_type", "strike", "expiry", "underlying"),
-    *("implied_volatility", "delta"),
-)
-# a month at 60 %, skewed to the left: w at the money 0.0296
-TRUE = np.array([0.006, 0.06, -0.3, 0.05, 0.4])
-
-
-def quotes(days: int, parameters: Floats, noise: float = 0.0) -> Quotes:
-    years = days * DAY / YEAR
-    root = math.sqrt(float(variance(parameters, np.array([0.0]))[0]))
-    k = np.linspace(-2.5, 2.5, 25) * root
-    volatility = np.sqrt(variance(parameters, k) / years)
-    rng = np.random.default_rng(days)
-    return Quotes(NOW + days * DAY, years, 60_000.0, k, volatility + noise * rng.normal(size=25))
 
 
 def test_fit__quotes_of_an_svi_smile__finds_its_volatilities() -> None:
@@ -101,6 +84,14 @@ def test_fit__what_it_returns__is_sound_for_the_reference() -> None:
 
 # ---- the integers --------------------------------------------------------------------------------
 
+# A. Vogt's smile: sound by every bound of its variance, and with a negative density
+VOGT = Smile(
+    -41 * WAD // 1_000,
+    1_331 * WAD // 10_000,
+    306 * ONE // 1_000,
+    3_586 * ONE // 10_000,
+    4_153 * ONE // 10_000,
+)
 smiles = st.builds(
     Smile,
     st.integers(-WAD, WAD),
@@ -114,7 +105,8 @@ smiles = st.builds(
 @given(smile=smiles, other=smiles, k=st.integers(-3 * ONE, 3 * ONE))
 def test_b7_smile__any_parameters__equals_the_reference(smile: Smile, other: Smile, k: int) -> None:
     one, two = (reference.Smile(s.a, s.b, s.rho, s.m, s.sigma) for s in (smile, other))
-    assert (svi.fault(smile) == "") == reference.is_sound(one)
+    fine = reference.is_sound(one) and reference.has_density(one)
+    assert (svi.fault(smile) == "") == fine
     assert smile.total_variance(k) == reference.total_variance(one, k)
     assert svi.is_after(smile, other) == reference.is_after(one, two)
 
@@ -126,6 +118,7 @@ def test_b7_smile__any_parameters__equals_the_reference(smile: Smile, other: Smi
         (Smile(0, WAD, ONE, 0, ONE), "rho, m or sigma"),
         (Smile(0, 2 * WAD, ONE // 2, 0, ONE), "steeper"),
         (Smile(-WAD, WAD // 2, 0, 0, ONE), "least variance"),
+        (VOGT, "density"),
     ],
 )
 def test_fault__each_bound__is_named(smile: Smile, said: str) -> None:
@@ -133,23 +126,6 @@ def test_fault__each_bound__is_named(smile: Smile, said: str) -> None:
 
 
 # ---- files and the command -----------------------------------------------------------------------
-
-
-def recorded(path: Path) -> Path:
-    """Write one snapshot of two expiries, calls and puts at every strike."""
-    with gzip.open(path, "wt", newline="") as lines:
-        table = csv.DictWriter(lines, COLUMNS)
-        table.writeheader()
-        for days in (30, 60):
-            chain = quotes(days, TRUE * days / 30)
-            for k, volatility in zip(chain.k, chain.volatility, strict=True):
-                for kind in ("call", "put"):
-                    row = ["", "BTC", kind, 60_000 * math.exp(k), chain.expiry, 60_000]
-                    # the side in the money is quoted ten points higher, and must not count
-                    inside = (kind == "call") != (k >= 0)
-                    row = [NOW, *row, volatility + 0.1 * inside, 0.5]
-                    table.writerow(dict(zip(COLUMNS, row, strict=True)))
-    return path
 
 
 def test_read_chains__both_sides_of_a_strike__takes_the_one_out_of_the_money(

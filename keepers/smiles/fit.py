@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from keepers.domain.svi import ONE, SAMPLES, Smile, fault, is_after
+from keepers.domain.svi import ONE, SAMPLES, STEPS, Smile, fault, is_after
 from keepers.domain.units import WAD
 
 Floats = NDArray[np.float64]
@@ -25,8 +25,10 @@ Floats = NDArray[np.float64]
 SLOPE_MARGIN: Final = 1e-7
 VARIANCE_MARGIN: Final = 1e-4
 CALENDAR_MARGIN: Final = 1e-6
+DENSITY_MARGIN: Final = 1e-7
 # k in standard deviations at the money: where the density is looked at, and starting points
-STRETCH: Final = np.linspace(-8, 8, 49)
+STEPPED: Final = [side * step / 2 for step in STEPS for side in (1, -1)]
+STRETCH: Final = np.union1d(np.linspace(-8, 8, 49), STEPPED)
 STARTS: Final = ((0.3, 0.0), (1.0, -0.3), (3.0, -0.3))
 # k itself: where two expiries are compared
 SIDE: Final = np.union1d(np.geomspace(0.01, 3, 20), [k / ONE for k in SAMPLES])
@@ -46,6 +48,7 @@ class Quotes:
     forward: float
     k: Floats
     volatility: Floats
+    index: float = math.nan  # the underlying's price beside the forward
 
     @property
     def weight(self) -> Floats:
@@ -171,7 +174,10 @@ def _rules(quotes: Quotes, scale: Floats, before: Smile | None) -> Callable[[Flo
         wings = np.array([b * (1 + rho), b * (1 - rho)])
         least = (a + b * sigma * math.sqrt(max(0.0, 1 - rho * rho))) / w
         least_left = np.array([least - VARIANCE_MARGIN])
-        parts = [2 - SLOPE_MARGIN - wings, least_left, density(p, stretch)]
+        # where the chain looks, its own deviation at the money counts, and m
+        root = math.sqrt(max(0.0, float(variance(p, np.array([0.0]))[0])))
+        dense = density(p, np.concatenate([stretch, root * np.array(STEPPED), [p[3]]]))
+        parts = [2 - SLOPE_MARGIN - wings, least_left, dense - DENSITY_MARGIN]
         if floor is not None:
             above = np.array([floor[1] * (1 + floor[2]), floor[1] * (1 - floor[2])])
             parts += [(wings - above) / scale[1] - CALENDAR_MARGIN]

@@ -1,0 +1,1 @@
+"""Option chains, and the smiles that fit them."""
