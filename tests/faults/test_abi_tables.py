@@ -31,6 +31,8 @@ from tools.findings import ROOT
 
 # stateless, and asked by nobody of a deployment yet
 ALONE = {"PortfolioMargin"}
+# of no deployment yet: their own unit tests hold access and locks
+AHEAD = {"Expiries"}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
 IDS = [f"{name}.{signature.split('(')[0]}-{i}" for i, (name, signature) in enumerate(CALLS)]
@@ -94,7 +96,7 @@ def test_table__of_a_contract__has_every_function_of_its_abi_and_no_other(name: 
 
 
 def test_tables__of_all_contracts__are_of_the_abis_that_exist() -> None:
-    assert set(TABLES) | ALONE == {path.stem for path in (ROOT / "abi").glob("*.json")}
+    assert set(TABLES) | ALONE | AHEAD == {path.stem for path in (ROOT / "abi").glob("*.json")}
 
 
 def test_tables__what_stands_alone__is_a_view_of_what_is_passed_in() -> None:
