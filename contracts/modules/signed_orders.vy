@@ -211,7 +211,10 @@ def _spend(order: IExchange.Order, order_id: bytes32, size: uint256):
     if self._is_spent(order):
         errors._fail("exchange: nonce used")
     whole: uint256 = self._whole(order)
-    before: uint256 = self.filled[order_id]
+    before: uint256 = 0
+    # several legs are never filled in part
+    if len(order.legs) == 1:
+        before = self.filled[order_id]
     # sizes are below 2^63
     after: uint256 = unsafe_add(before, size)
     if after > whole:

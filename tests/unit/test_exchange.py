@@ -584,3 +584,24 @@ def test_fill__market_of_a_perp_alone__reads_its_own_price(desk: Desk) -> None:
     desk.publish(BTC, usd(61_000))
     desk.fill(desk.rest(Leg(BTC_PERP, lots(1), usd(61_000) * (WAD + BAND) // WAD)))
     assert desk.held(MAKER, BTC_PERP) == lots(1)
+
+
+def test_lock__taken__shuts_every_function_but_the_owners_slots(desk: Desk) -> None:
+    address = bytes.fromhex(str(desk.exchange.address)[2:])
+    maker = limit(desk)
+    calls = (
+        lambda: desk.fill(maker),
+        lambda: desk.exchange.cancel(MAKER, 0, 1, sender=MAKER),
+        lambda: desk.exchange.set_fees(RATES, sender=desk.owner),
+        lambda: desk.exchange.order_hash(maker.struct),
+        lambda: desk.exchange.remaining(maker.struct),
+        lambda: desk.exchange.nonces(MAKER, 0),
+        lambda: desk.exchange.fees(),
+    )
+    for call in calls:
+        boa.env.evm.vm.state.set_transient_storage(address, 0, (1).to_bytes(32, "big"))
+        with pytest.raises(boa.BoaError) as caught:
+            call()
+        assert not caught.value.call_trace.output
+        boa.env.evm.vm.state.set_transient_storage(address, 0, (0).to_bytes(32, "big"))
+        call()
