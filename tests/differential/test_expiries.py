@@ -8,7 +8,7 @@ import boa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.reference.expiries import WINDOW, Series, Stored
+from tests.reference.expiries import Series, Stored
 from tests.reference.refused import Refused
 from tests.reference.units import DAY, HOUR
 from tests.unit.test_expiries import (
@@ -39,20 +39,20 @@ class Step(NamedTuple):
 
 def steps(waits: st.SearchStrategy[int]) -> st.SearchStrategy[Step]:
     """Return prices at such distances; most of them count."""
-    often = st.sampled_from([True] * 9 + [False])
+    often = st.sampled_from([True] * 19 + [False])
     return st.builds(
         Step,
         wait=waits,
         price=st.integers(1, MAX_PRICE),
         trusted=often,
-        lag=st.sampled_from([0, 0, 0, 5, 60, 61]),
+        lag=st.sampled_from([0] * 16 + [5, 60, 61]),
         seen=often,
     )
 
 
 PATHS = st.one_of(
-    st.lists(steps(st.integers(1, 120)), min_size=25, max_size=45),
-    st.lists(steps(st.integers(80, 310)), min_size=14, max_size=28),
+    st.lists(steps(st.integers(30, 120)), min_size=30, max_size=45),
+    st.lists(steps(st.integers(80, 300)), min_size=16, max_size=28),
     st.lists(steps(st.sampled_from([1, 299, 300, 301, 1_800, HOUR])), max_size=30),
 )
 
@@ -70,7 +70,7 @@ def expected(series: Series) -> tuple[int, int, int, int, bool]:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(path=PATHS, ahead=st.integers(-100, 2 * WINDOW), dead=st.booleans())
+@given(path=PATHS, ahead=st.integers(-100, 400), dead=st.booleans())
 def test_observe__any_path__is_the_reference_to_the_unit(
     desk: Desk, path: list[Step], ahead: int, dead: bool
 ) -> None:
