@@ -124,8 +124,8 @@ def fill(
     if len(reports) != 0:
         extcall MARKETS.update(reports)
     legs: DynArray[IOptions.Leg, MAX_LEGS] = self._legs(maker.order, size, prices)
-    self._require_limits(maker.order, legs, -1)
-    self._require_limits(taker.order, legs, 1)
+    self._require_terms(maker.order, legs, -1)
+    self._require_terms(taker.order, legs, 1)
     maker_fee: uint256 = 0
     taker_fee: uint256 = 0
     maker_fee, taker_fee = self._judged(legs, maker.order.fee_cap, taker.order.fee_cap)
@@ -153,8 +153,6 @@ def fill(
             legs=legs,
             taker_fee=taker_fee,
             maker_fee=maker_fee,
-            taker_reduces=taker.order.reduce_only,
-            maker_reduces=maker.order.reduce_only,
         )
     )
     return maker_id
@@ -277,6 +275,64 @@ def _legs(
                 errors._fail("exchange: prices")
         legs.append(IOptions.Leg(instrument=leg.instrument, size=lots, price=price))
     return legs
+
+
+@internal
+@view
+def _require_terms(
+    order: IExchange.Order, legs: DynArray[IOptions.Leg, MAX_LEGS], side: int256
+):
+    """
+    @notice What a signer said of prices and sizes.
+    @param side 1 of the taker, -1 of the maker
+    @custom:reverts "exchange: limit", "exchange: net price", "exchange: not reducing"
+    """
+    self._require_limits(order, legs, side)
+    if order.reduce_only:
+        self._require_reducing(order.account, legs, side)
+
+
+@internal
+@view
+def _require_reducing(
+    account: uint256, legs: DynArray[IOptions.Leg, MAX_LEGS], side: int256
+):
+    """
+    @notice Every leg goes toward zero and not across it: perps are the core's, the rest is held
+            by Options. Nobody is called between this and the trade.
+    """
+    word: uint256 = 0
+    perps: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])
+    amounts: uint256[u.AMOUNT_WORDS] = empty(uint256[u.AMOUNT_WORDS])
+    word, perps, amounts = staticcall signed_orders.CLEARINGHOUSE.account_words(account)
+    dated: DynArray[uint256, LEG_WORDS] = staticcall OPTIONS.account_legs(account)
+    for leg: IOptions.Leg in legs:
+        held: int256 = 0
+        if instruments._kind(leg.instrument) == instruments.PERP:
+            for pair: uint256 in perps:
+                held += self._size_in(pair, leg.instrument)
+        else:
+            for pair: uint256 in dated:
+                held += self._size_in(pair, leg.instrument)
+        # sizes are int64
+        after: int256 = held + side * leg.size
+        if after < min(held, 0) or after > max(held, 0):
+            errors._fail("exchange: not reducing")
+
+
+@internal
+@pure
+def _size_in(pair: uint256, instrument: uint256) -> int256:
+    """
+    @return [lots] of an instrument in two entries, which hold it once at most
+    """
+    low: uint256 = packing._half(pair, 0)
+    if packing._leg_instrument(low) == instrument:
+        return packing._leg_size(low)
+    high: uint256 = packing._half(pair, 1)
+    if packing._leg_instrument(high) == instrument:
+        return packing._leg_size(high)
+    return 0
 
 
 @internal

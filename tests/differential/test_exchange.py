@@ -148,6 +148,12 @@ def test_fill__any_two_orders__end_as_the_reference_says(desk: Desk, data: st.Da
         model = book(desk)
         maker, taker, prices = data.draw(pairs(desk.now))
         ours, theirs = as_signed(maker), as_signed(taker)
+        for order in (maker, taker):
+            held = {
+                leg.instrument: data.draw(seldom(st.just(-leg.size), SIZES)) for leg in order.legs
+            }
+            desk.hold(order.account, held)
+            model.held |= {(order.account, each): size for each, size in held.items()}
         by = [desk.signature(order, OWNERS[order.account >> 96]) for order in (ours, theirs)]
         whole = min(abs(maker.legs[0].size), abs(taker.legs[0].size))
         for _ in range(data.draw(st.integers(1, 3))):
@@ -173,10 +179,6 @@ def test_fill__any_two_orders__end_as_the_reference_says(desk: Desk, data: st.Da
                 with boa.reverts(refused.reason):
                     send()
                 continue
-            # without the sizes that the stub holds reduces to
-            for order, side in ((maker, 1), (taker, -1)):
-                for leg in expected.legs:
-                    desk.options.set_size(order.account, leg.instrument, side * leg.size)
             send()
             last = desk.options.last()
             assert tuple(Leg(*leg) for leg in last.legs) == expected.legs

@@ -66,7 +66,7 @@ class Venue:
 @pytest.fixture
 def venue(world: World) -> Venue:
     options = deployer_of("contracts/mocks/OptionsStub.vy").deploy()
-    surfaces = deployer_of("contracts/mocks/SurfacesStub.vy").deploy()
+    surfaces = deployer_of("contracts/mocks/MarksStub.vy").deploy()
     surfaces.set_band(BAND)
     made = sources.of("contracts/Exchange.vy")
     places = [str(each.address) for each in (world.clearinghouse, options, surfaces)]

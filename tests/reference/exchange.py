@@ -78,6 +78,7 @@ class Book:
     marks: dict[int, int]  # by dated instrument
     spent: set[tuple[int, int]] = field(default_factory=set)  # owner and nonce
     filled: dict[Order, int] = field(default_factory=dict)
+    held: dict[tuple[int, int], int] = field(default_factory=dict)  # account, instrument: lots
 
     def remaining(self, order: Order) -> int:
         """Return what may still be filled, in lots of the first leg."""
@@ -92,8 +93,9 @@ class Book:
         """Match two orders; `direct`: the taker calls himself."""
         self._require_pair(maker, taker, size)
         legs = _legs(maker, size, prices)
-        _require_limits(maker, legs, -1)
-        _require_limits(taker, legs, 1)
+        for order, side in ((maker, -1), (taker, 1)):
+            _require_limits(order, legs, side)
+            self._require_reducing(order, legs, side)
         maker_fee, taker_fee = 0, 0
         for leg in legs:
             self._require_near(leg)
@@ -122,6 +124,12 @@ class Book:
         whole = [abs(order.legs[0].size) for order in (maker, taker)]
         require(len(maker.legs) == 1 or size == whole[0], "exchange: all or nothing")
         require(size <= min(whole), "exchange: too much")
+
+    def _require_reducing(self, order: Order, legs: tuple[Leg, ...], side: int) -> None:
+        for leg in legs:
+            held, change = self.held.get((order.account, leg.instrument), 0), side * leg.size
+            reduces = held * change < 0 and abs(change) <= abs(held)
+            require(reduces or not order.reduce_only, "exchange: not reducing")
 
     def _require_near(self, leg: Leg) -> None:
         said = parts(leg.instrument)

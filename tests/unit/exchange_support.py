@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +55,13 @@ def address_of(name: str) -> str:
 MAKER, TAKER = address_of("maker"), address_of("taker")
 
 
+def pairs(sizes: Mapping[int, int]) -> list[int]:
+    """Return legs two a word."""
+    entries = [each << 64 | size % 2**64 for each, size in sizes.items() if size]
+    entries += [0] * (len(entries) % 2)
+    return [low | high << 128 for low, high in zip(entries[::2], entries[1::2], strict=True)]
+
+
 @dataclass
 class Desk:
     """The Exchange with its stubs."""
@@ -74,7 +81,7 @@ class Desk:
         boa.env.evm.patch.chain_id = CHAIN_ID
         owner, keeper = (str(boa.env.generate_address(role)) for role in ("owner", "keeper"))
         core = deployer_of("mocks/PoolStub").deploy(owner, 10**12)
-        surfaces = deployer_of("mocks/SurfacesStub").deploy()
+        surfaces = deployer_of("mocks/MarksStub").deploy()
         options = deployer_of("mocks/OptionsStub").deploy()
         with boa.env.prank(owner):
             exchange = deployer_of("Exchange").deploy(
@@ -157,6 +164,14 @@ class Desk:
     def held(self, owner: str, instrument: int) -> int:
         """Return the lots that the stub of Options has for an owner's account."""
         return int(self.options.sizes(account_of(owner), instrument))
+
+    def hold(self, account: int, sizes: Mapping[int, int]) -> None:
+        """Let an account have these legs before a fill: perps in the core, the rest at Options."""
+        perps = {each: size for each, size in sizes.items() if not each << 8 & 2**64 - 1}
+        dated = {each: size for each, size in sizes.items() if each not in perps}
+        words = pairs(perps)
+        self.core.set_account(account, len(perps) << 57, words + [0] * (8 - len(words)))
+        self.options.set_legs(account, pairs(dated))
 
     def spent(self, order: Order) -> bool:
         """Return whether an order's nonce is spent."""

@@ -77,7 +77,6 @@ def test_fill__two_signed_orders__trade_at_the_makers_price(desk: Desk) -> None:
     assert (last.maker, last.taker) == (maker.account, taker.account)
     assert [tuple(leg) for leg in last.legs] == [(ETH_CALL, lots(10), usd(120))]
     assert (last.maker_fee, last.taker_fee) == fees
-    assert (last.maker_reduces, last.taker_reduces) == (False, False)
     assert (desk.held(MAKER, ETH_CALL), desk.held(TAKER, ETH_CALL)) == (-lots(10), lots(10))
 
     assert order_id == order_digest(maker, CHAIN_ID, str(desk.exchange.address))
@@ -545,15 +544,36 @@ def test_transfer_ownership__in_two_steps__moves_the_power(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("which", ["maker", "taker"])
-def test_fill__reduce_only__is_said_to_options(desk: Desk, which: str) -> None:
-    maker = limit(desk, reduce_only=which == "maker")
+@pytest.mark.parametrize("instrument", [ETH_PERP, ETH_FUTURE, ETH_CALL])
+@pytest.mark.parametrize(
+    ("held", "reduces"),
+    [(12, True), (10, True), (9, False), (0, False), (-10, False), (-1, False)],
+)
+def test_fill__reduce_only__goes_toward_zero_and_not_across_it(
+    desk: Desk, which: str, instrument: int, held: int, reduces: bool
+) -> None:
+    maker = desk.rest(Leg(instrument, -lots(10), MARK.get(instrument, PRICE[ETH])))
+    maker = replace(maker, reduce_only=which == "maker")
     taker = desk.take(maker, reduce_only=which == "taker")
-    owner, sign_of = (MAKER, 1) if which == "maker" else (TAKER, -1)
-    with boa.reverts("stub: reduce only"):
+    account, side = (maker.account, 1) if which == "maker" else (taker.account, -1)
+    desk.hold(account, {BTC_PERP: lots(5), ETH_PUT: 7, instrument: side * lots(held)})
+    if reduces:
         desk.fill(maker, taker)
-    desk.options.set_size(account_of(owner), ETH_CALL, sign_of * lots(12))
-    desk.fill(maker, taker)
-    assert desk.held(owner, ETH_CALL) == sign_of * lots(2)
+        assert desk.options.fills() == 1
+        return
+    with boa.reverts("exchange: not reducing"):
+        desk.fill(maker, taker)
+
+
+def test_fill__reduce_only_package_with_one_leg_that_grows__reverts(desk: Desk) -> None:
+    maker = package(desk, reduce_only=True)
+    closing = {leg.instrument: -leg.size for leg in maker.legs}
+    desk.hold(maker.account, closing | {ETH_PUT: 1})
+    with boa.reverts("exchange: not reducing"):
+        desk.fill(maker)
+    desk.hold(maker.account, closing)
+    desk.fill(maker)
+    assert desk.options.fills() == 1
 
 
 def test_fill__refused_by_options__nothing_is_spent(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
 """
-@title SurfacesStub: marks and bounds as a test sets them
+@title MarksStub: marks and bounds as a test sets them
 @license AGPL-3.0-only
 @custom:kill not deployed outside tests
 """
