@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import boa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reference.expiries import Series, Stored
 from tests.reference.refused import Refused
 from tests.reference.units import DAY, HOUR
-from tests.unit.test_expiries import (
+from tests.unit.expiries_support import (
     ACTIVE,
     ETH,
     EXPIRY,
@@ -20,11 +22,19 @@ from tests.unit.test_expiries import (
     MAX_PRICE,
     UNTRUSTED,
     Desk,
-    deployment,
-    desk,
 )
 
-__all__ = ["deployment", "desk"]
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Desk]:
+    with boa.swap_env(boa.Env()):
+        yield Desk.deployed()
+
+
+@pytest.fixture
+def desk(deployment: Desk) -> Iterator[Desk]:
+    with boa.env.anchor():
+        yield deployment
 
 
 class Step(NamedTuple):

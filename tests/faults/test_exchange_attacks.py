@@ -1,4 +1,4 @@
-"""Rows 25 and 33 of the fault list, on the Exchange: orders replayed, and prices that are known."""
+"""Rows 25, 27 and 33 of the fault list, on the Exchange: orders replayed, wallets, known prices."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Venue:
         digest = order_digest(order, domain.get("chain_id", CHAIN_ID), contract)
         return sign(KEYS[key], digest)
 
-    def take(self, order: Order, signature: bytes, size: int = LOTS) -> str | None:
+    def take(self, order: Order, signature: bytes, size: int = LOTS, **call: int) -> str | None:
         """Take an order as the attacker; return why it was refused."""
         attacker = self.world.role("attacker")
         taker = order.mirrored(account_of(attacker), 1, self.world.now + 60, MAX_RATE)
         signed = (order.struct, signature), (taker.struct, b"")
-        return attempt(self.exchange.fill, *signed, size, [], sender=attacker)
+        return attempt(self.exchange.fill, *signed, size, [], sender=attacker, **call)
 
     @property
     def fills(self) -> int:
@@ -121,6 +121,18 @@ def test_fault_025_order__of_another_chain_contract_or_owner__is_not_filled(venu
     for signature in foreign:
         assert venue.take(order, signature) == "exchange: bad signature"
     assert venue.fills == 0
+
+
+def test_fault_027_wallet__starved_by_whoever_fills__does_not_look_as_if_it_had_not_signed(
+    venue: Venue,
+) -> None:
+    # a fill that fails for want of a signature could void an order where failures are counted
+    wallet = deployer_of("contracts/mocks/OddWallet.vy").deploy()
+    order = venue.order(account=account_of(str(wallet.address)))
+    for gas in (60_000, 120_000, 200_000):
+        assert venue.take(order, b"", gas=gas) == "wallet: too little gas"
+    assert venue.take(order, b"") is None
+    assert venue.fills == 1
 
 
 def test_fault_033_pool__by_an_order_at_a_known_price__does_not_trade(venue: Venue) -> None:
