@@ -3,10 +3,11 @@
 """
 @title A call to a contract that may do anything
 @license AGPL-3.0-only
-@notice docs/spec/oracle.md#sources. The only raw calls of the house. A question is static, with a
-        gas of its own and a bounded answer, so that whoever answers badly (by a revert, by
-        nothing, by too much, by eating its gas) is told from one who answers, and stops nobody.
-        A try (docs/spec/orders.md#execute) changes something or tells why it was refused.
+@notice docs/spec/oracle.md#sources, docs/spec/exchange.md#signatures. The only raw calls of the
+        house. A question is static, with a gas of its own and a bounded answer, so that whoever
+        answers badly (by a revert, by nothing, by too much, by eating its gas) is told from one
+        who answers, and stops nobody. A try (docs/spec/orders.md#execute) changes something or
+        tells why it was refused.
 @custom:kill not deployable
 """
 
@@ -26,6 +27,10 @@ ERROR: constant(bytes4) = method_id("Error(string)", output_type=bytes4)
 MAX_REASON: constant(uint256) = 31
 # the longest call that is tried: a selector and the six words of a trade
 MAX_TRY: constant(uint256) = 4 + 6 * WORD_BYTES
+# isValidSignature(bytes32,bytes), and the answer of who signed
+SIGNED: constant(bytes4) = 0x1626BA7E
+# four keys of a shared wallet
+MAX_SIGNATURE: constant(uint256) = 260
 
 
 @internal
@@ -86,3 +91,34 @@ def _reason(told: Bytes[MAX_TOLD]) -> String[MAX_REASON]:
         return ""
     length: uint256 = min(extract32(told, 4 + WORD_BYTES, output_type=uint256), len(told) - head)
     return convert(slice(told, head, min(length, MAX_REASON)), String[MAX_REASON])
+
+
+@internal
+@view
+def _confirms(
+    wallet: address, digest: bytes32, signature: Bytes[MAX_SIGNATURE], gas_cap: uint256
+) -> bool:
+    """
+    @notice Ask a contract wallet whether it signed (EIP-1271).
+    @param gas_cap what it may use
+    @return whether it answered, with the one word that means yes
+    @custom:reverts "wallet: too little gas" when a caller brings so little that a wallet which
+                    signed could look as if it had not
+    """
+    # caps are constants of a few hundred thousand
+    if msg.gas < unsafe_add(unsafe_add(gas_cap, gas_cap // KEPT_PART), CALL_COST):
+        errors._fail("wallet: too little gas")
+    success: bool = False
+    # a byte more than a word, so that a longer answer is seen
+    answer: Bytes[WORD_BYTES + 1] = b""
+    success, answer = raw_call(
+        wallet,
+        abi_encode(digest, signature, method_id=SIGNED),
+        max_outsize=WORD_BYTES + 1,
+        gas=gas_cap,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    if not success or len(answer) != WORD_BYTES:
+        return False
+    return extract32(answer, 0) == convert(SIGNED, bytes32)

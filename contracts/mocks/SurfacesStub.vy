@@ -7,15 +7,10 @@
 @custom:kill not deployed outside tests
 """
 
-from interfaces import IExpiries
-from interfaces import ISurfaces
 from libs import instruments
 from libs import packing
 from libs import scenarios
 from libs import units as u
-
-implements: ISurfaces
-implements: IExpiries
 
 SHARES: constant(uint256) = 997
 

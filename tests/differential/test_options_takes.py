@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.differential.test_options_trades import attempted, compare, fill
 from tests.reference import insurance, liquidation, options
 from tests.reference.units import WAD
 from tests.stateful.evm import Reverted
 from tests.stateful.house import BUYERS, OWNER, TRADERS
 from tests.support.options_house import BTC, ETH, FIRST, SECOND, THIRD, OptionsHouse
+from tests.support.options_trading import attempted, compare, fill
 
 BUYER = BUYERS[0]
 ANY = 2**255

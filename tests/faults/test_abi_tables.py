@@ -33,7 +33,7 @@ from tools.findings import ROOT
 # stateless, and asked by nobody of a deployment yet
 STATELESS = {"PortfolioMargin"}
 # in no deployment yet; who may call what: their tests in tests/unit
-AHEAD = {"Options", "OptionsMargin", "Surfaces"}
+AHEAD = {"Exchange", "Expiries", "Options", "OptionsMargin", "Surfaces"}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
 IDS = [f"{name}.{signature.split('(')[0]}-{i}" for i, (name, signature) in enumerate(CALLS)]
