@@ -32,6 +32,9 @@ BAND = 2 * WAD // 100
 UNTRUSTED = 4
 NOT_TRUSTED = "trading: price not trusted"
 CLOSED = "liquidator: closed"
+# enough for a report and for what a source may eat; a source that ate all but a 64th of it would
+# leave too little for the rest
+REPORT_GAS = 350_000
 # contracts/mocks/Aggregator.vy
 MISCHIEF = {"reverts": 1, "silent": 2, "short": 3, "long": 4, "garbage": 5, "bomb": 6, "hungry": 7}
 
@@ -334,7 +337,9 @@ def test_fault_039_cross_check__upgraded_to_nonsense__stops_no_report_and_no_liq
     bare.set_quote((price(world, "ETH"), 0, world.now, 1))
     assert name(world, "ETH", cross=bare) is None
     bare.set_modes(0, 0, MISCHIEF[mischief])
-    world.next_price(10)
+    world.wait(10)
+    caller = {"sender": world.role("keeper"), "gas": REPORT_GAS}
+    assert attempt(world.markets.update, world.report_blob(world.prices), **caller) is None
     assert flags(world, "ETH") & UNTRUSTED
     keeper = world.account("keeper")
     reduce = (victim, perp(1), 0, 0, keeper, NOW_OR_LATER)
