@@ -7,7 +7,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from scripts.deployment import sources
+from scripts.deployment import options, sources
 from scripts.deployment.executor import plain
 from scripts.deployment.models import MarketParams, Parameters, PoolParams, TokenParams
 from scripts.deployment.runner import Site, Step
@@ -24,7 +24,7 @@ ROLE_GUARD = 8
 HOUSE_BIT = 4 << 48
 # how the steps begin whose subject is no parameter, but which contract may do what
 ROLES = ("venue ", "hand ", "pool of ", "Liquidator of ")
-OWNED = ("RiskConfigurator", "Clearinghouse", "InsuranceFund", "LiquidityPool")
+OWNED = ("RiskConfigurator", "Clearinghouse", "InsuranceFund", "LiquidityPool", *options.OWNED)
 NOBODY = "0x" + "00" * 20
 
 
@@ -55,6 +55,7 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield _guardian()
     yield from _insurance(parameters)
     yield _liquidator()
+    yield from options.steps(parameters)
     # last: from then on the deployer may be owner no longer
     for name in (*OWNED, *sources.owned(parameters)):
         yield _owner(name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from decimal import Decimal
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from scripts.deployment import sources
+from scripts.deployment import options, sources
 from scripts.deployment.configuration import NOBODY, OWNED, owners, small_markets
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.models import MarketParams, TokenParams
@@ -120,6 +120,10 @@ def _per(unit: str) -> Form:
     return lambda value: f"{ratio(value)}/{unit}"
 
 
+def _share_of(one: int) -> Form:
+    return lambda value: ratio(int(value) * WAD // one)
+
+
 def _raw_per(unit: str) -> Form:
     # what a second brings is rounded down and has no exact percent an hour
     return lambda value: f"{value}e-18/{unit}"
@@ -134,6 +138,10 @@ FORMS: dict[str, Form] = {
     **dict.fromkeys(("kappa_flat", "kappa_leg", "kappa_collateral"), usd),
     **dict.fromkeys(("confirm_delay", "stable_tau", "age_im", "age_mm", "dead_after"), seconds),
     **dict.fromkeys(("grace_max", "window", "variance_tau"), seconds),
+    **dict.fromkeys(options.RATES, _share_of(options.RATE)),
+    **dict.fromkeys(options.FEES, _share_of(options.FEE)),
+    "furthest": seconds,
+    "band": ratio,
     "jump_rate": _per("s"),
     "stable_growth": _per("h"),
     "v_step": _per("h"),
@@ -232,6 +240,33 @@ def _market(site: Site, market: MarketParams) -> Iterator[_Fact]:
     if market.pool is not None:
         found = site.contract("LiquidityPool").read("params", market.id)
         yield from _struct(f"{where}.pool", market.pool, found)
+    yield from _options(site, market)
+
+
+def _options(site: Site, market: MarketParams) -> Iterator[_Fact]:
+    """Compare the terms of options; a market without them has none on the chain."""
+    found = options.found(site, market.id)
+    wanted = market.options or options.NONE
+    yield from _struct(f"markets.{market.symbol}.options", wanted, astuple(found))
+
+
+def _scan(site: Site) -> Iterator[_Fact]:
+    """Compare the risk array's size and shocks; `verify` compares all of it."""
+    array = site.parameters.scan
+    facts = (
+        ("nodes", len(array.nodes), "NODE_COUNT", plain),
+        ("extremes", len(array.extremes), "EXTREME_COUNT", plain),
+        ("up", array.up, "SHOCK_UP", ratio),
+        ("down", array.down, "SHOCK_DOWN", ratio),
+    )
+    for name, wanted, immutable, form in facts:
+        found = site.immutable("PortfolioMargin", "risk_array", immutable)
+        yield _Fact(f"scan.{name}", wanted, found, form)
+
+
+def _fees(site: Site) -> Iterator[_Fact]:
+    found = site.contract("Exchange").read("fees")
+    yield from _struct("exchange", site.parameters.exchange_fees, found)
 
 
 def _sources(site: Site) -> Iterator[_Fact]:
@@ -327,6 +362,8 @@ PARTS: tuple[tuple[str, Callable[[Site], Iterator[_Fact]]], ...] = (
     ("pool", _pool),
     ("liquidation", _liquidation),
     ("insurance", _insurance),
+    ("scan", _scan),
+    ("exchange", _fees),
     ("markets", _markets),
     ("markets.source", _sources),
     ("markets.min_leg", _smallest),

@@ -88,6 +88,49 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionTerms:
+    """What options and futures of a market require, and which may be opened."""
+
+    cap: int  # lots of option contracts; 0: nothing opens
+    group: int  # whose markets offset each other
+    range_min: int  # 1e-4, like the next three
+    range_vol: int
+    som: int
+    spread: int
+    furthest: int  # s
+    widest: int  # price over strike, either way
+    band: int  # WAD, of the Exchange around the mark
+
+
+@dataclass(frozen=True, slots=True)
+class RiskArray:
+    """`IPortfolioMargin.RiskArray`, in its order; WAD."""
+
+    nodes: tuple[int, ...]
+    extremes: tuple[int, ...]
+    weights: tuple[int, ...]
+    up: int
+    down: int
+    rhos: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFees:
+    """`IExchange.Fees`, in its order; 1e-6."""
+
+    maker: int
+    taker: int
+    option_maker: int
+    option_taker: int
+    premium_share: int
+
+    @property
+    def rates(self) -> tuple[int, int, int, int]:
+        """Return the rates alone."""
+        return self.maker, self.taker, self.option_maker, self.option_taker
+
+
+@dataclass(frozen=True, slots=True)
 class MarketParams:
     """One market; without `pool` it is a price for a collateral, and nobody trades it."""
 
@@ -100,6 +143,7 @@ class MarketParams:
     source: Adapter | None = None  # nothing: signed reports
     cross_check: Adapter | None = None
     band: int = 0  # WAD, of the cross-check
+    options: OptionTerms | None = None  # nothing: no options, no futures
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +204,8 @@ class Parameters:
     liquidation_dust: int  # WAD USD
     insurance_market_limit: int
     insurance_day_limit: int
+    scan: RiskArray
+    exchange_fees: ExchangeFees
     markets: Mapping[str, MarketParams]
     settlement: TokenParams
     collaterals: Mapping[str, TokenParams]

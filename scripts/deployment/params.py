@@ -11,8 +11,8 @@ import yaml
 
 from keepers.chain.signer import address_in
 from keepers.errors import BadInput
+from scripts.deployment import options, sources
 from scripts.deployment import quantities as q
-from scripts.deployment import sources
 from scripts.deployment.errors import ParameterError
 from scripts.deployment.models import (
     DEPLOYER,
@@ -41,6 +41,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "pool": ("delay", "cooldown"),
     "liquidation": ("curve", "dust"),
     "insurance": ("market_limit", "day_limit"),
+    "scan": options.SCAN,
+    "exchange": options.FEES,
     "settlement": ("symbol", "decimals", "hard_cap"),
 }
 SINGLE = (
@@ -56,6 +58,7 @@ MARKET = (
     "margin",
     "feed",
     "pool",
+    "options",
     sources.SOURCE,
     sources.CROSS_CHECK,
 )
@@ -137,6 +140,8 @@ def build(network: str, node: Node) -> Parameters:
         liquidation_dust=q.usd(liquidation.get("dust"), "liquidation.dust"),
         insurance_market_limit=insurance("market_limit"),
         insurance_day_limit=insurance("day_limit"),
+        scan=options.scan(_section(node, "scan")),
+        exchange_fees=options.fees(_section(node, "exchange")),
         markets=markets,
         settlement=_settlement(_section(node, "settlement")),
         collaterals={
@@ -266,6 +271,11 @@ def _markets(node: Node) -> dict[str, MarketParams]:
             if merged.get("pool") is not None
             else None,
             min_leg=q.usd(merged.get("min_leg"), f"{where}.min_leg"),
+            options=options.terms(
+                _part(merged, "options", options.TERMS, where), f"{where}.options"
+            )
+            if merged.get("options") is not None
+            else None,
             **sources.read(merged, where, (node.get("prices") or {}).get(symbol)),
         )
     return markets

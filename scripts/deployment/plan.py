@@ -1,8 +1,8 @@
 """The steps of a deployment, in order; each can be repeated without effect.
 
-RiskConfigurator and Markets point at each other for good, and so do Markets and Clearinghouse, and
-Clearinghouse and InsuranceFund. So each is created for the address that the next one will get one
-transaction later; the constructors and these steps assert it.
+RiskConfigurator and Markets point at each other for good, and so do Markets and Clearinghouse,
+Clearinghouse and InsuranceFund, and Clearinghouse and Options. So each is created for the address
+that another will get some transactions later; the constructors and these steps assert it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from scripts.deployment import sources
+from scripts.deployment import options, sources
 from scripts.deployment.artifacts import Artifact
 from scripts.deployment.configuration import configure_plan, small_markets
 from scripts.deployment.errors import DeploymentError
@@ -24,11 +24,11 @@ MOCK = "TestToken"
 FAUCET = "FaucetToken"
 # of a token's hard cap: what its faucet gives one caller in a day
 FAUCET_PART = 1_000
-# nobody has its key, so no account has options
-NO_ENGINE = "0x000000000000000000000000000000000000dEaD"
 # Created in consecutive transactions, since each knows the address of another.
-CIRCLE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
-CONTRACTS = (*CIRCLE, "LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
+CORE = ("RiskConfigurator", "Markets", "Clearinghouse", "InsuranceFund")
+CIRCLE = (*CORE, *options.AHEAD, options.ENGINE)
+AROUND = ("LiquidityPool", "Orders", "Operators", "Liquidator", "Lens")
+CONTRACTS = (*CIRCLE, *AROUND, *options.BEHIND)
 
 
 def contract_names(parameters: Parameters) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _clearinghouse(site: Site) -> tuple[object, ...]:
         site.record.address("Markets"),
         site.record.predicted["InsuranceFund"],
         site.resolve(site.parameters.treasury),
-        NO_ENGINE,
+        site.record.predicted[options.ENGINE],
     )
 
 
@@ -160,7 +160,7 @@ def _liquidator(site: Site) -> tuple[object, ...]:
     address, parameters = site.record.address, site.parameters
     curve = [number for point in parameters.liquidation_curve for number in point]
     neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("InsuranceFund"))
-    return (*neighbours, NO_ENGINE, curve, parameters.liquidation_dust)
+    return (*neighbours, address(options.ENGINE), curve, parameters.liquidation_dust)
 
 
 def _lens(site: Site) -> tuple[object, ...]:
@@ -179,6 +179,7 @@ ARGUMENTS: Mapping[str, Callable[[Site], tuple[object, ...]]] = {
     "Operators": _operators,
     "Liquidator": _liquidator,
     "Lens": _lens,
+    **options.ARGUMENTS,
 }
 
 

@@ -10,6 +10,7 @@ import re
 
 from eth_utils.address import is_checksum_formatted_address, to_checksum_address
 
+from scripts.deployment import options
 from scripts.deployment.errors import ParameterError
 from scripts.deployment.models import (
     DEPLOYER,
@@ -71,6 +72,8 @@ def check(parameters: Parameters) -> None:
     _distinct([token.id for token in parameters.collaterals.values()], "ids", MAX_COLLATERALS)
     _token(parameters.settlement)
     _prices(parameters)
+    for fault in options.faults(parameters):
+        raise ParameterError(fault)
 
 
 def _need(ok: bool, sentence: str) -> None:

@@ -17,7 +17,6 @@ from coincurve import PrivateKey
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from scripts.deployment.plan import NO_ENGINE
 from tests.support.attack import DAY, deploy, fresh_env, pass_time, sink, weak_long
 from tests.support.permits import Grant, permit_digest, sign
 from tests.support.world import LOTS, WAD, Health, Order, World, owner_of, perp
@@ -224,8 +223,7 @@ def _roles(world: World, actor: Actor) -> dict[str, str]:
         "markets": str(world.markets.address),
         "configurator": str(world.risk_configurator.address),
         "orders": str(world.orders.address),
-        # of a deployment without options
-        "engine": NO_ENGINE,
+        "engine": str(world.options.address),
         "liquidator": str(world.liquidator.address),
         "operators": str(world.operators.address),
         "pool": str(world.liquidity_pool.address),

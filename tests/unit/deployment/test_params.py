@@ -8,7 +8,7 @@ import pytest
 from scripts.deployment import params, quantities, ranges
 from scripts.deployment.constants import CONSTANTS, Constant
 from scripts.deployment.errors import DeploymentError, ParameterError
-from scripts.deployment.models import Parameters
+from scripts.deployment.models import ExchangeFees, Parameters, RiskArray
 
 WAD = 10**18
 
@@ -41,6 +41,38 @@ def test_load__funding__rounds_down_to_the_spec(local):
     # 0.1 % per hour per hour and 1 % per hour in 1e-18, rounded down: docs/spec/oracle.md
     assert local.charges.funding_velocity == WAD // 1_000 // 3_600**2 == 77_160_493
     assert local.charges.funding_rate_max == WAD // 100 // 3_600 == 2_777_777_777_777
+
+
+def test_load__scan__is_the_sixteen_rows_of_the_spec(local):
+    third = WAD // 3
+    assert local.scan.nodes == (-WAD, -2 * third, -third, 0, third, 2 * third, WAD)
+    weighted = zip(local.scan.extremes, local.scan.weights, strict=True)
+    assert list(weighted) == [(-3 * WAD, 33 * WAD // 100), (3 * WAD, 33 * WAD // 100)]
+    assert (local.scan.up, local.scan.down) == (4 * WAD // 10, WAD // 4)
+
+
+def test_load__options__of_the_majors_alone(local):
+    assert {name for name, each in local.markets.items() if each.options} == {"ETH", "BTC"}
+    eth = local.markets["ETH"].options
+    assert (eth.cap, eth.range_min, eth.band) == (100_000 * 10**8, 1_200, WAD // 50)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"group": 4}, "markets.ETH.options.group: 4 is not between 0 and 3"),
+        ({"range_min": 499}, "options.range_min: 499 is not between"),
+        ({"som": 2_001}, "options.som: .* not between"),
+        ({"furthest": 731 * 86_400}, "options.furthest: .* not between"),
+        ({"widest": 1}, "options.widest: .* not between"),
+        ({"band": 26 * WAD // 1_000}, "options.band: .* not between"),
+    ],
+)
+def test_check__options_out_of_range__says_where(local, change, sentence):
+    eth = local.markets["ETH"]
+    changed = replace(eth, options=replace(eth.options, **change))
+    with pytest.raises(ParameterError, match=sentence):
+        ranges.check(replace(local, markets={**local.markets, "ETH": changed}))
 
 
 @pytest.mark.parametrize(
@@ -159,6 +191,10 @@ def test_check__market_out_of_range__says_where(local, change, sentence):
         ({"liquidation_curve": ((5, 2), (4, 3))}, "curve: does not grow"),
         ({"insurance_day_limit": 0}, "insurance: limits"),
         ({"prices": {}}, "prices.ETH: is missing"),
+        ({"scan": RiskArray((0,) * 11, (), (), 0, 0, (0,) * 4)}, "scan: has more than 4 steps"),
+        ({"scan": RiskArray((0,), (), (), 0, 0, (WAD,) * 4)}, "scan.rho: is not 4 numbers"),
+        ({"exchange_fees": ExchangeFees(0, 1_001, 0, 0, 0)}, "exchange: a fee is above 0.1 %"),
+        ({"exchange_fees": ExchangeFees(0, 0, 0, 0, 125_001)}, "premium_share: is above 12.5 %"),
         ({"owner": ""}, "owner: is missing; give an address"),
         ({"owner": "0x12"}, "owner: 0x12 is not an address"),
         ({"guardian": ""}, "guardian: is missing; give an address"),

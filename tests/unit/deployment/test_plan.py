@@ -173,7 +173,8 @@ def test_owner__another_address__pending_until_it_accepts(executor, local, path,
 
     assert said[-1] == (
         f"{heir.sender} must call accept_ownership on RiskConfigurator, Clearinghouse, "
-        "InsuranceFund, LiquidityPool to become their owner"
+        "InsuranceFund, LiquidityPool, Surfaces, OptionsMargin, Options, Exchange to become their "
+        "owner"
     )
     assert all(finding.ok for finding in verify(site)), verify(site)
     assert ownership(site)[0] == (

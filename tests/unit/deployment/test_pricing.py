@@ -67,7 +67,7 @@ def test_carry_out__table__comes_before_the_first_transaction(executor, local):
     table = [line for sent, line in said if sent == 0]
     assert table[0].split() == ["step", "gas", "by"]
     assert len(table) == 1 + len(full_plan(local)) + 2
-    assert f"{executor.sent} of {len(full_plan(local))} steps are left, about 3" in table[-2]
+    assert f"{executor.sent} of {len(full_plan(local))} steps are left, about 5" in table[-2]
     assert "1.000 gwei now" in table[-1]
     assert executor.sender in table[-1]
 
@@ -76,7 +76,7 @@ def test_carry_out__unfunded_deployer__one_sentence_and_nothing_sent(executor, l
     monkeypatch.setattr(type(executor), "balance", lambda self: 10**16)
     sentence = (
         rf"^the deployer {executor.sender} holds 0\.010000 of the native coin and the \d+ steps "
-        r"left cost 0\.03\d+; send it 0\.02\d+ or more$"
+        r"left cost 0\.05\d+; send it 0\.04\d+ or more$"
     )
     with pytest.raises(DeploymentError, match=sentence):
         command.carry_out(command.open_site(executor, local, None), full_plan(local), print)

@@ -6,7 +6,7 @@ import boa
 import pytest
 
 from scripts.deployment import command, preflight
-from scripts.deployment.configuration import configure_plan
+from scripts.deployment.configuration import OWNED, configure_plan
 from scripts.deployment.difference import Compared, compare, differences
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.plan import CONTRACTS, full_plan
@@ -151,6 +151,22 @@ SETTABLE = {
         lambda p: _market(p, "pool", lambda_=USD // 2),
         Compared("markets.ETH.pool.lambda", "0.5 x", "1 x"),
     ),
+    "contracts of options": (
+        lambda p: _market(p, "options", cap=5 * 10**8),
+        Compared("markets.ETH.options.cap", "500_000_000", "10_000_000_000_000"),
+    ),
+    "range of the scan": (
+        lambda p: _market(p, "options", range_min=1_500),
+        Compared("markets.ETH.options.range_min", "15 %", "12 %"),
+    ),
+    "strikes": (
+        lambda p: _market(p, "options", widest=5),
+        Compared("markets.ETH.options.widest", "5", "10"),
+    ),
+    "fee of the Exchange": (
+        lambda p: {"exchange_fees": replace(p.exchange_fees, taker=600)},
+        Compared("exchange.taker", "0.06 %", "0.05 %"),
+    ),
     "cap": (
         lambda p: _weth(p, soft_cap=9_000),
         Compared("collaterals.WETH.soft_cap", "9_000", "10_000"),
@@ -181,6 +197,7 @@ FIXED = {
         "Liquidator",
     ),
     "liquidation.dust": (lambda p: {"liquidation_dust": USD}, "Liquidator"),
+    "scan.up": (lambda p: {"scan": replace(p.scan, up=USD // 2)}, "PortfolioMargin"),
     "treasury": (lambda p: {"treasury": SOMEBODY}, "Clearinghouse"),
     "collaterals.WETH.haircut_im": (lambda p: _weth(p, haircut_im=USD // 5), None),
     "collaterals.WETH.feed": (lambda p: _weth(p, feed=2), None),
@@ -216,8 +233,7 @@ def test_diff__fixed_entry_changed__one_line_and_the_code_says_it_too(site, loca
 def test_diff__other_owner__one_line_for_each_contract(site, local):
     site.parameters = replace(local, owner=SOMEBODY)
     found = differences(site)
-    assert len(found) == 4
-    assert all(each.entry.startswith("owner of ") for each in found)
+    assert [each.entry for each in found] == [f"owner of {name}" for name in OWNED]
     assert found[0].line() == (
         f"owner of RiskConfigurator: {SOMEBODY} in the file, {site.executor.sender} on the chain"
     )
