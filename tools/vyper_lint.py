@@ -40,6 +40,7 @@ SHIFT_FILES = (
     "fixed_point.vy",
     "binary_math.vy",
     "normal_cdf.vy",
+    "normal_pdf.vy",
     "black76.vy",
     "svi.vy",
     "scan_cdf.vy",

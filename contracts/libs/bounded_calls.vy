@@ -27,6 +27,8 @@ ERROR: constant(bytes4) = method_id("Error(string)", output_type=bytes4)
 MAX_REASON: constant(uint256) = 31
 # the longest call that is tried: a selector and the six words of a trade
 MAX_TRY: constant(uint256) = 4 + 6 * WORD_BYTES
+# the longest answer of a view that is tried: a health
+MAX_VIEW: constant(uint256) = 8 * WORD_BYTES
 # isValidSignature(bytes32,bytes), and the answer of who signed
 SIGNED: constant(bytes4) = 0x1626BA7E
 # four keys of a shared wallet
@@ -122,3 +124,18 @@ def _confirms(
     if not success or len(answer) != WORD_BYTES:
         return False
     return extract32(answer, 0) == convert(SIGNED, bytes32)
+
+
+@internal
+@view
+def _view(target: address, data: Bytes[MAX_TRY]) -> (bool, Bytes[MAX_VIEW]):
+    """
+    @notice Ask a view of a contract of the house, and go on where it refuses.
+    @return whether it answered, and what: eight words at most
+    """
+    success: bool = False
+    said: Bytes[MAX_VIEW] = b""
+    success, said = raw_call(
+        target, data, max_outsize=MAX_VIEW, is_static_call=True, revert_on_failure=False
+    )
+    return success, said

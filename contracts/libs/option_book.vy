@@ -246,6 +246,23 @@ def _dead_short(size: int256, price: uint256) -> int256:
 
 
 @internal
+@view
+def _row(option: Option, shock: Shock, away: int256) -> int256:
+    """
+    @param shock one of the option's
+    @param away [2^-64] ln of the row's price over P
+    @return what the option adds to a row's sum: what PortfolioMargin writes out
+    """
+    # middle and inverse are below 2^92, logarithms below 2^68
+    y: int256 = unsafe_add(shock.middle, unsafe_mul(shock.inverse, away) >> 64)
+    z: int256 = unsafe_sub(y, shock.deviation)
+    # N is at most 2^40 (1 + 2^-28), halves of a word are below 2^80
+    return unsafe_add(
+        unsafe_mul(scan_cdf._n(y), option.gain), unsafe_mul(scan_cdf._n(z), option.cost)
+    )
+
+
+@internal
 @pure
 def _after(word: int256, move: int256) -> int256:
     """

@@ -31,9 +31,17 @@ from tests.support.zoo import upgrade
 from tools.findings import ROOT
 
 # stateless, and asked by nobody of a deployment yet
-STATELESS = {"PortfolioMargin"}
+STATELESS = {"PortfolioMargin", "PortfolioRows"}
 # in no deployment yet; who may call what: their tests in tests/unit
-AHEAD = {"Exchange", "Expiries", "Options", "OptionsMargin", "Surfaces"}
+AHEAD = {
+    "Exchange",
+    "Expiries",
+    "MarginLens",
+    "OptionLens",
+    "Options",
+    "OptionsMargin",
+    "Surfaces",
+}
 # what calling a lock costs that is taken: reading the arguments and the lock
 LOCK_GAS = 6_000
 IDS = [f"{name}.{signature.split('(')[0]}-{i}" for i, (name, signature) in enumerate(CALLS)]
