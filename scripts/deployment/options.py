@@ -25,8 +25,9 @@ from scripts.deployment.runner import Site, Step
 # in the order of their creation, behind Markets; Options last, since it knows the Clearinghouse
 AHEAD = ("Surfaces", "Expiries", "PortfolioMargin", "OptionsMargin")
 ENGINE = "Options"
-BEHIND = ("Exchange",)
-OWNED = ("Surfaces", "OptionsMargin", ENGINE, *BEHIND)
+EXCHANGE = "Exchange"
+BEHIND = (EXCHANGE, "OptionLens", "PortfolioRows", "MarginLens")
+OWNED = ("Surfaces", "OptionsMargin", ENGINE, EXCHANGE)
 LOTS_PER_UNIT = 10**8
 DAY = 86_400
 # of ranges and rates in terms, and of fees
@@ -171,6 +172,15 @@ def _exchange(site: Site) -> tuple[object, ...]:
     return (*_at(site, "Clearinghouse", ENGINE, "Surfaces"), site.parameters.exchange_fees)
 
 
+def _lens(site: Site) -> tuple[object, ...]:
+    return _at(site, "Clearinghouse", ENGINE, "Surfaces", "Expiries")
+
+
+def _margin_lens(site: Site) -> tuple[object, ...]:
+    names = ("Clearinghouse", ENGINE, "OptionsMargin", "Surfaces", "Expiries", "PortfolioRows")
+    return _at(site, *names)
+
+
 def _at(site: Site, *names: str) -> tuple[object, ...]:
     return tuple(site.record.address(name) for name in names)
 
@@ -181,7 +191,10 @@ ARGUMENTS: Mapping[str, Callable[[Site], tuple[object, ...]]] = {
     "PortfolioMargin": _scan,
     "OptionsMargin": _margin,
     ENGINE: _engine,
-    "Exchange": _exchange,
+    EXCHANGE: _exchange,
+    "OptionLens": _lens,
+    "PortfolioRows": _scan,
+    "MarginLens": _margin_lens,
 }
 
 
@@ -247,20 +260,20 @@ def _market(market: MarketParams, said: OptionTerms) -> Iterator[Step]:
 
 def _venue() -> Step:
     def done(site: Site) -> bool:
-        return bool(site.contract(ENGINE).read("venues", site.record.address("Exchange")))
+        return bool(site.contract(ENGINE).read("venues", site.record.address(EXCHANGE)))
 
     def run(site: Site) -> None:
-        site.send(site.contract(ENGINE), "set_venue", site.record.address("Exchange"), True)
+        site.send(site.contract(ENGINE), "set_venue", site.record.address(EXCHANGE), True)
 
     return Step("venue Exchange", done, run)
 
 
 def _fees() -> Step:
     def done(site: Site) -> bool:
-        found = tuple(site.contract("Exchange").read("fees"))
+        found = tuple(site.contract(EXCHANGE).read("fees"))
         return found == astuple(site.parameters.exchange_fees)
 
     def run(site: Site) -> None:
-        site.send(site.contract("Exchange"), "set_fees", site.parameters.exchange_fees)
+        site.send(site.contract(EXCHANGE), "set_fees", site.parameters.exchange_fees)
 
     return Step("fees of the Exchange", done, run)
