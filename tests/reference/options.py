@@ -398,11 +398,9 @@ class Engine:
             or self.modes.get(account, False)
         )
 
-    def check(self, world: World, account: int, facts: Account) -> Health:
-        """Return the margin check of an account."""
-        if account == self.account:
-            return Health(0, 0, 0, 0, 0, 0, 0, 0)
-        seen = Facts(
+    def facts(self, world: World) -> Facts:
+        """Return everything that a check reads beside the account."""
+        return Facts(
             world.now,
             world.markets,
             world.collaterals,
@@ -413,8 +411,13 @@ class Engine:
             self.rhos,
             lambda leg: self.mark(world, self, leg),
         )
+
+    def check(self, world: World, account: int, facts: Account) -> Health:
+        """Return the margin check of an account."""
+        if account == self.account:
+            return Health(0, 0, 0, 0, 0, 0, 0, 0)
         held, mode = self.books.get(account, ()), self.modes.get(account, False)
-        return check(seen, held, mode, facts)
+        return check(self.facts(world), held, mode, facts)
 
     def rest(self, world: World, account: int, part: int, facts: Account) -> Health:
         """Return the same, had a share of every leg been carried away."""
