@@ -109,6 +109,8 @@ class LiquidateSettings(Settings):
     batch: int = Field(default=32, ge=1)  # accounts looked at per price
     gas_reduce: int = Field(default=1_500_000, ge=100_000)
     gas_take: int = Field(default=3_000_000, ge=100_000)
+    gas_take_leg: int = Field(default=200_000, ge=0)  # more for each option or future of the two
+    gas_most: int = Field(default=16_000_000, ge=100_000)  # of one transaction, the chain's limit
     backoff_blocks: int = Field(default=2, ge=1)
     stagger_s: float = Field(default=0.15, ge=0)  # between the places in line
 

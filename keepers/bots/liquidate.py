@@ -14,15 +14,24 @@ from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
 from keepers.chain.earnings import Earnings
+from keepers.chain.engaged import Engaged
 from keepers.chain.liquidations import Planner
-from keepers.chain.mirror import CONTRACTS, UNKNOWN, Mirror
+from keepers.chain.mirror import UNKNOWN, Mirror, watched
 from keepers.chain.rpc import Head, Log
 from keepers.chain.sender import Flight
 from keepers.chain.stream import Rewound
 from keepers.chain.unwinding import Unwinder
 from keepers.domain.backoff import Backoff
 from keepers.domain.caution import Caution
-from keepers.domain.liquidation import Action, Flag, Limits, Take, decide, within_capacity
+from keepers.domain.liquidation import (
+    Action,
+    Flag,
+    Limits,
+    Take,
+    decide,
+    one_take,
+    within_capacity,
+)
 from keepers.domain.margin import STATUS_GRACE, Snapshot
 from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
@@ -53,10 +62,12 @@ class Liquidate(Bot):
 
     def __init__(self, runtime: Runtime, settings: LiquidateSettings) -> None:
         """Work for one account of the key's owner."""
-        super().__init__(runtime, *CONTRACTS, "Liquidator", "LiquidityPool", "Orders")
+        contracts = watched(runtime.deployment)
+        super().__init__(runtime, *contracts, "Liquidator", "LiquidityPool", "Orders")
         self.settings = settings
         self.account = account_id(runtime.signer.address, settings.account)
         self.mirror = Mirror(runtime.reader, runtime.deployment)
+        self.engaged = Engaged(runtime.reader, self.mirror, runtime.metrics)
         self.planner = Planner(runtime.reader, runtime.deployment, self.account, settings)
         self.unwinder = Unwinder(runtime.reader, runtime.deployment, settings)
         self.earnings = Earnings(
@@ -100,6 +111,7 @@ class Liquidate(Bot):
             with self.survived("audit"):
                 said = await unhealthy(self.runtime.reader)
                 known = self.mirror.book.scan(self.mirror.snapshot())
+                known += self.engaged.under()
                 missed = said - {each.account.id for each in known}
                 missed -= {each.id for each in self.mirror.book.accounts.values() if each.house}
                 if missed:
@@ -107,6 +119,7 @@ class Liquidate(Bot):
                     self.runtime.metrics.failures.labels("mirror").inc(len(missed))
                     self.mirror.dirty |= missed
                     self.mirror.changed |= set(self.mirror.markets)
+                    self.mirror.moved = True
                     self.wake.set()
 
     def take(self, message: Log | Rewound | Head) -> None:
@@ -140,6 +153,7 @@ class Liquidate(Bot):
         await self._dash()  # a price may have come meanwhile
         self.runtime.metrics.accounts.set(len(self.mirror.book))
         await self._act_on_all()
+        await self._act_on_engaged()
         await self._unwind()
         self.earnings.write(self.mirror.snapshot())
 
@@ -173,6 +187,15 @@ class Liquidate(Bot):
             if not await self._act():
                 return
 
+    async def _act_on_engaged(self) -> None:
+        """Treat accounts with options, of which the chain alone can tell how they stand."""
+        if not self.mirror.book.engaged and not self.engaged.health:
+            return
+        seen = self.seen_at
+        found = self._usable(await self.engaged.look())
+        if found:
+            await self._treat(found, self.mirror.snapshot(), seen)
+
     async def _unwind(self) -> None:
         """Offer the pool the legs that were taken over; collateral leaves when they are closed."""
         own = self.mirror.book.accounts.get(self.account)
@@ -198,23 +221,31 @@ class Liquidate(Bot):
         self._say_waiting(at)
         if not candidates:
             return False
+        return await self._treat(candidates, at, seen) and len(candidates) == self.settings.batch
+
+    async def _treat(self, candidates: list[Candidate], at: Snapshot, seen: float) -> bool:
+        """Plan, decide, simulate and send; return whether anything was sent."""
         cases = await self.planner.cases(candidates)
         buyer = await self.planner.buyer() if any(case.take for case in cases) else None
         gas = self.runtime.gas_market(self._native_ticks())
         decided = [decide(case, buyer, at, self.limits, gas) for case in cases]
-        actions = self._in_turn([action for action in decided if action is not None])
+        actions = self._in_turn(one_take([action for action in decided if action is not None]))
         actions = within_capacity(actions, self.planner.capacity, self._this_block())
         passing = await self._passing(actions)
         for action in passing:
             await self._send(action, seen)
-        return bool(passing) and len(candidates) == self.settings.batch
+        return bool(passing)
 
     def _candidates(self, at: Snapshot) -> list[Candidate]:
-        """Return who is under maintenance at usable prices, not on its way and not backed off."""
+        """Return who is under maintenance by the mirror and may be treated now."""
         started = time.perf_counter()
         found = self.mirror.book.scan(at)
         self.runtime.metrics.scan_ms.observe((time.perf_counter() - started) * 1_000)
-        self.runtime.metrics.unhealthy.set(len(found))
+        self.runtime.metrics.unhealthy.set(len(found) + len(self.engaged.under()))
+        return self._usable(found)
+
+    def _usable(self, found: list[Candidate]) -> list[Candidate]:
+        """Return the first of those at usable prices, not on their way and not backed off."""
         number = self._number
         in_flight = {account for flight, account in self.flights if flight.included is None}
         usable = [
@@ -231,7 +262,8 @@ class Liquidate(Bot):
         """Say once until when liquidations wait, after an outage or in a pause."""
         if not any(feed.status & STATUS_GRACE for feed in at.feeds.values()):
             return
-        found = (each.health for each in self.mirror.book.scan(at))
+        under = (*self.mirror.book.scan(at), *self.engaged.under())
+        found = (each.health for each in under)
         shut = [each for each in found if each.status & STATUS_GRACE]
         if any(each.resume == UNKNOWN for each in shut):
             return  # its end is read with the next head

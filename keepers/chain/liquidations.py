@@ -8,6 +8,7 @@ from typing import Any, Final
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
+from keepers.chain.simulate import after
 from keepers.chain.transactions import Draft
 from keepers.domain.liquidation import (
     OK,
@@ -20,14 +21,16 @@ from keepers.domain.liquidation import (
     Take,
     TakePlan,
     WriteOff,
+    has_headroom,
     plan_of,
 )
+from keepers.domain.margin import Health
 from keepers.domain.planning import Pool, Terms
 from keepers.domain.scan import Book, Candidate
 from keepers.domain.units import WAD
 from keepers.domain.words import Account, account_id
 from keepers.errors import Reverted
-from keepers.settings import LiquidateSettings
+from keepers.settings import LiquidateSettings, share
 
 DEADLINE_S: Final = 300
 GAS_SMALL: Final = 600_000
@@ -51,6 +54,8 @@ class Planner:
         self._plan_take = self._abi.function("plan_take")
         self._clock = self._abi.function("clock")
         self._settle = interface("Clearinghouse").function("settle")
+        self._health = interface("Clearinghouse").function("health")
+        self._headroom = share(settings.headroom_percent)
         self._buyer: Account | None = None
         self._terms: dict[int, Terms] = {}
         self._pool = account_id(deployment.address("LiquidityPool"))
@@ -102,6 +107,7 @@ class Planner:
             (position, self._plan_reduce.encode(each.account.id, leg.instrument))
             for position, each in enumerate(candidates)
             for leg in each.account.legs
+            if not each.account.engaged  # these are taken only
         ]
         plans: list[list[ReducePlan]] = [[] for _ in candidates]
         answers = await self.reader.rpc.calls([(self.address, data) for _, data in asked])
@@ -141,9 +147,30 @@ class Planner:
         drafts = [self.draft(action, now) for action in chosen]
         calls = [(draft.to, draft.data) for draft in drafts]
         answers = await self.reader.rpc.calls(calls, sender=sender) if calls else []
-        return [
+        said = [
             self._refusal(action, answer) for action, answer in zip(chosen, answers, strict=True)
         ]
+        for place, action in enumerate(chosen):
+            if said[place] is None and isinstance(action, Take) and action.engaged:
+                said[place] = await self._short(drafts[place], sender)
+        return said
+
+    async def _short(self, draft: Draft, sender: str) -> str | None:
+        """Return why a take with options would leave the keeper too little, None where not.
+
+        That E >= IM the take itself has been held to; more than that only the chain can tell.
+        """
+        if not self._headroom:
+            return None
+        asked = (self.house, self._health.encode(self.account))
+        try:
+            answers = await after(self.reader.rpc, draft, [asked], sender)
+        except Reverted as error:
+            return error.reason
+        if answers is None:
+            return "headroom"  # this node cannot tell
+        found = Health(**self._health.decode_named(answers[0]))
+        return None if has_headroom(found, self._headroom) else "headroom"
 
     def _refusal(self, action: Action, answer: object) -> str | None:
         if isinstance(answer, Reverted):
@@ -165,7 +192,9 @@ class Planner:
         if isinstance(action, Take):
             price, least = action.max_payment, action.min_insurance
             parts = (action.account, self.account, action.fraction, price, least, deadline)
-            return self._draft(key, self.settings.gas_take, "take", *parts)
+            gas = self.settings.gas_take + action.legs * self.settings.gas_take_leg
+            gas = min(gas, max(self.settings.gas_most, self.settings.gas_take))
+            return self._draft(key, gas, "take", *parts)
         if isinstance(action, Flag):
             return self._draft(key, GAS_SMALL, "flag", action.account)
         if isinstance(action, Settle):

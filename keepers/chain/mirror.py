@@ -6,6 +6,7 @@ taken as they come, so that a scan needs no round trip; the words are read again
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -20,12 +21,13 @@ from keepers.domain.terms import Terms
 from keepers.domain.words import GRACE, OPENING_PAUSED, PENDING, PriceWord, accepted
 
 ACCOUNT_FIELDS: Final = frozenset(
-    ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer")
+    ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer", "taker", "maker")
 )
 PARAMETER_EVENTS: Final = frozenset(("CollateralSet", "SoftFactorSet"))
 UNTOLD: Final = PENDING | GRACE | OPENING_PAUSED
 UNKNOWN: Final = 2**32 - 1  # end of a grace that is not read yet: nobody is liquidated on it
 CONTRACTS: Final = ("Clearinghouse", "Markets", "RiskConfigurator")  # whose events it takes
+ENGINE: Final = ("Options", "Surfaces")  # and whose, where accounts with options are watched
 
 
 class Mirror:
@@ -44,10 +46,14 @@ class Mirror:
         self.dirty: set[int] = set()  # accounts to read again
         self.changed: set[int] = set()  # markets to read again
         self.stale_parameters = False
+        # whether what the engine says of its accounts may have changed since it was asked
+        self.moved = True
+        self.engine, self.surfaces = (_where(deployment, name) for name in ENGINE)
         self.configurator = deployment.address("RiskConfigurator").lower()
         self._oracle = interface("Markets")
         self._configurator = interface("RiskConfigurator")
         self._account_topics = _account_positions(interface("Clearinghouse"))
+        self._engine_topics = _account_positions(interface("Options"))
 
     async def load(self, head: Head) -> None:
         """Read everything at a block; what changes meanwhile stays noted. Repeat it if it fails."""
@@ -60,6 +66,7 @@ class Mirror:
         ids = await self.reader.account_ids(head.number)
         self.book.replace(await self.reader.accounts(ids, head.number))
         self.now = max(self.now, head.time)
+        self.moved = True
 
     def on_head(self, head: Head) -> None:
         """Take the chain's time."""
@@ -68,12 +75,16 @@ class Mirror:
     def on_log(self, log: Log) -> bool:
         """Note what an event changed; return whether it is a new price."""
         if log.address == self.house:
-            for position in self._account_topics.get(log.topics[0], ()):
-                self.dirty.add(int(log.topics[position], 16))
+            self._concerns(log, self._account_topics)
+            return False
+        if log.address in (self.engine, self.surfaces):
+            self._concerns(log, self._engine_topics)
+            self.moved = True
             return False
         event = self._market_event(log)
         if event is None:
             return False
+        self.moved = True
         self.stale_parameters |= event.name in PARAMETER_EVENTS
         if event.name == "PricesAccepted":
             words = accepted(event.decode(log.topics, log.data))
@@ -84,6 +95,13 @@ class Mirror:
         if event.indexed and event.indexed[0][0] == "market":
             self.changed.add(int(log.topics[1], 16))
         return False
+
+    def _concerns(self, log: Log, topics: Mapping[str, tuple[int, ...]]) -> None:
+        """Note the accounts that an event is about."""
+        for position in topics.get(log.topics[0], ()):
+            account = int(log.topics[position], 16)
+            self.dirty.add(account)
+            self.moved |= account in self.book.engaged
 
     def _market_event(self, log: Log) -> Event | None:
         if log.address == self.oracle:
@@ -154,6 +172,16 @@ class Mirror:
     def snapshot(self) -> Snapshot:
         """Return all prices and parameters at the chain's time."""
         return snapshot(self.now, self.markets.values(), self.collaterals, self.terms)
+
+
+def _where(deployment: Deployment, name: str) -> str:
+    """Return a contract's address as events have it, nothing where it is not deployed."""
+    return deployment.address(name).lower() if name in deployment.contracts else ""
+
+
+def watched(deployment: Deployment) -> tuple[str, ...]:
+    """Return the contracts whose events a mirror of all accounts takes."""
+    return (*CONTRACTS, *(name for name in ENGINE if name in deployment.contracts))
 
 
 def _account_positions(contract: Interface) -> dict[str, tuple[int, ...]]:

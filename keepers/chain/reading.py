@@ -9,14 +9,16 @@ from typing import Any
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.rpc import Block, Rpc
-from keepers.domain.margin import Collateral, Market
+from keepers.domain.margin import Collateral, Health, Market
 from keepers.domain.pauses import DEPOSITS, OF_MARKETS, OPENING, POOL_DEPOSITS, Pause
 from keepers.domain.reports import SEATS
 from keepers.domain.terms import Terms
 from keepers.domain.words import (
     OPENING_PAUSED,
     Account,
+    account_id,
     decode_account,
+    decode_legs,
     decode_price,
     decode_state,
 )
@@ -186,7 +188,64 @@ class Reader:
         answers = await self.many(
             [("Clearinghouse", "account_words", (id_,)) for id_ in ids], block
         )
-        return [decode_account(id_, *answer) for id_, answer in zip(ids, answers, strict=True)]
+        made = [decode_account(id_, *answer) for id_, answer in zip(ids, answers, strict=True)]
+        return await self._with_options(made, block)
+
+    async def _with_options(self, accounts: list[Account], block: Block) -> list[Account]:
+        """Add what the engine keeps; where it answers for nobody, nothing is asked for."""
+        ids = [each.id for each in accounts if each.engaged]
+        if not ids:
+            return accounts
+        calls: list[tuple[str, str, tuple[Any, ...]]] = []
+        for id_ in ids:
+            calls += [("Options", "account_legs", (id_,)), ("Options", "mode", (id_,))]
+        answers = await self.many(calls, block)
+        found = {
+            id_: (decode_legs(legs[0]), bool(mode[1]))
+            for id_, legs, mode in zip(ids, answers[::2], answers[1::2], strict=True)
+        }
+        return [
+            replace(each, options=found[each.id][0], portfolio=found[each.id][1])
+            if each.engaged
+            else each
+            for each in accounts
+        ]
+
+    async def healths(
+        self, ids: Sequence[int], block: Block = "latest"
+    ) -> dict[int, Health | None]:
+        """Return the contracts' own health of these accounts; None where they do not answer.
+
+        An answer about 64 options may cost a node 5,000,000 gas: one call each, so that neither a
+        node's limit of gas nor one account stands in the way of the others.
+        """
+        function = interface("Clearinghouse").function("health")
+        address = self.deployment.address("Clearinghouse")
+        answers = await self.rpc.calls([(address, function.encode(id_)) for id_ in ids], block)
+        return {
+            id_: Health(**function.decode_named(answer)) if isinstance(answer, bytes) else None
+            for id_, answer in zip(ids, answers, strict=True)
+        }
+
+    # ---- options
+
+    @property
+    def engine_account(self) -> int | None:
+        """Return the account between holders and writers of what expired, None without Options."""
+        if "Options" not in self.deployment.contracts:
+            return None
+        return account_id(self.deployment.address("Options"))
+
+    async def settlement_prices(
+        self, series: Iterable[tuple[int, int]], block: Block = "latest"
+    ) -> dict[tuple[int, int], int]:
+        """Return the prices [ticks] of the series, market and hour, that have one."""
+        wanted = sorted(series)
+        answers = await self.many(
+            [("Expiries", "settlement_price", each) for each in wanted], block
+        )
+        found = zip(wanted, answers, strict=True)
+        return {each: int(answer[0]) for each, answer in found if answer[0]}
 
     # ---- the books
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from keepers.chain.rpc import Rpc, call_object, number
+from keepers.chain.rpc import Rpc, as_bytes, call_object, number
 from keepers.chain.transactions import Draft
 from keepers.errors import KeeperError, NodeRefused, Reverted
 from keepers.reasons import reason_of
@@ -29,15 +29,41 @@ async def simulate(rpc: Rpc, steps: Sequence[Draft], sender: str) -> tuple[int |
     """Return the gas of each step; the first that a contract refuses is raised."""
     if not steps:
         return ()
-    calls = [transaction(step, sender) for step in steps]
-    request = {"blockStateCalls": [{"calls": calls}], "validation": False}
+    answers = await _tried(rpc, [transaction(step, sender) for step in steps], sender)
+    if answers is None:
+        return await _one_by_one(rpc, steps, sender)
+    return tuple(_gas(answer) for answer in answers)
+
+
+async def after(
+    rpc: Rpc, step: Draft, views: Sequence[tuple[str, bytes]], sender: str
+) -> list[bytes] | None:
+    """Return what views answer once a transaction is through; None where the node cannot tell.
+
+    What refuses the transaction, or a view, is raised.
+    """
+    calls = [transaction(step, sender), *(call_object(to, data) for to, data in views)]
+    answers = await _tried(rpc, calls, sender)
+    if answers is None:
+        return None
+    for answer in answers:
+        _gas(answer)
+    return [as_bytes(answer["returnData"]) for answer in answers[1:]]
+
+
+async def _tried(
+    rpc: Rpc, calls: Sequence[Mapping[str, str]], sender: str
+) -> Sequence[Mapping[str, Any]] | None:
+    """Return what each call of one block comes to; None where the node does not simulate."""
+    request = {"blockStateCalls": [{"calls": list(calls)}], "validation": False}
     try:
         blocks = await rpc.request("eth_simulateV1", request, "latest")
     except NodeRefused as error:
         if not _is_unknown(error):
             raise said(error, sender) from error
-        return await _one_by_one(rpc, steps, sender)
-    return tuple(_gas(answer) for answer in blocks[0]["calls"])
+        return None
+    found: Sequence[Mapping[str, Any]] = blocks[0]["calls"]
+    return found
 
 
 def _gas(answer: Mapping[str, Any]) -> int:

@@ -26,6 +26,7 @@ class GasMarket:
 # What the actions burn: measured on the shipped contracts, rounded up; the limit is set apart.
 GAS_REDUCE = 220_000
 GAS_TAKE = 260_000
+GAS_TAKE_LEG = 130_000  # more for each leg that the engine keeps, of both sides
 GAS_FLAG = 80_000
 GAS_SETTLE = 60_000
 GAS_WRITE_OFF = 120_000

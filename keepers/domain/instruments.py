@@ -46,6 +46,31 @@ class Instrument:
     strike: int = 0  # ticks; 0 unless it is an option
 
 
+def kind_of(word: int) -> Kind:
+    """Return what a position in an id is."""
+    return Kind(word >> 54 & 3)
+
+
+def is_option(word: int) -> bool:
+    """Return whether an id is a call or a put."""
+    return kind_of(word) in (Kind.CALL, Kind.PUT)
+
+
+def series_of(word: int) -> tuple[int, int]:
+    """Return the market of an id, and the hour since 1970 on which it expires; 0 of a perp."""
+    return word >> 56, word >> 30 & MAX_HOURS
+
+
+def payoff(word: int, price: int) -> int:
+    """Return what one unit of a future or an option pays at a settlement price [ticks]."""
+    found = decode(word)
+    if found.kind == Kind.CALL:
+        return max(0, price - found.strike)
+    if found.kind == Kind.PUT:
+        return max(0, found.strike - price)
+    return price
+
+
 def encode(instrument: Instrument) -> int:
     """Return the one id of an instrument.
 

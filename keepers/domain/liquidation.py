@@ -11,6 +11,7 @@ from keepers.domain.economics import (
     GAS_REDUCE,
     GAS_SETTLE,
     GAS_TAKE,
+    GAS_TAKE_LEG,
     GAS_WRITE_OFF,
     GasMarket,
 )
@@ -87,6 +88,8 @@ class Take:
     max_payment: int
     min_insurance: int
     profit: int
+    engaged: bool = False  # the engine answers for one of the two: the chain judges the margin
+    legs: int = 0  # that the engine keeps of the two
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +135,26 @@ def plan_of(kind: type[Any], answer: Mapping[str, Any]) -> Any:
 
 
 def gross(account: Account, at: Snapshot) -> int:
-    """Return the notional of the legs and the value of the collateral [USD WAD]."""
-    legs = sum(abs(leg.size) * at.feeds[leg.market].price for leg in account.legs)
+    """Return the notional of the legs and the value of the collateral [USD WAD].
+
+    Options and futures count with the price of their market, as in `Options.notional`.
+    """
+    held = (*account.legs, *account.options)
+    legs = sum(abs(leg.size) * at.feeds[leg.market].price for leg in held)
     return legs + _worth_of(account.holdings, at)
 
 
 def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Account:
-    """Return what moves for a fraction of everything, as an account of its own."""
+    """Return what moves for a fraction of everything, as an account of its own.
+
+    Where options move, cash and quote together are right, and each of them is the chain's affair.
+    """
     if fraction >= WAD:
         return account
-    legs = tuple(Leg(leg.instrument, trunc_div(leg.size * fraction, WAD)) for leg in account.legs)
+    legs, options = (
+        tuple(Leg(leg.instrument, trunc_div(leg.size * fraction, WAD)) for leg in held)
+        for held in (account.legs, account.options)
+    )
     held = tuple(
         Holding(holding.collateral, holding.amount * fraction // WAD)
         for holding in account.holdings
@@ -158,7 +171,12 @@ def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Ac
     )
     worth = _worth_of(account.holdings, at) - _worth_of(kept, at)
     return replace(
-        account, cash=value - profit - worth, quote=profit - marks, legs=legs, holdings=held
+        account,
+        cash=value - profit - worth,
+        quote=profit - marks,
+        legs=legs,
+        holdings=held,
+        options=options,
     )
 
 
@@ -188,7 +206,7 @@ def decide(
 ) -> Action | None:
     """Return the best thing to do about one account, None to leave it for now."""
     account = case.candidate.account
-    if not account.legs and not account.holdings:
+    if not account.legs and not account.holdings and not account.engaged:
         if case.candidate.health.equity < 0:
             return WriteOff(account.id, -gas.usd(GAS_WRITE_OFF))
         return Settle(account.id, -gas.usd(GAS_SETTLE))
@@ -229,15 +247,16 @@ def best_take(
     plan, target = case.take, case.candidate
     if not limits.take or buyer is None or plan is None or plan.status != OK:
         return None
-    profit = take_profit(target.health, plan) - gas.usd(GAS_TAKE)
+    engaged = buyer.engaged or target.account.engaged
+    legs = len(buyer.options) + len(target.account.options)
+    profit = take_profit(target.health, plan) - gas.usd(GAS_TAKE + legs * GAS_TAKE_LEG)
     if profit < limits.min_profit or buyer.owner == target.account.owner:
         return None
     after = after_take(buyer, target.account, target.health, plan, at)
-    exact = health(after, at)
     moved = gross(target.account, at) * plan.fraction // WAD
     if moved > limits.max_take or gross(after, at) > limits.max_inventory:
         return None
-    if exact.equity * WAD < exact.im * (WAD + limits.headroom):
+    if not engaged and not has_headroom(health(after, at), limits.headroom):
         return None
     # Until the plan is too old the reward only rises: payment and insurance get worse by funding
     # alone, and so does what moves. Beyond that, what is earned above the least may go.
@@ -248,7 +267,14 @@ def best_take(
         max_payment=plan.payment + spare,
         min_insurance=max(0, plan.insurance - spare),
         profit=profit,
+        engaged=engaged,
+        legs=legs,
     )
+
+
+def has_headroom(found: Health, headroom: int) -> bool:
+    """Return whether E stands above IM by a share of it [WAD]."""
+    return found.equity * WAD >= found.im * (WAD + headroom)
 
 
 def _flag(case: Case, at: Snapshot, gas: GasMarket) -> Flag | None:
@@ -257,6 +283,20 @@ def _flag(case: Case, at: Snapshot, gas: GasMarket) -> Flag | None:
     if running and at.now - case.clock_last < FLAG_AGAIN_S:
         return None
     return Flag(case.candidate.account.id, -gas.usd(GAS_FLAG))
+
+
+def one_take(actions: Iterable[Action]) -> list[Action]:
+    """Return the actions with no second take where options are in one of them.
+
+    What the buyer looks like after the first only the chain knows then.
+    """
+    kept: list[Action] = []
+    for action in actions:
+        taken = [each for each in kept if isinstance(each, Take)]
+        if isinstance(action, Take) and taken and any(each.engaged for each in (*taken, action)):
+            continue
+        kept.append(action)
+    return kept
 
 
 def within_capacity(

@@ -21,6 +21,7 @@ from keepers.domain.units import (
 )
 from keepers.domain.words import (
     GRACE,
+    OPTIONS,
     PENDING,
     UNTRUSTED,
     Account,
@@ -260,9 +261,6 @@ def at_price(at: Snapshot, market: int, price: int) -> Snapshot:
 
 def merged(first: Account, second: Account) -> Account:
     """Return one account that holds what two hold: what a buyer looks like after a take."""
-    sizes: dict[int, int] = {}
-    for leg in (*first.legs, *second.legs):
-        sizes[leg.instrument] = sizes.get(leg.instrument, 0) + leg.size
     amounts: dict[int, int] = {}
     for holding in (*first.holdings, *second.holdings):
         amounts[holding.collateral] = amounts.get(holding.collateral, 0) + holding.amount
@@ -270,6 +268,16 @@ def merged(first: Account, second: Account) -> Account:
         first,
         cash=first.cash + second.cash,
         quote=first.quote + second.quote,
-        legs=tuple(Leg(instrument, size) for instrument, size in sizes.items() if size),
+        legs=_netted((*first.legs, *second.legs)),
         holdings=tuple(Holding(id_, amount) for id_, amount in amounts.items()),
+        flags=first.flags | second.flags & OPTIONS,
+        options=_netted((*first.options, *second.options)),
     )
+
+
+def _netted(legs: Iterable[Leg]) -> tuple[Leg, ...]:
+    """Return one leg an instrument, those that cancel left out."""
+    sizes: dict[int, int] = {}
+    for leg in legs:
+        sizes[leg.instrument] = sizes.get(leg.instrument, 0) + leg.size
+    return tuple(Leg(instrument, size) for instrument, size in sizes.items() if size)

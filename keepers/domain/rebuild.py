@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from keepers.domain.instruments import Kind, kind_of
 from keepers.domain.words import Account
 
 Said: TypeAlias = Mapping[str, Any]
@@ -18,6 +19,7 @@ class Entry:
     cash: int = 0
     quote: int = 0
     sizes: dict[int, int] = field(default_factory=dict)
+    options: dict[int, int] = field(default_factory=dict)  # and futures: the engine's legs
     amounts: dict[int, int] = field(default_factory=dict)
 
 
@@ -25,7 +27,12 @@ class Rebuilt:
     """All accounts, built up event by event; docs/spec/ledger.md."""
 
     def __init__(
-        self, tokens: Mapping[str, int], scale: int, fee_account: int, insurance_account: int
+        self,
+        tokens: Mapping[str, int],
+        scale: int,
+        fee_account: int,
+        insurance_account: int,
+        engine_account: int = 0,
     ) -> None:
         """Start with nothing.
 
@@ -34,11 +41,14 @@ class Rebuilt:
             scale: WAD in one atom of the settlement token.
             fee_account: where fees go.
             insurance_account: where liquidation fees go and cover comes from.
+            engine_account: between holders and writers of what expired.
         """
         self._tokens = tokens
         self._scale = scale
         self._fees = fee_account
         self._insurance = insurance_account
+        self._engine = engine_account
+        self.paid: dict[int, int] = {}  # lots of each instrument that have settled at expiry
         self.entries: dict[int, Entry] = {}
         self.pot = 0
         self.deficit = 0
@@ -53,10 +63,14 @@ class Rebuilt:
             "LegMoved": self._leg_moved,
             "CollateralMoved": self._collateral_moved,
             "WrittenOff": self._written_off,
+            "FillTraded": self._fill_traded,
+            "LegTraded": self._leg_traded,
+            "LegCarried": self._leg_carried,
+            "LegSettled": self._leg_settled,
         }
 
     def apply(self, name: str, said: Said) -> None:
-        """Take one event of the Clearinghouse; those that move nothing are passed over."""
+        """Take one event of the Clearinghouse or of Options; what moves nothing is passed over."""
         handler = self._handlers.get(name)
         if handler is not None:
             handler(said)
@@ -64,13 +78,13 @@ class Rebuilt:
     def differs(self, account: Account) -> bool:
         """Return whether the stored account is not what the events say."""
         entry = self._of(account.id)
-        sizes = {leg.instrument: leg.size for leg in account.legs}
-        amounts = {holding.collateral: holding.amount for holding in account.holdings}
-        return (entry.cash, entry.quote, _held(entry.sizes), _held(entry.amounts)) != (
+        told = (_held(entry.sizes), _held(entry.options), _held(entry.amounts))
+        return (entry.cash, entry.quote, *told) != (
             account.cash,
             account.quote,
-            sizes,
-            amounts,
+            {leg.instrument: leg.size for leg in account.legs},
+            {leg.instrument: leg.size for leg in account.options},
+            {holding.collateral: holding.amount for holding in account.holdings},
         )
 
     def _of(self, account: int) -> Entry:
@@ -130,6 +144,31 @@ class Rebuilt:
         self._of(said["account"]).cash += said["covered"] + said["deficit"]
         self.deficit += said["deficit"]
         self._of(self._insurance).cash -= said["covered"]
+
+    def _fill_traded(self, said: Said) -> None:
+        taker, maker = self._of(said["taker"]), self._of(said["maker"])
+        taker.cash -= said["cash"]
+        maker.cash += said["cash"]
+        taker.quote -= said["quote"] + said["taker_fee"]
+        maker.quote += said["quote"] - said["maker_fee"]
+        self._of(self._fees).quote += said["taker_fee"] + said["maker_fee"]
+
+    def _leg_traded(self, said: Said) -> None:
+        if kind_of(said["instrument"]) == Kind.PERP:
+            return  # the Clearinghouse says LegMoved of it
+        _add(self._of(said["taker"]).options, said["instrument"], said["size"])
+        _add(self._of(said["maker"]).options, said["instrument"], -said["size"])
+
+    def _leg_carried(self, said: Said) -> None:
+        _add(self._of(said["account"]).options, said["instrument"], -said["size"])
+        _add(self._of(said["receiver"]).options, said["instrument"], said["size"])
+
+    def _leg_settled(self, said: Said) -> None:
+        entry = self._of(said["account"])
+        _add(entry.options, said["instrument"], -said["size"])
+        _add(self.paid, said["instrument"], said["size"])
+        entry.quote += said["value"]
+        self._of(self._engine).quote -= said["value"]
 
 
 def _add(amounts: dict[int, int], key: int, amount: int) -> None:

@@ -44,6 +44,7 @@ class Book:
     def __init__(self) -> None:
         """Start empty; columns appear with the first account that needs them."""
         self.accounts: dict[int, Account] = {}
+        self.engaged: set[int] = set()  # the engine answers for them: the chain is asked
         self._rows: dict[int, int] = {}
         self._ids: list[int] = []
         self._capacity = FIRST_ROWS
@@ -72,6 +73,10 @@ class Book:
         self._balance[row] = (account.cash + account.quote) / WAD
         self._gross[row] = (abs(account.cash) + abs(account.quote)) / WAD
         self._kappa[row] = -1.0 if _exempt(account) else len(account.legs)
+        if account.engaged:
+            self.engaged.add(account.id)
+        else:
+            self.engaged.discard(account.id)
         for leg in account.legs:
             self._column(self._sizes, leg.market)[row] += leg.size
         for holding in account.holdings:
@@ -117,7 +122,7 @@ class Book:
         gross *= ERROR
         surplus -= gross
         surplus -= ERROR
-        # Whoever needs no margin, houses among them, is never a suspect.
+        # Whoever needs no margin here, houses among them, is never a suspect.
         surplus[kappa < 0.0] = 0.0
         return surplus
 
@@ -144,8 +149,13 @@ class Book:
 
 
 def _exempt(account: Account) -> bool:
-    """Return whether no price can make this account liquidatable; houses never are."""
-    return account.house or (not account.legs and account.cash >= 0 and account.quote >= 0)
+    """Return whether no price here makes this account liquidatable; houses never are.
+
+    Accounts that the engine answers for are not judged here.
+    """
+    if account.house or account.engaged:
+        return True
+    return not account.legs and account.cash >= 0 and account.quote >= 0
 
 
 def _add_leg(surplus: Floats, gross: Floats, sizes: Floats, at: Snapshot, market: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from keepers.domain.liquidation import has_headroom
 from keepers.domain.margin import Snapshot, health
 from keepers.domain.planning import Pool
 from keepers.domain.units import LOT, TICK, WAD, ceil_div
@@ -77,5 +78,4 @@ def spare(account: Account, collateral: int, amount: int, at: Snapshot, headroom
         for held in account.holdings
     )
     left = replace(account, holdings=tuple(held for held in rest if held.amount))
-    found = health(left, at)
-    return found.equity * WAD >= found.im * (WAD + headroom)
+    return has_headroom(health(left, at), headroom)

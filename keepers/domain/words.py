@@ -10,6 +10,7 @@ from keepers.domain.units import WAD
 
 IN_AUCTION = 1
 HOUSE = 4
+OPTIONS = 16
 
 PENDING = 1
 GRACE = 2
@@ -60,6 +61,13 @@ class Account:
     legs: tuple[Leg, ...]
     holdings: tuple[Holding, ...]
     flags: int
+    options: tuple[Leg, ...] = ()  # and dated futures: what the engine keeps
+    portfolio: bool = False  # the engine's mode
+
+    @property
+    def engaged(self) -> bool:
+        """Return whether the engine answers for its margin: docs/spec/engine.md."""
+        return bool(self.flags & OPTIONS)
 
     @property
     def house(self) -> bool:
@@ -92,14 +100,17 @@ def perp(market: int) -> int:
     return market << 56
 
 
+def decode_legs(words: Sequence[int]) -> tuple[Leg, ...]:
+    """Decode entries of `instrument 64 @64 | size int64 @0`, two a word; empty ones end them."""
+    entries = [_field(word, 128 * half, 128) for word in words for half in range(2)]
+    return tuple(Leg(entry >> 64, _signed(entry, 0, 64)) for entry in entries if entry)
+
+
 def decode_account(
     account: int, word: int, leg_words: Sequence[int], amount_words: Sequence[int]
 ) -> Account:
     """Decode the three kinds of words that `Clearinghouse.account_words` returns."""
-    legs = []
-    for position in range(_field(word, 57, 7)):
-        entry = _field(leg_words[position // 2], 128 * (position & 1), 128)
-        legs.append(Leg(entry >> 64, _signed(entry, 0, 64)))
+    legs = decode_legs(leg_words)[: _field(word, 57, 7)]
     holdings = []
     for position in range(_field(word, 53, 4)):
         amount = _field(amount_words[position // 2], 128 * (position & 1), 128)
@@ -108,7 +119,7 @@ def decode_account(
         id=account,
         cash=_signed(word, 160, 96),
         quote=_signed(word, 64, 96),
-        legs=tuple(legs),
+        legs=legs,
         holdings=tuple(holdings),
         flags=_field(word, 48, 5),
     )

@@ -32,6 +32,8 @@ class Metrics:
         self.earnings_usd = self._gauge("earnings_usd", "What liquidations came to [USD]", "part")
         self.accounts = self._gauge("accounts", "Accounts in the mirror")
         self.unhealthy = self._gauge("unhealthy", "Accounts under MM at the last scan")
+        self.engaged = self._gauge("engaged", "Accounts that the engine of options answers for")
+        self.inventory = self._gauge("inventory_usd", "Held by the keeper's account [USD]", "kind")
         self.head_number = self._gauge("head", "Latest block")
         self.event_to_ack = self._histogram("event_to_ack_ms", "Event seen to transaction taken")
         self.scan_ms = self._histogram("scan_ms", "One scan of all accounts")

@@ -106,6 +106,7 @@ class Chain:
 
 DEPLOYED: Any = SimpleNamespace(
     address=CONTRACTS.__getitem__,
+    contracts=CONTRACTS,
     settlement=SimpleNamespace(decimals=6),
     signers=(),
     chain_id=31337,

@@ -136,6 +136,8 @@ def test_say_waiting__end_not_read_yet__is_not_said(
     book = Book()
     book.put(trader(cash=0, units=1, entry_usd=3_000))
     paused = replace(market(flags=ACTIVE | GRACE), grace_until=until)
-    liquidator = SimpleNamespace(mirror=SimpleNamespace(book=book), waiting=0)
+    liquidator = SimpleNamespace(
+        mirror=SimpleNamespace(book=book), waiting=0, engaged=SimpleNamespace(under=list)
+    )
     Liquidate._say_waiting(cast("Liquidate", liquidator), at(paused))
     assert said == [when(until)] * (until != UNKNOWN)
