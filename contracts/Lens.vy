@@ -5,9 +5,9 @@
 @title Lens: answers about accounts, markets and plans; static calls only, writes nothing
 @license AGPL-3.0-only
 @notice docs/spec/lens.md. An account that does not exist yet is asked about by its words:
-        Markets.check values any words, so a preview is the real check on the words that an
-        action would leave. Batches cannot be spoiled: Markets.check is total over the words that
-        the Clearinghouse stores (docs/spec/lens.md#total).
+        Markets.check values any words, and so does the engine for accounts with options; so a
+        preview is the real check on the words that an action would leave. Batches cannot be
+        spoiled (docs/spec/lens.md#total).
 @custom:kill none: nothing depends on it
 """
 
@@ -40,12 +40,19 @@ LIQUIDATOR: immutable(ILiquidator)
 
 
 @deploy
-def __init__(clearinghouse: address, pool: address, liquidator: address, small_markets: uint256):
+def __init__(
+    clearinghouse: address,
+    pool: address,
+    liquidator: address,
+    engine: address,
+    small_markets: uint256,
+):
     """
+    @param engine that of the Clearinghouse
     @param small_markets bit m: market m opens from 500 USD, as set_venue was told; a Lens is
            deployed anew when that changes
     """
-    desk.__init__(clearinghouse, pool)
+    desk.__init__(clearinghouse, pool, engine)
     lens_orders.__init__(small_markets)
     LIQUIDATOR = ILiquidator(liquidator)
 
@@ -60,7 +67,7 @@ def health(account: uint256) -> ILens.AccountHealth:
     @notice Equity, requirements and what may be withdrawn of an account.
     """
     books: account_words.Books = desk._books(account)
-    found: IMarkets.Health = desk._check(books)
+    found: IMarkets.Health = desk._check(account, books)
     return ILens.AccountHealth(
         equity=found.equity,
         im=found.im,
@@ -85,7 +92,8 @@ def health_many(
     DynArray[uint256, MAX_BATCH],
 ):
     """
-    @return equity, IM, LE, MM, unsettled, status, an entry per account
+    @return equity, IM, LE, MM, unsettled, status, an entry per account; zeros and 64 as the status
+            of one whose engine does not answer
     """
     equities: DynArray[int256, MAX_BATCH] = []
     ims: DynArray[uint256, MAX_BATCH] = []
@@ -94,7 +102,7 @@ def health_many(
     unsettled: DynArray[int256, MAX_BATCH] = []
     statuses: DynArray[uint256, MAX_BATCH] = []
     for account: uint256 in accounts:
-        found: IMarkets.Health = staticcall desk.CLEARINGHOUSE.health(account)
+        found: IMarkets.Health = desk._health(account)
         equities.append(found.equity)
         ims.append(found.im)
         les.append(found.le)
@@ -128,7 +136,7 @@ def unhealthy(
     looked: uint256 = min(min(count, MAX_BATCH), total - first)
     for i: uint256 in range(looked, bound=MAX_BATCH):
         account: uint256 = staticcall desk.CLEARINGHOUSE.account_at(first + i)
-        found: IMarkets.Health = staticcall desk.CLEARINGHOUSE.health(account)
+        found: IMarkets.Health = desk._health(account)
         if found.equity < convert(found.mm, int256):
             accounts.append(account)
             equities.append(found.equity)
@@ -221,12 +229,12 @@ def max_withdraw(account: uint256, token: address) -> uint256:
         return 0
     books: account_words.Books = desk._books(account)
     if info.id == 0:
-        free: uint256 = self._free_cash(account, books, desk._check(books))
+        free: uint256 = self._free_cash(account, books, desk._check(account, books))
         return free // staticcall desk.CLEARINGHOUSE.settlement_scale()
     place: uint256 = self._place_of(books.word, info.id)
     if place == packing._collateral_count(books.word):
         return 0
-    return self._max_collateral(books, place, info.decimals)
+    return self._max_collateral(account, books, place, info.decimals)
 
 
 @external
@@ -234,18 +242,21 @@ def max_withdraw(account: uint256, token: address) -> uint256:
 def liquidation_prices(account: uint256, market: uint256) -> ILens.LiquidationPrices:
     """
     @notice Prices of one market at which E = IM and E = MM, the others standing still.
-    @return [WAD] 0 where there is none on that side (a hedged account has none); the mark itself
-            on both sides where the account is below already
+    @return [WAD] 0 where there is none on that side (a hedged account has none), and for who holds
+            options, whose worth does not follow from words; the mark itself on both sides where the
+            account is below already
     """
     prices: ILens.LiquidationPrices = empty(ILens.LiquidationPrices)
     if market == 0 or market > staticcall desk.MARKETS.market_count():
         return prices
     books: account_words.Books = desk._books(account)
     exposure: lens_prices.Exposure = lens_prices._exposure(desk.MARKETS, books, market)
-    found: IMarkets.Health = desk._check(books)
+    found: IMarkets.Health = desk._check(account, books)
     mark: uint256 = market_packing._price(exposure.price_word)
     prices.mark = mark * u.TICK
     if exposure.size == 0 and len(exposure.amounts) == 0 or found.kappa == 0:
+        return prices
+    if desk._is_engines(books):
         return prices
 
     over_im: int256 = found.equity - convert(found.im, int256)
@@ -312,13 +323,13 @@ def _free_cash(
 @internal
 @view
 def _max_collateral(
-    books: account_words.Books, place: uint256, decimals: uint256
+    account: uint256, books: account_words.Books, place: uint256, decimals: uint256
 ) -> uint256:
     """
     @return [atoms] all of it, or the most that leaves E >= IM and no dust; found by halving
     """
     held: uint256 = packing._half(books.amounts[place // 2], place)
-    if self._may_leave(books, place, held, held):
+    if self._may_leave(account, books, place, held, held):
         return held
     dust: uint256 = 10**decimals // 10_000
     if held <= dust:
@@ -329,7 +340,7 @@ def _max_collateral(
         middle: uint256 = (good + bad) // 2
         if middle == good:
             break
-        if self._may_leave(books, place, held, middle):
+        if self._may_leave(account, books, place, held, middle):
             good = middle
         else:
             bad = middle
@@ -339,7 +350,11 @@ def _max_collateral(
 @internal
 @view
 def _may_leave(
-    books: account_words.Books, place: uint256, held: uint256, amount: uint256
+    account: uint256,
+    books: account_words.Books,
+    place: uint256,
+    held: uint256,
+    amount: uint256,
 ) -> bool:
     """
     @notice R2 on the words without `amount`; settling would move nothing between E and IM. An
@@ -349,7 +364,7 @@ def _may_leave(
     after.amounts[place // 2] = packing._with_half(
         books.amounts[place // 2], place, held - amount
     )
-    found: IMarkets.Health = desk._check(after)
+    found: IMarkets.Health = desk._check(account, after)
     if found.kappa == 0:
         return True
     return found.status & LEG_INVALID == 0 and found.equity >= convert(found.im, int256)

@@ -14,7 +14,6 @@ from interfaces import IMarkets
 from interfaces import IOptionLens
 from libs import account_words
 from libs import black76
-from libs import bounded_calls
 from libs import instruments
 from libs import market_packing
 from libs import normal_cdf
@@ -23,6 +22,7 @@ from libs import units as u
 from modules import engine_lines as own
 from modules import lens_books
 from modules import lens_greeks
+from modules import lens_health
 from modules import lens_marks
 
 implements: IOptionLens
@@ -41,7 +41,6 @@ MAX_ENTRIES: constant(uint256) = own.ENTRIES + u.MAX_LEGS
 # each leg's, each collateral's
 MAX_LISTED: constant(uint256) = 24
 REFUSED: constant(uint256) = 1
-HEALTH_BYTES: constant(uint256) = 256
 
 
 @deploy
@@ -138,7 +137,9 @@ def health_many(
     for account: uint256 in accounts:
         found: IMarkets.Health = empty(IMarkets.Health)
         answered: bool = False
-        answered, found = self._health(account)
+        answered, found = lens_health._health(
+            lens_books.CLEARINGHOUSE.address, account
+        )
         equities.append(found.equity)
         ims.append(found.im)
         les.append(found.le)
@@ -150,20 +151,6 @@ def health_many(
 
 
 # ---- internal -----------------------------------------------------------------------------------
-
-
-@internal
-@view
-def _health(account: uint256) -> (bool, IMarkets.Health):
-    answered: bool = False
-    said: Bytes[HEALTH_BYTES] = b""
-    answered, said = bounded_calls._view(
-        lens_books.CLEARINGHOUSE.address,
-        abi_encode(account, method_id=method_id("health(uint256)")),
-    )
-    if not answered or len(said) != HEALTH_BYTES:
-        return False, empty(IMarkets.Health)
-    return True, abi_decode(said, IMarkets.Health)
 
 
 @internal

@@ -10,20 +10,27 @@
 from interfaces import IClearinghouse
 from interfaces import ILiquidityPool
 from interfaces import IMarkets
+from interfaces import IOptions
 from libs import account_words
 from libs import instruments
 from libs import packing
+from modules import lens_health
+
+# beside the bits of docs/spec/margin.md#status
+NO_ANSWER: constant(uint256) = 64
 
 CLEARINGHOUSE: immutable(IClearinghouse)
 MARKETS: immutable(IMarkets)
 POOL: immutable(address)
+ENGINE: immutable(IOptions)
 
 
 @deploy
-def __init__(clearinghouse: address, pool: address):
+def __init__(clearinghouse: address, pool: address, engine: address):
     CLEARINGHOUSE = IClearinghouse(clearinghouse)
     MARKETS = IMarkets(staticcall CLEARINGHOUSE.markets())
     POOL = pool
+    ENGINE = IOptions(engine)
 
 
 @internal
@@ -36,8 +43,36 @@ def _books(account: uint256) -> account_words.Books:
 
 @internal
 @view
-def _check(books: account_words.Books) -> IMarkets.Health:
+def _check(account: uint256, books: account_words.Books) -> IMarkets.Health:
+    """
+    @notice Ask about an account as if it had these words, whom the Clearinghouse would ask.
+    """
+    if self._is_engines(books):
+        return staticcall ENGINE.check(account, books.word, books.legs, books.amounts)
     return staticcall MARKETS.check(books.word, books.legs, books.amounts)
+
+
+@internal
+@pure
+def _is_engines(books: account_words.Books) -> bool:
+    """
+    @return whether options, futures or portfolio margin are the account's
+    """
+    return books.word & packing.OPTIONS_BIT != 0
+
+
+@internal
+@view
+def _health(account: uint256) -> IMarkets.Health:
+    """
+    @notice Ask the Clearinghouse, and go on where an engine does not answer.
+    """
+    answered: bool = False
+    found: IMarkets.Health = empty(IMarkets.Health)
+    answered, found = lens_health._health(CLEARINGHOUSE.address, account)
+    if not answered:
+        found.status = NO_ANSWER
+    return found
 
 
 @internal

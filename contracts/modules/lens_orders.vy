@@ -50,6 +50,7 @@ AGE_MM: immutable(uint256)
 
 
 struct Case:                # an order as it would stand
+    account: uint256
     market: uint256
     price_word: uint256
     state: uint256
@@ -90,6 +91,7 @@ def _refused(code: uint256) -> ILens.OrderPreview:
 @view
 def _case(account: uint256, instrument: uint256) -> Case:
     case: Case = empty(Case)
+    case.account = account
     case.market = packing._instrument_market(instrument)
     case.price_word, case.state, case.funding = staticcall desk.MARKETS.market_words(case.market)
     case.taker = desk._books(account)
@@ -130,9 +132,11 @@ def _preview(case: Case, instrument: uint256, size: int256) -> ILens.OrderPrevie
         case.taker, case.place, instrument, after
     )
     taker.word = account_words._less(taker.word, 0, value + convert(fill.fee, int256))
-    found: IMarkets.Health = desk._check(taker)
+    found: IMarkets.Health = desk._check(case.account, taker)
     growth: int256 = self._growth(case, size)
-    found.im = self._at_open_interest(case, found.im, after, growth)
+    # what an engine requires is not known by parts
+    if not desk._is_engines(taker):
+        found.im = self._at_open_interest(case, found.im, after, growth)
 
     code: uint256 = self._size_code(case, after, growth)
     if code == FILLS:
@@ -236,7 +240,7 @@ def _margin_code(
         return FILLS
     if opens:
         return MARGIN
-    before: IMarkets.Health = desk._check(case.taker)
+    before: IMarkets.Health = desk._check(case.account, case.taker)
     gained: int256 = found.equity - before.equity
     mm: int256 = convert(before.mm, int256)
     mm_after: int256 = convert(found.mm, int256)
@@ -255,7 +259,7 @@ def _pool_code(
     """
     @notice What the pool's confirm asks: its margin, and its caps where its leg grows.
     """
-    found: IMarkets.Health = desk._check(pool)
+    found: IMarkets.Health = desk._check(packing._account_of(desk.POOL, 0), pool)
     grew: bool = abs(pool_after) > abs(case.pool_before)
     opens: bool = self._opens(case.size_before, after)
     required: uint256 = found.im if opens and grew else found.le

@@ -166,7 +166,7 @@ def _liquidator(site: Site) -> tuple[object, ...]:
 def _lens(site: Site) -> tuple[object, ...]:
     address = site.record.address
     neighbours = (address("Clearinghouse"), address("LiquidityPool"), address("Liquidator"))
-    return (*neighbours, small_markets(site.parameters))
+    return (*neighbours, address(options.ENGINE), small_markets(site.parameters))
 
 
 ARGUMENTS: Mapping[str, Callable[[Site], tuple[object, ...]]] = {

@@ -40,6 +40,12 @@ class OptionLensHouse(OptionsHouse):
             self.evm, ENGINEER, "MarginLens", core, engine, margin, stub, stub, self.rows.address
         )
 
+        pool, liquidator = self.pool.address, self.liquidator.address
+        small = sum(1 << key for key, terms in self._numbered() if terms.small)
+        self.lens: Contract = deploy(
+            self.evm, ENGINEER, "Lens", core, pool, liquidator, engine, small
+        )
+
     # ---- facts
 
     def stir(self, rng: Random) -> None:

@@ -78,6 +78,7 @@ class Books:
             self.house.clearinghouse.address,
             self.house.pool.address,
             self.house.liquidator.address,
+            self.house.engine_address,
             sum(1 << key for key, m in enumerate(DEPLOYMENTS[number].markets, 1) if m.small),
             code=code,
         )
