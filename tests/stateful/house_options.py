@@ -17,7 +17,7 @@ from tests.reference.facts import Account, Health, Leg
 from tests.reference.state import World
 from tests.reference.units import DAY, LOTS_PER_UNIT, WAD
 from tests.stateful.evm import CHAIN_ID, Contract, created, deploy
-from tests.stateful.house import QUORUM, House
+from tests.stateful.house import OWNER, QUORUM, ROLE_CURE, House
 from tests.stateful.terms import DEPLOYMENTS
 from tests.support import books, surface_reports
 from tests.support import reports as wire
@@ -121,6 +121,7 @@ class EngineHouse(House):
         places = (core, markets, marks, self.margin.address, prices)
         self.options: Contract = deploy(self.evm, ENGINEER, "Options", *places)
         assert self.options.address == self.engine_address
+        self.clearinghouse.send(OWNER, "set_hand", self.options.address, ROLE_CURE)
         for key in MARKETS:
             risk = RISKS[key]
             terms = (risk.group, [risk.range_min, risk.range_vol], risk.som, risk.spread)
