@@ -131,9 +131,11 @@ class OptionsMachine(Machine):
         super()._compare(before, everyone)
         old, new = engine_of(before), engine_of(self.world)
         for key in {**new.books, **new.modes}:
-            changed = new.books.get(key) != old.books.get(key) or new.modes != old.modes
+            changed = new.books.get(key) is not old.books.get(key)
+            changed = changed or new.modes.get(key) != old.modes.get(key)
             if everyone or changed:
                 self._compare_book(key)
+            if changed:
                 self._compare_health(key)
         for surface_key, surface in new.surfaces.items():
             if everyone or old.surfaces.get(surface_key) is not surface:

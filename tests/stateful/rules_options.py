@@ -73,6 +73,8 @@ class OptionsActors(Actors):
         self.rng = Random(seed)
         # annual volatility of each market, in percent
         self.volatility = dict.fromkeys(MARKETS, 80)
+        # whom the last price was steered to
+        self.prey = account_id(TRADERS[0])
 
     def next_op(self, world: World) -> tuple[str, Op]:
         """Return the next rule that applies, and its op."""
@@ -205,7 +207,7 @@ class OptionsActors(Actors):
         """Return some of the accounts below MM: the health of all would take long."""
         users = self._users()
         running = [key for key in users if self.world.account(key).in_auction]
-        some = dict.fromkeys([*running, *self.rng.sample(users, min(len(users), 5))])
+        some = dict.fromkeys([self.prey, *running, *self.rng.sample(users, min(len(users), 5))])
         healths = [(key, self.world.health(key)) for key in some]
         return [(key, health) for key, health in healths if health.equity < health.mm]
 
@@ -445,17 +447,21 @@ class OptionsActors(Actors):
         holders = [key for key in self._users() if engine.books.get(key)]
         if not holders or self.rng.random() < 0.2:
             return super().steer()
-        key = self.rng.choice(holders)
-        market = market_of(self.rng.choice(engine.books[key]).instrument)
-        price = self._crossing(key, market)
-        if price is None:
+        for _ in range(3):
+            key = self.rng.choice(holders)
+            market = market_of(self.rng.choice(engine.books[key]).instrument)
+            price = self._crossing(key, market)
+            if price is not None:
+                break
+        else:
             return None
+        self.prey = key
         self.move(market, price * self.rng.randint(9_985, 10_015) // 10_000)
         return self._update(self.rng.choice((5, 8, 12, 20)))
 
     def _crossing(self, key: int, market: int) -> int | None:
         """Return a price near which E crosses a requirement, between two that were tried."""
-        bound = self.rng.choice(("mm", "mm", "mm", "le", "zero"))
+        bound = self.rng.choice(("mm", "mm", "mm", "mm", "le", "zero"))
         last = self.world.markets[market].price
         here = self._excess(key, market, last, bound)
         for percent in self.rng.sample((92, 108, 80, 120), 3):
