@@ -65,9 +65,10 @@ bench: setup
 test: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q -m "not campaign" --hypothesis-profile $(PROFILE) $(ARGS)
 
-# of each of the three deployments: 252,000 compared steps and the wide one's
+# of each of the three deployments: 252,000 compared steps, the wide one's and those with options
 campaign: export PLIMSOLL_STEPS ?= 84000
 campaign: export PLIMSOLL_WIDE_STEPS ?= 30000
+campaign: export PLIMSOLL_OPTION_STEPS ?= 30000
 campaign: setup
 	@python -m pytest -n $(WORKERS) --dist loadfile -q --hypothesis-profile night tests/stateful $(ARGS)
 

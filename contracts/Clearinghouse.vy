@@ -159,9 +159,13 @@ def deal(d: IClearinghouse.Deal):
 @external
 def set_auction(account: uint256, active: bool):
     """
-    @notice Set an account's auction bit; only hands with LIQUIDATE.
+    @notice Set an account's auction bit; only hands with LIQUIDATE, and those with CURE to end one.
     """
-    self._require_hand(IClearinghouse.Role.LIQUIDATE)
+    self._require_hand(
+        (IClearinghouse.Role.LIQUIDATE | IClearinghouse.Role.CURE)
+        if not active
+        else IClearinghouse.Role.LIQUIDATE
+    )
     ledger._set_auction(account, active)
 
 

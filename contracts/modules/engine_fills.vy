@@ -380,12 +380,13 @@ def _health(account: uint256, side: Side) -> IMarkets.Health:
 
 
 @internal
-@view
 def _require_side(account: uint256, opens: bool, before: IMarkets.Health):
     """
-    @notice R2: above IM with valid feeds, or nothing opened and nothing worse.
+    @notice R2: above IM with valid feeds, or nothing opened and nothing worse. At MM an auction is
+            over: its clock must not run while nobody may take the account.
     """
-    after: IMarkets.Health = self._health(account, self._side(account))
+    side: Side = self._side(account)
+    after: IMarkets.Health = self._health(account, side)
     initial: bool = opens
     if not initial and after.equity < convert(after.im, int256):
         initial = not self._is_no_worse(before, after)
@@ -394,6 +395,9 @@ def _require_side(account: uint256, opens: bool, before: IMarkets.Health):
             errors._fail("options: invalid feed")
         if after.equity < convert(after.im, int256):
             errors._fail("options: margin")
+    # the core is ours and asks nobody for it
+    if side.word & packing.AUCTION_BIT != 0 and after.equity >= convert(after.mm, int256):
+        extcall CLEARINGHOUSE.set_auction(account, False)
 
 
 @internal

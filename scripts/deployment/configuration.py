@@ -20,6 +20,7 @@ ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
 ROLE_ACT = 4
 ROLE_GUARD = 8
+ROLE_CURE = 16
 # docs/spec/words.md: account flags of an account word
 HOUSE_BIT = 4 << 48
 # how the steps begin whose subject is no parameter, but which contract may do what
@@ -52,6 +53,7 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield _hand("Liquidator", ROLE_LIQUIDATE)
     yield _hand("Operators", ROLE_ACT)
     yield _hand("RiskConfigurator", ROLE_GUARD)
+    yield _hand("Options", ROLE_CURE)
     yield _guardian()
     yield from _insurance(parameters)
     yield _liquidator()

@@ -260,3 +260,36 @@ def test_fault_010_tokens__sent_to_the_contracts__move_no_share_price_and_no_equ
         world.tokens["USDC"].transfer(receiver.address, 10_000_000 * USDC, sender=attacker)
     after = (pool.nav(), pool.convertToShares(USDC), equity(world, account), commons(world))
     assert after == rate
+
+
+# ---- what is set up twice --------------------------------------------------------------------
+
+
+def test_fault_026_funds_liquidator__named_again_by_its_owner__is_refused(world: World) -> None:
+    # Ribbon, 2025: whoever had taken a proxy over set its parts up anew. Nothing here is behind a
+    # proxy, and what is said once stays said, whoever the owner is
+    fund, owner = world.insurance_fund, world.role("owner")
+    before = fund.liquidator()
+    attacker = world.role("attacker")
+    named = attempt(fund.set_liquidator, attacker, sender=owner)
+    assert named == "insurance: liquidator is set"
+    assert fund.liquidator() == before == world.liquidator.address
+
+
+def test_fault_026_token__listed_again__keeps_its_id_and_what_is_tracked(world: World) -> None:
+    world.open_account("trader", USDC=1_000 * USDC, WETH=10**18)
+    weth, core = world.tokens["WETH"].address, world.clearinghouse
+    before = tuple(core.token_info(weth))
+    terms = (weth, 1, WAD * 15 // 100, WAD // 10, 1_000, 1_000)
+    listed = attempt(core.list_collateral, *terms, sender=world.role("owner"))
+    assert listed == "custody: already listed"
+    assert tuple(core.token_info(weth)) == before
+
+
+def test_fault_026_market__listed_again__keeps_its_price(world: World) -> None:
+    desk, before = world.risk_configurator, world.markets.market_words(1)[0]
+    terms = (1, "ETH", desk.margin_params(1), desk.feed_params(1), 100 * WAD)
+    listed = attempt(desk.list_market, *terms, sender=world.role("owner"))
+    assert listed == "markets: wrong id"
+    assert world.markets.market_words(1)[0] == before
+    assert world.markets.market_count() == len(world.prices)

@@ -1,4 +1,4 @@
-"""Row 30 of the fault list: what somebody could do to the price at which a series settles."""
+"""Rows 30 and 50 of the fault list: what somebody could do to the price of a settlement."""
 
 from __future__ import annotations
 
@@ -115,3 +115,18 @@ def test_fault_030_price__chosen_among_reports_held_back__does_not_count(
     assert settling.price == 0
     # only the newest one counts, and begins a new half hour
     assert settling.expiries.window(ETH, settling.hours).start == settling.expiry
+
+
+def test_fault_050_pin__price_pushed_through_a_strike_in_the_last_second__hardly_counts(
+    settling: Settling,
+) -> None:
+    # writers and holders of a strike fight for it at the very end
+    due = settling.observed(settling.expiry - STEP)
+    settling.world.wait(STEP - 1)
+    push = settling.world.prices["ETH"] * 102 // 100
+    settling.see(push)
+    settling.world.wait(1)
+    settling.see(push)
+    # it stood for a second of half an hour
+    assert abs(settling.price - due) <= push // 1_000
+    assert push - due >= 15 * due // 1_000

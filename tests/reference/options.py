@@ -511,6 +511,7 @@ def _terms(world: World, engine: Engine, fill: Fill) -> tuple[list[bool], int, i
         last = leg.instrument
         require(leg.size != 0 and leg.price <= MAX_PRICE, "options: instrument")
         require(is_canonical(leg.instrument), "options: instrument")
+        require(abs(leg.size) <= MAX_SIZE, "engine: size range")
         before = [_held(world, engine, key, leg.instrument) for key in (fill.taker, fill.maker)]
         after = [before[0] + leg.size, before[1] - leg.size]
         opens = [not min(b, 0) <= a <= max(b, 0) for b, a in zip(before, after, strict=True)]
@@ -567,7 +568,7 @@ def health_of(world: World, account: int) -> Health:
 
 
 def _require_side(world: World, account: int, opens: bool, before: Health | None) -> None:
-    """R2: above IM with valid feeds, or nothing opened and nothing worse."""
+    """R2: above IM with valid feeds, or nothing opened and nothing worse; at MM no auction."""
     after = health_of(world, account)
     initial = opens
     if not initial and after.equity < after.im:
@@ -576,6 +577,8 @@ def _require_side(world: World, account: int, opens: bool, before: Health | None
     if initial:
         require(after.status & LEG_INVALID == 0, "options: invalid feed")
         require(after.equity >= after.im, "options: margin")
+    if after.equity >= after.mm:
+        ledger.set_auction(world, account, False)
 
 
 def set_mode(world: World, account: int, portfolio: bool) -> None:

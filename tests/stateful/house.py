@@ -44,6 +44,7 @@ ROLE_TRADE = 1
 ROLE_LIQUIDATE = 2
 ROLE_ACT = 4
 ROLE_GUARD = 8
+ROLE_CURE = 16
 PURSE = 10**9  # whole tokens of each kind that every actor starts with
 
 TIMING = (

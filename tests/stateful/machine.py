@@ -88,19 +88,23 @@ class Machine:
     """One run: a house at its birth, the reference beside it."""
 
     def __init__(self, number: int) -> None:
-        self.house = newborn(number)
+        self._begin(newborn(number), Mirror)
+        self.prober = Prober(self.house, number)
+
+    def _begin(self, house: House, mirror: type[Mirror]) -> None:
+        self.house = house
         self.world = self.house.world()
         for contract in self.house.contracts:
             contract.calls.clear()
         self.tally = Tally()
         self.history: list[Op] = []
         tokens = {token.address: key for key, token in enumerate(self.house.tokens)}
-        self.mirror = Mirror(self.world, tokens)
+        self.mirror = mirror(self.world, tokens)
         self.window: Window | None = None
         # why the last op did not go through
         self.refusal = ""
         self.died = ""
-        self.prober = Prober(self.house, number)
+        self.prober: Prober | None = None
         self._order_ids: dict[Order, bytes] = {}
         self._account_words = self.house.clearinghouse.method("account_words", 1)
         self._health = self.house.clearinghouse.method("health", 1)
@@ -114,7 +118,7 @@ class Machine:
         before = self.world
         clock = replace_time(before, self.house.evm.time, self.house.evm.block)
         told, after, answer = self._model(clock, op)
-        probes = () if told else self.prober.probe(before, op)
+        probes = self.prober.probe(before, op) if self.prober and not told else ()
         said, result = self._chain(op)
         self.tally.tried[rule or op.name] += 1
         self.refusal = told
@@ -199,8 +203,11 @@ class Machine:
             foreign=len(logs) - len(events),
             probes=probes,
         )
-        check_all(step)
+        self._check(step)
         self._follow_window(step)
+
+    def _check(self, step: Step) -> None:
+        check_all(step)
 
     def _count_kinds(self, op: Op, start: World) -> None:
         """Count what no event tells: hostile tokens seized, rewards cut, full accounts."""

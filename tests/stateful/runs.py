@@ -55,7 +55,7 @@ OWNERS = "two owner slots; tests/faults hold them"
 SHARES = "snekmate's allowances of shares, which move no money"
 SOURCES = "prices of the machines are signed; adapters: tests/unit/test_price_sources.py"
 CONFIGURED = "asked for by RiskConfigurator and Clearinghouse, as actions of their own"
-OPTIONS = "no machine has options yet: tests/differential/test_options_*.py"
+OPTIONS = "of the engine: the machine with options, tests/stateful/test_machine_options.py"
 EXCUSED = {
     "set_mode": OPTIONS,
     "settle_expired": OPTIONS,
@@ -66,7 +66,7 @@ EXCUSED = {
     "accept_ownership": OWNERS,
     "trade": HANDS,
     "post": HANDS,
-    "deal": "asked for by the engine, of which a deployment without options has none",
+    "deal": OPTIONS,
     "set_auction": HANDS,
     "draw": HANDS,
     "record_trade": HANDS,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.stateful import invariants_options
 from tests.stateful.invariants import INVARIANTS
 
 
@@ -25,4 +26,10 @@ def test_machine__its_invariants__are_those_of_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "invariants.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| ([A-F]\d+) \|", page, re.MULTILINE))
     # comparisons with the chain, with the logs and of three machines, and a look ahead
-    assert told == {*INVARIANTS, "B7", "F7", "E4", "C7"}
+    assert told == {*INVARIANTS, *invariants_options.OF_OPTIONS, "B7", "F7", "E4", "C7"}
+
+
+def test_machine__with_options__checks_what_only_options_bring() -> None:
+    checked = set(invariants_options.INVARIANTS)
+    assert checked >= set(invariants_options.OF_OPTIONS)
+    assert checked <= {*INVARIANTS, *invariants_options.OF_OPTIONS}
