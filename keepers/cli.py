@@ -12,13 +12,25 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import absent, accounts, backtest, books, bots, guardian, keys, lp, user
+from keepers.commands import (
+    absent,
+    accounts,
+    backtest,
+    books,
+    bots,
+    expire,
+    guardian,
+    keys,
+    lp,
+    user,
+)
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
 LAB = "keepers.lab.cli"
 CHECKS = "scripts.deployment.checks"
-RUN = {"publish", "execute", "liquidate", "demo", "replay"}  # commands that are watched: they log
+# commands that are watched: they log
+RUN = {"publish", "execute", "liquidate", "expire", "demo", "replay"}
 
 
 def build() -> typer.Typer:
@@ -31,6 +43,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.add_typer(bots.app)
+    app.add_typer(expire.app)
     app.add_typer(books.app)
     app.add_typer(user.app)
     app.add_typer(accounts.app)

@@ -115,6 +115,16 @@ class LiquidateSettings(Settings):
     stagger_s: float = Field(default=0.15, ge=0)  # between the places in line
 
 
+class ExpireSettings(Settings):
+    """What a keeper of expiries adds."""
+
+    peers: tuple[str, ...] = ()
+    # between two observations of a series; a second keeper with more of them acts when the first
+    # does not. A window bears five minutes without one
+    observe_s: int = Field(default=30, ge=1, le=240)
+    batch: int = Field(default=16, ge=1)  # transactions of one round
+
+
 class ClientSettings(Settings):
     """What somebody who uses the protocol adds."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -23,12 +23,14 @@ from keepers.chain.stream import Rewound
 from keepers.chain.unwinding import Unwinder
 from keepers.domain.backoff import Backoff
 from keepers.domain.caution import Caution
+from keepers.domain.instruments import name
 from keepers.domain.liquidation import (
     Action,
     Flag,
     Limits,
     Take,
     decide,
+    gross,
     one_take,
     within_capacity,
 )
@@ -37,7 +39,7 @@ from keepers.domain.planning import quick_reduce
 from keepers.domain.scan import Candidate
 from keepers.domain.times import when
 from keepers.domain.turns import Turns
-from keepers.domain.words import account_id
+from keepers.domain.words import Leg, account_id
 from keepers.errors import BadInput
 from keepers.settings import LiquidateSettings, share, usd
 from keepers.store.ledger import FAILED, INCLUDED
@@ -85,6 +87,7 @@ class Liquidate(Bot):
         self.turns = Turns(runtime.signer.address)
         self.dashes: set[int] = set()  # accounts with a transaction sent on the mirror's word
         self.block = Block()
+        self.holding: tuple[Leg, ...] = ()  # options and futures, as said last
         self.waiting = 0  # until when, as said last
         self.new_price = False
         self.flights: list[tuple[Flight, int]] = []
@@ -155,6 +158,7 @@ class Liquidate(Bot):
         await self._act_on_all()
         await self._act_on_engaged()
         await self._unwind()
+        await self._hold()
         self.earnings.write(self.mirror.snapshot())
 
     async def _dash(self) -> None:
@@ -199,11 +203,11 @@ class Liquidate(Bot):
     async def _unwind(self) -> None:
         """Offer the pool the legs that were taken over; collateral leaves when they are closed."""
         own = self.mirror.book.accounts.get(self.account)
-        if not self.settings.unwind or own is None:
-            return
+        if not self.settings.unwind or own is None or own.id in self.mirror.dirty:
+            return  # what a take has just brought is not read yet
         at, owner = self.mirror.snapshot(), self.runtime.signer.address
         offers = self.unwinder.closing(own, at, self.planner.pool(self.mirror.book))
-        if self.settings.withdraw and not own.legs:
+        if self.settings.withdraw and not own.legs and not own.engaged:
             offers += self.unwinder.withdrawals(own, self.earnings.journal.taken, at, owner)
         for offer in offers:
             if self.runtime.sender.busy(offer.draft.key):
@@ -212,6 +216,26 @@ class Liquidate(Bot):
                 await self.runtime.sender.send(offer.draft)
                 self.unwinder.sent(offer)
                 log.info("unwinding", what=offer.draft.key)
+
+    async def _hold(self) -> None:
+        """Say what stays with the keeper's account: nobody buys options and futures from it."""
+        own = self.mirror.book.accounts.get(self.account)
+        if own is None:
+            return
+        await self.mirror.mark(own)
+        at, metrics = self.mirror.snapshot(), self.runtime.metrics.inventory
+        parts = {
+            "perps": replace(own, options=(), holdings=()),
+            "options": replace(own, legs=(), holdings=()),
+            "collateral": replace(own, legs=(), options=()),
+        }
+        for kind, part in parts.items():
+            metrics.labels(kind).set(gross(part, at) / 10**18)
+        if own.options != self.holding:
+            self.holding = own.options
+            names = {id_: symbol for symbol, id_ in self.runtime.deployment.markets.items()}
+            held = {name(leg.instrument, names): leg.size / 10**8 for leg in own.options}
+            log.info("options and futures held", legs=held)
 
     async def _act(self) -> bool:
         """Scan, plan, decide, simulate, send; whether there may be more to do in this block."""

@@ -21,7 +21,7 @@ from keepers.web.metrics import Metrics
 
 log = structlog.get_logger()
 
-CONTRACTS: Final = ("Clearinghouse", "Liquidator", "Orders")
+CONTRACTS: Final = ("Clearinghouse", "Liquidator", "Orders", "Options")
 # Which fields of which events name an account that they concern.
 PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "Deposited": ("account",),
@@ -37,6 +37,10 @@ PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "Executed": ("account",),
     "Refused": ("account",),
     "Closed": ("account",),
+    "LegCarried": ("account", "receiver"),
+    "LegTraded": ("taker", "maker"),
+    "FillTraded": ("taker", "maker"),
+    "LegSettled": ("account",),
 }
 RANGE: Final = 2_000  # blocks asked for at once after a rest
 
@@ -53,7 +57,8 @@ class Earnings:
         self._store = store
         self._metrics = metrics
         self._deployed = deployment
-        self._names = {deployment.address(name).lower(): name for name in CONTRACTS}
+        names = [name for name in CONTRACTS if name in deployment.contracts]
+        self._names = {deployment.address(name).lower(): name for name in names}
         self._tokens = {each.address.lower(): each.id for each in deployment.tokens.values()}
         self._scale = 0
         self._topic = f"0x{account:064x}"
@@ -129,7 +134,13 @@ class Earnings:
         return Entry(found.block, found.index, found.tx, event.name, said, mark, native)
 
     def _mark(self, name: str, said: Mapping[str, Any], at: Callable[[], Snapshot]) -> int:
-        """Return what the event leaves out: P - F of a moved leg, the worth of what leaves."""
+        """Return what the event leaves out: P - F of a moved leg, the worth of what leaves.
+
+        Of an option it is the mark that was asked last, which divides money between liquidations
+        that net each other and moves none of it.
+        """
+        if name in ("LegCarried", "LegTraded"):
+            return at().marks.get(said["instrument"], 0)
         if name == "LegMoved":
             feed = at().feeds[said["instrument"] >> 56]
             return feed.price - feed.funding
@@ -183,7 +194,7 @@ def _opening(account: Account, block: int, native: int) -> Entry:
     said = {
         "cash": account.cash,
         "quote": account.quote,
-        "legs": [[leg.instrument, leg.size] for leg in account.legs],
+        "legs": [[leg.instrument, leg.size] for leg in (*account.legs, *account.options)],
         "holdings": [[held.collateral, held.amount] for held in account.holdings],
     }
     return Entry(block, -1, "", "Opened", said, 0, native)

@@ -12,13 +12,14 @@ from typing import Final
 
 from keepers.chain.abi import Event, Interface, interface
 from keepers.chain.deployment import Deployment
+from keepers.chain.marks import marks
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Head, Log
 from keepers.domain.margin import Collateral, Market, Snapshot, snapshot
 from keepers.domain.pauses import DEPOSITS, LIQUIDATION
 from keepers.domain.scan import Book
 from keepers.domain.terms import Terms
-from keepers.domain.words import GRACE, OPENING_PAUSED, PENDING, PriceWord, accepted
+from keepers.domain.words import GRACE, OPENING_PAUSED, PENDING, Account, PriceWord, accepted
 
 ACCOUNT_FIELDS: Final = frozenset(
     ("account", "venue", "counterparty", "sender", "receiver", "settler", "buyer", "taker", "maker")
@@ -48,6 +49,7 @@ class Mirror:
         self.stale_parameters = False
         # whether what the engine says of its accounts may have changed since it was asked
         self.moved = True
+        self.marks: dict[int, int] = {}
         self.engine, self.surfaces = (_where(deployment, name) for name in ENGINE)
         self.configurator = deployment.address("RiskConfigurator").lower()
         self._oracle = interface("Markets")
@@ -171,7 +173,15 @@ class Mirror:
 
     def snapshot(self) -> Snapshot:
         """Return all prices and parameters at the chain's time."""
-        return snapshot(self.now, self.markets.values(), self.collaterals, self.terms)
+        found = snapshot(self.now, self.markets.values(), self.collaterals, self.terms)
+        return replace(found, marks=self.marks) if self.marks else found
+
+    async def mark(self, account: Account) -> None:
+        """Bring the marks up to date of what an account holds; nothing is asked for without."""
+        ids = [leg.instrument for leg in account.options]
+        if ids:
+            # marks of what it held before stay: they are what it left at
+            self.marks |= await marks(self.reader, ids, self.markets, self.now)
 
 
 def _where(deployment: Deployment, name: str) -> str:

@@ -45,13 +45,13 @@ def _options(
     """Name the options that every bot has."""
 
 
-def command(act: Callable[..., None]) -> Callable[..., None]:
+def command(act: Callable[..., None], where: typer.Typer = app) -> Callable[..., None]:
     """Register a function of (what the shared options were given, its own arguments)."""
 
     def run(mine: Given, given: Given) -> None:
         act(given, **mine)
 
-    app.command()(shared.joined(act, _options, run))
+    where.command()(shared.joined(act, _options, run))
     return act
 
 

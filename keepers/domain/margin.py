@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isqrt
 
 from keepers.domain import funding
@@ -110,6 +110,7 @@ class Snapshot:
     feeds: Mapping[int, Feed]
     collaterals: Mapping[int, Collateral]
     terms: Terms
+    marks: Mapping[int, int] = field(default_factory=dict)  # ticks, of options and futures asked
 
 
 def snapshot(

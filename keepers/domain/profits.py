@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from keepers.domain.instruments import Kind, kind_of
 from keepers.domain.margin import Snapshot, value_of
 from keepers.domain.units import LOT, WAD
 from keepers.domain.words import Account
@@ -134,6 +135,12 @@ class Journal:
             "Executed": self._order_executed,
             # the executor has the reserve of one that died, too
             "Refused": self._order_executed,
+            "LegCarried": lambda entry, said: self._leg_moved(
+                entry, {**said, "counterparty": said["receiver"]}
+            ),
+            "LegTraded": self._leg_traded,
+            "FillTraded": self._fill_traded,
+            "LegSettled": self._leg_settled,
         }
 
     # ---- events
@@ -251,6 +258,38 @@ class Journal:
         for (deal, _), wei in zip(order.parts, shares(order.reserve, order.parts), strict=True):
             deal.reserve += sign * wei
 
+    # ---- options
+
+    def _leg_traded(self, entry: Entry, said: Said) -> None:
+        """Close lots of the other side at the price; what the fill moved is the owner's."""
+        if kind_of(said["instrument"]) == Kind.PERP:
+            return  # the Clearinghouse says LegMoved of it
+        size = said["size"] if said["taker"] == self.account else -said["size"]
+        parts = self._closed(said["instrument"], size)
+        for deal, part in parts:
+            deal.flow -= part * said["price"]
+            self.own.flow += part * said["price"]
+            deal.slippage += part * (said["price"] - entry.mark)
+        rest = size - sum(part for _, part in parts)
+        if rest:
+            self._lots(self.legs, said["instrument"]).append(Lot(self.own, rest))
+
+    def _fill_traded(self, _: Entry, said: Said) -> None:
+        moved = said["cash"] + said["quote"]
+        if said["taker"] == self.account:
+            self.own.flow -= moved + said["taker_fee"]
+        if said["maker"] == self.account:
+            self.own.flow += moved - said["maker_fee"]
+
+    def _leg_settled(self, _: Entry, said: Said) -> None:
+        """Pay every lot of what expired its share: the value is a whole number of each lot."""
+        left, size = said["value"], said["size"]
+        for lot in self.legs.pop(said["instrument"], []):
+            paid = said["value"] * lot.size // size
+            lot.deal.flow += paid
+            left -= paid
+        self.own.flow += left
+
     # ---- lots
 
     def _lots(self, kept: dict[int, list[Lot]], key: int) -> list[Lot]:
@@ -320,9 +359,10 @@ class Journal:
     def holds(self, account: Account) -> bool:
         """Return whether the journal says of an account what the ledger does, money apart."""
         legs = {key: sum(lot.size for lot in lots) for key, lots in self.legs.items()}
+        held = (*account.legs, *account.options)
         coins = {key: sum(lot.size for lot in lots) for key, lots in self.coins.items()}
         return {key: size for key, size in legs.items() if size} == {
-            leg.instrument: leg.size for leg in account.legs
+            leg.instrument: leg.size for leg in held
         } and {key: size for key, size in coins.items() if size} == {
             held.collateral: held.amount for held in account.holdings
         }
@@ -351,8 +391,11 @@ class Journal:
         worth: dict[int, int] = {}
         for instrument, lots in self.legs.items():
             feed = at.feeds[instrument >> 56]
+            mark = feed.price - feed.funding
+            if kind_of(instrument) != Kind.PERP:
+                mark = at.marks.get(instrument, 0)
             for lot in lots:
-                _add(worth, lot.deal, lot.size * (feed.price - feed.funding))
+                _add(worth, lot.deal, lot.size * mark)
         for id_, lots in self.coins.items():
             collateral = at.collaterals[id_]
             price, amount, before = at.feeds[collateral.feed].price, 0, 0

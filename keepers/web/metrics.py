@@ -33,6 +33,10 @@ class Metrics:
         self.accounts = self._gauge("accounts", "Accounts in the mirror")
         self.unhealthy = self._gauge("unhealthy", "Accounts under MM at the last scan")
         self.engaged = self._gauge("engaged", "Accounts that the engine of options answers for")
+        self.expiring = self._gauge("expiring", "Series in their last half hour or without a price")
+        self.expired_accounts = self._gauge(
+            "expired_accounts", "Accounts with legs to be paid at a written price"
+        )
         self.inventory = self._gauge("inventory_usd", "Held by the keeper's account [USD]", "kind")
         self.head_number = self._gauge("head", "Latest block")
         self.event_to_ack = self._histogram("event_to_ack_ms", "Event seen to transaction taken")

@@ -75,11 +75,13 @@ async def fill(on: World, taker: int, maker: int, *legs: tuple[int, float, float
 
 
 async def short_puts(
-    on: World, cash: int = 30_000, units: float = 40, days: int = 7
+    on: World, cash: int = 30_000, units: float = 40, perp: float = 0, ether: int = 0
 ) -> tuple[int, int, int]:
     """Open puts 5 % under the price, written under portfolio margin; writer, holder, put."""
-    hours = series(on, await on.now(), days)
-    writer = await on.deposit(TRADER, cash)
+    writer = await on.deposit(TRADER, cash, ether=ether)
+    if perp:
+        await on.open(TRADER, "ETH", perp)
+    hours = series(on, await on.now())
     holder = await on.deposit(OTHER_TRADER, 200_000)
     await open_venue(on)
     await on.publish()

@@ -50,7 +50,9 @@ class Chain:
 
 def earnings(chain: Any, store: Store, *tokens: str) -> Earnings:
     listed = {each: SimpleNamespace(address=each, id=id_) for id_, each in enumerate(tokens)}
-    deployed: Any = SimpleNamespace(address=CONTRACTS.__getitem__, tokens=listed)
+    deployed: Any = SimpleNamespace(
+        address=CONTRACTS.__getitem__, contracts=CONTRACTS, tokens=listed
+    )
     return Earnings(chain, deployed, ME, store, Metrics())
 
 

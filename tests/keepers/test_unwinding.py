@@ -112,7 +112,9 @@ def test_unwind__first_leg_does_not_go__the_second_does_and_the_first_later(way:
         account=account.id,
         settings=SETTINGS,
         mirror=SimpleNamespace(
-            book=SimpleNamespace(accounts={account.id: account}), snapshot=lambda: at(*MARKETS)
+            book=SimpleNamespace(accounts={account.id: account}),
+            snapshot=lambda: at(*MARKETS),
+            dirty=set(),
         ),
         runtime=SimpleNamespace(sender=chain, signer=SimpleNamespace(address=OWNER)),
         planner=SimpleNamespace(pool=lambda _: None),
