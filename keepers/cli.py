@@ -12,7 +12,19 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit, TyperException
 
-from keepers.commands import absent, accounts, backtest, books, bots, guardian, keys, lp, user
+from keepers.commands import (
+    absent,
+    accounts,
+    backtest,
+    books,
+    bots,
+    guardian,
+    keys,
+    lp,
+    margin,
+    orders,
+    user,
+)
 from keepers.commands.options import configure_logging
 from keepers.errors import KeeperError
 
@@ -36,6 +48,9 @@ def build() -> typer.Typer:
     app.add_typer(accounts.app)
     app.add_typer(accounts.isolate_app, name="isolate")
     app.add_typer(accounts.operator_app, name="operator")
+    app.add_typer(orders.app, name="order")
+    app.add_typer(orders.rfq_app, name="rfq")
+    app.add_typer(margin.app)
     app.add_typer(lp.app, name="lp")
     app.add_typer(guardian.app, name="guardian")
     app.add_typer(keys.app, name="key")

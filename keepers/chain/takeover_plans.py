@@ -79,7 +79,7 @@ async def take(
     bounds = (most, max(0, plan.insurance - spare), until)
     arguments = (account, buyer, plan.fraction, *bounds)
     left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment)
-    return desk.plan(
+    return await desk.plan(
         "take",
         f"{what} over with {desk.name(buyer)}",
         view,
@@ -114,7 +114,7 @@ async def reduce(desk: Desk, account: int, instrument: int, keeper: int) -> Plan
     after = effects.filled(view.accounts[account], fill, view.at)
     what = f"reduce {desk.name(account)}"
     arguments = (account, instrument, plan.size, 0, keeper, view.head.time + DEADLINE_S)
-    return desk.plan(
+    return await desk.plan(
         "reduce",
         f"{what} for {desk.name(keeper)}",
         view,
@@ -137,7 +137,7 @@ async def flag(desk: Desk, account: int) -> Plan:
     what = f"flag {desk.name(account)}"
     step = desk.draft(what, "Liquidator", "flag", account)
     changes = (view.change(view.accounts[account]),)
-    return desk.plan("flag", what, view, [step], changes=changes)
+    return await desk.plan("flag", what, view, [step], changes=changes)
 
 
 async def _take_plan(desk: Desk, view: View, account: int) -> TakePlan:

@@ -56,6 +56,11 @@ def state(health: Health, account: Account) -> Text:
     return Text("healthy", style="green")
 
 
+def mode(account: Account) -> str:
+    """Return which margin an account is under."""
+    return "portfolio" if account.portfolio else "standard"
+
+
 def margin_bar(health: Health, width: int = BAR) -> Text:
     """Return equity as a bar, with M, L and I where MM, LE and IM stand."""
     full = max(health.equity, health.im, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from keepers.domain.liquidation import slice_of
 from keepers.domain.margin import Health, Snapshot, health, oi_scale
 from keepers.domain.units import SOFT_ONE
-from keepers.domain.words import IN_AUCTION, Account, Holding, Leg
+from keepers.domain.words import IN_AUCTION, OPTIONS, Account, Holding, Leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,35 @@ def with_leg(account: Account, instrument: int, change: int) -> Account:
     return replace(account, legs=(*rest, Leg(instrument, after)) if after else rest)
 
 
-def settled(account: Account, at: Snapshot, pot: int) -> tuple[Account, int]:
+def with_option(account: Account, instrument: int, change: int) -> Account:
+    """Return the account with so many more lots of an option or dated future."""
+    held = next((each.size for each in account.options if each.instrument == instrument), 0)
+    rest = tuple(each for each in account.options if each.instrument != instrument)
+    after = held + change
+    return engaged(account, (*rest, Leg(instrument, after)) if after else rest, account.portfolio)
+
+
+def engaged(account: Account, options: tuple[Leg, ...], portfolio: bool) -> Account:
+    """Return the account with these legs and this margin, and the flag that goes with them."""
+    flag = OPTIONS if options or portfolio else 0
+    flags = account.flags & ~OPTIONS | flag
+    return replace(account, options=options, portfolio=portfolio, flags=flags)
+
+
+def settled(
+    account: Account, at: Snapshot, pot: int, known: Health | None = None
+) -> tuple[Account, int]:
     """Return the account after `settle`, and what moved to its cash [WAD].
 
     A gain is paid as far as the pot goes; the loss of an insolvent account stays where it is.
+
+    Args:
+        account: to settle.
+        at: prices.
+        pot: what was collected and not yet paid out [WAD].
+        known: its health where it holds more than perps.
     """
-    found = health(account, at)
+    found = known or health(account, at)
     moved = min(found.unsettled, pot) if found.unsettled > 0 else found.unsettled
     if max(moved, found.equity) < 0:
         return account, 0
@@ -130,6 +153,9 @@ def moved(
         at = _grown(at, leg.market, growth)
         sender = with_leg(sender, leg.instrument, -leg.size)
         receiver = with_leg(receiver, leg.instrument, leg.size)
+    for leg in part.options:
+        sender = with_option(sender, leg.instrument, -leg.size)
+        receiver = with_option(receiver, leg.instrument, leg.size)
     for held in part.holdings:
         sender = with_collateral(sender, held.collateral, -held.amount)
         receiver = with_collateral(receiver, held.collateral, held.amount)

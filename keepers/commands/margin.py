@@ -1,0 +1,69 @@
+"""`plimsoll mode`, `settle-expired`, `observe` and `whatif`: accounts with options and futures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from keepers.commands.session import Session, command
+from keepers.errors import BadInput
+
+app = typer.Typer()
+
+MODES: Final = {"portfolio": True, "standard": False}
+
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="Number of your account, or 0xADDRESS:NUMBER.")
+]
+Mode = Annotated[str, typer.Argument(metavar="MODE", help="portfolio or standard.")]
+
+
+@command(app)
+async def mode(on: Session, account: Id, mode: Mode) -> None:
+    """Put an account under portfolio margin, or back under standard margin."""
+    await on.carry_out(await on.client.set_mode(_mode(mode), on.account(account)))
+
+
+@command(app, "settle-expired")
+async def settle_expired(on: Session, account: Id) -> None:
+    """Pay what expired options and futures of an account pay, at their settlement prices."""
+    await on.carry_out(await on.client.settle_expired(on.account(account)))
+
+
+@command(app)
+async def observe(
+    on: Session,
+    instrument: Annotated[
+        str, typer.Argument(metavar="INSTRUMENT", help="Any of that expiry: ETH-27MAR26.")
+    ],
+) -> None:
+    """Note the price now for the settlement price of an expiry; anybody may."""
+    await on.carry_out(await on.client.observe(on.client.instrument(instrument)))
+
+
+@command(app, looks=True)
+async def whatif(
+    on: Session,
+    account: Id,
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", help="NAME:SIZE, at the mark, or NAME:SIZE@PRICE; repeat."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option("--mode", help="portfolio or standard.", show_default="as it is"),
+    ] = None,
+) -> None:
+    """Show an account as if it also held these legs; nothing is sent."""
+    if not add and mode is None:
+        raise BadInput("nothing was named to change", "add a leg by --add, or name a --mode")
+    legs = [on.client.leg(each) for each in add or ()]
+    chosen = None if mode is None else _mode(mode)
+    on.show(await on.client.what_if(legs, on.account(account), chosen))
+
+
+def _mode(text: str) -> bool:
+    if text not in MODES:
+        raise BadInput(f"{text} is no margin", f"choose one of {', '.join(MODES)}")
+    return MODES[text]
