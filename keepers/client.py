@@ -281,6 +281,7 @@ class SyncClient:
     take_back = _sync(Client.take_back)
     ticket = _sync(Client.ticket)
     marks = _sync(Client.marks)
+    greeks = _sync(Client.greeks)
     draw = _sync(Client.draw)
     outlook = _sync(Client.outlook)
     sign_order = _sync(Client.sign_order)

@@ -9,6 +9,7 @@ from typing import Final
 
 from keepers.chain import (
     account_plans,
+    account_sheet,
     exchange_plans,
     guardian_plans,
     money_plans,
@@ -25,14 +26,16 @@ from keepers.chain.exchange_plans import Standing, Wish
 from keepers.chain.guardian_plans import Watch
 from keepers.chain.plans import Plan
 from keepers.chain.pool_plans import Holding
-from keepers.domain import amounts, exchange_orders, grants, instruments
+from keepers.domain import amounts, exchange_orders, grants, greeks, instruments
 from keepers.domain.batches import Action
 from keepers.domain.exchange_fills import Mark
 from keepers.domain.exchange_orders import Leg, SignedOrder
 from keepers.domain.exchange_orders import Order as Offer
 from keepers.domain.grants import FOREVER, NO_LIMIT, Grant, Permit
+from keepers.domain.greeks import Greeks
 from keepers.domain.orders import Order
 from keepers.domain.tickets import Ticket
+from keepers.domain.words import Account
 from keepers.errors import BadInput
 
 SALT_BITS: Final = 64
@@ -96,6 +99,18 @@ class Actions:
     async def marks(self, *named: int) -> dict[int, Mark]:
         """Return what these instruments are worth and where the Exchange trades them [ticks]."""
         return await option_books.marks(self.desk.reader, named, "latest")
+
+    async def greeks(self, account: int | Account = 0) -> dict[int, Greeks]:
+        """Return Greeks by market, with collateral, of an account as it is or would be."""
+        desk = self.desk
+        if isinstance(account, Account):
+            view, found = await desk.look(), account
+        else:
+            view = await desk.look(desk.account(account))
+            (found,) = view.accounts.values()
+        asked = (desk.reader, found, view.at, view.head.number)
+        _, legs = await account_sheet.measured(*asked)
+        return greeks.by_market(legs, greeks.of_collateral(found, view.at.collaterals))
 
     # ---- money
 

@@ -13,6 +13,7 @@ from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
 from keepers.domain.exchange_fills import Mark
 from keepers.domain.margin import Health
+from keepers.domain.surfaces import MAX_EXPIRIES, Surface, surface_of
 from keepers.domain.units import WAD
 from keepers.domain.words import (
     Account,
@@ -66,6 +67,22 @@ async def marks(reader: Reader, instruments: Iterable[int], block: Block) -> dic
         each: Mark(prices[each >> 56], said.get(each, prices[each >> 56]), bands[each >> 56])
         for each in wanted
     }
+
+
+async def surfaces(reader: Reader, instruments: Iterable[int], block: Block) -> dict[int, Surface]:
+    """Return the surface of each of these instruments that has one."""
+    wanted = [each for each in dict.fromkeys(instruments) if not _is_perp(each)]
+    keys = list(dict.fromkeys(_series(each) for each in wanted))
+    groups = [keys[i : i + MAX_EXPIRIES] for i in range(0, len(keys), MAX_EXPIRIES)]
+    calls = [("Surfaces", "surfaces_at", (group,)) for group in groups]
+    answers = await reader.many(calls, block) if calls else []
+    words = dict(zip(keys, (word for answer in answers for word in answer[0]), strict=True))
+    return {each: surface_of(words[_series(each)]) for each in wanted if words[_series(each)]}
+
+
+def _series(instrument: int) -> int:
+    """Return market and hours of an instrument, as Surfaces takes them."""
+    return instrument >> 56 << 24 | instrument >> 30 & (1 << 24) - 1
 
 
 async def _said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keepers.chain import option_books
 from keepers.chain.desk import Desk
@@ -126,4 +127,11 @@ async def what_if(desk: Desk, account: int, legs: Sequence[Leg], portfolio: bool
         for each, mark in marks.items()
     }
     said = f"{desk.name(account)} with {what}" if legs else desk.name(account)
-    return await desk.plan("what-if", said, view, [], changes=(view.change(after),), facts=facts)
+    plan = await desk.plan("what-if", said, view, [], changes=(view.change(after),))
+    (change,) = plan.changes
+    for side, found in (("before", change.health_before), ("after", change.health_after)):
+        facts[f"above_mm_{side}_usd"] = written_wad(found.equity - found.mm)
+        facts[f"equity_by_mm_{side}"] = (
+            f"{found.equity / found.mm:.3f}" if found.mm else "no margin"
+        )
+    return replace(plan, facts=facts)

@@ -59,7 +59,7 @@ async def take(
         plan = _other_fraction(plan, view.health(account).equity, fraction)
     exact = view.health(account)
     after = after_take(view.accounts[buyer], view.accounts[account], exact, plan, view.at)
-    change = view.change(after)
+    (change,) = await desk.exact(view, [view.change(after)])
     if change.health_after.equity < change.health_after.im:
         short = change.health_after.im - change.health_after.equity
         raise KeeperError(
@@ -78,7 +78,7 @@ async def take(
     until = view.head.time + desk.settings.lifetime_s if deadline is None else deadline
     bounds = (most, max(0, plan.insurance - spare), until)
     arguments = (account, buyer, plan.fraction, *bounds)
-    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment)
+    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment, exact)
     return await desk.plan(
         "take",
         f"{what} over with {desk.name(buyer)}",

@@ -56,7 +56,8 @@ def change_table(change: Change) -> Table:
     table.add_column("after USD", justify="right")
     before = show.sums(account, change.health_before)
     after = show.sums(change.after, change.health_after)
-    for (what, old), (_, new) in zip(before, after, strict=True):
+    for (old_name, old), (new_name, new) in zip(before, after, strict=True):
+        what = max(old_name, new_name, key=len)  # either side may have options
         table.add_row(what, show.usd(old), show.usd(new))
     bars = (show.margin_bar(each) for each in (change.health_before, change.health_after))
     table.add_row("margin", *bars)

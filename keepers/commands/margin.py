@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
+from keepers.commands import show_options
 from keepers.commands.session import Session, command
 from keepers.errors import BadInput
 
@@ -60,7 +62,16 @@ async def whatif(
         raise BadInput("nothing was named to change", "add a leg by --add, or name a --mode")
     legs = [on.client.leg(each) for each in add or ()]
     chosen = None if mode is None else _mode(mode)
-    on.show(await on.client.what_if(legs, on.account(account), chosen))
+    plan = await on.client.what_if(legs, on.account(account), chosen)
+    (change,), deployed = plan.changes, on.client.desk.deployment
+    before, after = [await on.client.greeks(each) for each in (change.before, change.after)]
+    both = {
+        side: show_options.greeks_by_symbol(found, deployed)
+        for side, found in (("before", before), ("after", after))
+    }
+    on.show(plan, {"greeks": both})
+    if not on.as_json:
+        Console().print(show_options.greeks_table(before, after, deployed))
 
 
 def _mode(text: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 import typer
 
 from keepers.chain.exchange_plans import Wish
-from keepers.commands import changes
 from keepers.commands.session import AccountOption, Deadline, Session, command
 from keepers.domain import exchange_orders, instruments
 from keepers.domain.amounts import WAD_DECIMALS, units, written_lots
@@ -121,7 +120,7 @@ async def _sign(on: Session, legs: list[str], wish: Wish, account: str) -> None:
         on.show(plan)
         return
     line = exchange_orders.line(await client.sign_order(offer))
-    on.show(plan, {"signed": line})
+    on.show(plan, {"signed": line}, aside=True)
     if not on.as_json:
         print(line)
 
@@ -136,11 +135,8 @@ async def show(on: Session, file: File) -> None:
     found, plan = await on.client.standing(given), await on.client.outlook(given.order)
     left = written_lots(found.remaining)
     facts = {**plan.facts, "state": found.state, "left": left, "order": f"0x{found.id.hex()}"}
-    plan = replace(plan, facts=facts, notes=(found.said, *plan.notes))
-    if on.as_json:
-        on.show(plan, {"order": {**facts, "said": found.said}})
-    else:
-        changes.print_tables(plan, None, None, on.client.desk.deployment)
+    told = replace(plan, facts=facts, notes=(found.said, *plan.notes))
+    on.show(told, {"order": {**facts, "said": found.said}})
 
 
 # ---- filling and cancelling

@@ -15,6 +15,7 @@ from keepers.client import Client
 from keepers.commands import changes
 from keepers.commands import options as shared
 from keepers.commands.books import read_account
+from keepers.commands.options import Json
 from keepers.domain.tickets import State
 from keepers.domain.times import parse_time
 from keepers.errors import BadInput, KeeperError
@@ -34,7 +35,6 @@ AccountOption = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Simulate, show before, after and gas; send nothing.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Deadline = Annotated[
     str | None,
     typer.Option(
@@ -105,18 +105,19 @@ class Session:
         else:
             print(f"request {request} is served already: look at `plimsoll lp status`")
 
-    def show(self, plan: Plan, more: Mapping[str, Any] | None = None) -> None:
-        """Show a plan of which nothing is sent, on stderr where something is handed on.
+    def show(self, plan: Plan, more: Mapping[str, Any] | None = None, aside: bool = False) -> None:
+        """Show a plan of which nothing is sent.
 
         Args:
             plan: to show.
-            more: what JSON says besides; for people it is printed by the caller, on stdout.
+            more: what JSON says besides; for people the caller prints it.
+            aside: on stderr, where stdout is for what is handed on.
         """
         deployed = self.client.desk.deployment
         if self.as_json:
             changes.print_json({**changes.as_json(plan, None, None, deployed), **(more or {})})
         else:
-            changes.print_tables(plan, None, None, deployed, aside=more is not None)
+            changes.print_tables(plan, None, None, deployed, aside=aside)
 
     def _print(self, plan: Plan, cost: Cost | None, done: Done | None) -> None:
         deployed = self.client.desk.deployment

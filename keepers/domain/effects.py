@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from keepers.domain.liquidation import slice_of
 from keepers.domain.margin import Health, Snapshot, health, oi_scale
-from keepers.domain.units import SOFT_ONE
+from keepers.domain.units import SOFT_ONE, WAD
 from keepers.domain.words import IN_AUCTION, OPTIONS, Account, Holding, Leg
 
 
@@ -170,12 +170,27 @@ def cured(account: Account, found: Health) -> Account:
     return account
 
 
-def left_over(account: Account, at: Snapshot, fraction: int, payment: int) -> Account:
-    """Return what a take of a fraction leaves of an account, the buyer's payment booked."""
-    part = slice_of(account, health(account, at), at, fraction)
+def left_over(
+    account: Account, at: Snapshot, fraction: int, payment: int, known: Health | None = None
+) -> Account:
+    """Return what a take of a fraction leaves of an account, the buyer's payment booked.
+
+    Args:
+        account: that is taken.
+        at: prices.
+        fraction: WAD.
+        payment: of the buyer [WAD].
+        known: its health where it holds more than perps; the rest's cash and quote are then right
+            together only.
+    """
+    part = slice_of(account, known or health(account, at), at, fraction)
     rest = paid(account, payment - part.cash, -part.quote)
     for leg in part.legs:
         rest = with_leg(rest, leg.instrument, -leg.size)
+    for leg in part.options:
+        rest = with_option(rest, leg.instrument, -leg.size)
     for held in part.holdings:
         rest = with_collateral(rest, held.collateral, -held.amount)
+    if fraction >= WAD:
+        rest = engaged(rest, (), portfolio=False)
     return replace(rest, flags=rest.flags & ~IN_AUCTION)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from keepers.domain.amounts import written_wad
 from keepers.domain.exchange_orders import read
+from keepers.domain.words import account_id
 from tests.keepers.anvil_world import DEPLOYER, OTHER_TRADER, TRADER, Node, key
 from tests.keepers.bot_runs import world
-from tests.keepers.option_world import CALL, FUTURE, PUT, publish
+from tests.keepers.named_options import CALL, FUTURE, PUT, publish
 from tests.keepers.user_runs import OWNER, Said, Terminal
 
 pytestmark = pytest.mark.anvil
@@ -145,10 +147,46 @@ def test_whatif__several_legs__needs_no_key(
     assert change["after"]["positions"] == {CALL: "-10", FUTURE: "4"}
     assert float(change["after"]["im_usd"]) > float(change["before"]["im_usd"])
     assert said.json["sent"] is False
-    table = terminal.run("whatif", OWNER, *adds)
-    assert "before USD" in table.out
+    greeks = said.json["greeks"]
+    assert greeks["before"] == {}
+    assert greeks["after"]["ETH"]["delta"] < 4
+    assert float(said.json["facts"]["above_mm_before_usd"]) == 50_000
+    assert said.json["facts"]["equity_by_mm_before"] == "no margin"
+    table = terminal.run("whatif", OWNER, *adds).out
+    assert "before USD" in table and "ETH after" in table
     said = terminal.run("whatif", "0", *adds)
     assert (said.code, "there is no key" in said.err) == (2, True)
+
+
+def test_account__with_options__shows_what_the_contracts_say(
+    market: Node, desk: Desk, tmp_path: Path
+) -> None:
+    line = desk.by(OTHER_TRADER, "order", "sign", f"{CALL}:-10@250", f"{FUTURE}:4@3010").out.strip()
+    desk.by(TRADER, "order", "fill", line)
+    page = tmp_path / "account.html"
+    said = desk.by(TRADER, "account", MAKER, "--json", "--html", str(page)).json
+    equity, _, im, _, mm, *_ = asyncio.run(stored(market, MAKER))
+    assert (said["equity_usd"], said["im_usd"], said["mm_usd"]) == tuple(
+        written_wad(each) for each in (equity, im, mm)
+    )
+    future, call = said["positions"]
+    assert (call["instrument"], call["size"], future["size"]) == (CALL, "-10", "4")
+    assert -10 < call["delta"] < 0 < future["delta"] < 4.1
+    assert said["greeks"]["ETH"]["delta"] == pytest.approx(call["delta"] + future["delta"])
+    assert call["vega_usd"] < 0 < call["theta_usd"]
+    assert CALL in page.read_text(encoding="utf-8")
+
+    shown = desk.by(TRADER, "account", MAKER).out
+    for part in ("margin is", "standard", "Positions", "theta"):
+        assert part in shown
+    listed = desk.by(TRADER, "accounts").out
+    assert f"{equity / 10**18:,.2f}" in listed
+
+
+async def stored(node: Node, owner: str) -> tuple[int, ...]:
+    """Return the health that the contracts answer."""
+    async with world(node) as on:
+        return await on.stored_health(account_id(owner))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from keepers.domain.words import Account, account_id, perp
 from keepers.errors import BadInput, KeeperError, Reverted
 from tests.keepers.anvil_world import DEPLOYER, OTHER_TRADER, TRADER, Node, World, key
 from tests.keepers.bot_runs import world
-from tests.keepers.option_world import CALL, FUTURE, PUT, expiry_of, id_of, publish
+from tests.keepers.named_options import CALL, FUTURE, PUT, expiry_of, id_of, publish
 from tests.keepers.user_runs import settings, still, user
 
 pytestmark = pytest.mark.anvil

@@ -1,4 +1,4 @@
-"""Surfaces, prices and legs of options for the tests of whoever uses them."""
+"""Options by their names: what a test market trades, and surfaces for it signed by its signers."""
 
 from __future__ import annotations
 
