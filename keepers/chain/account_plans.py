@@ -174,6 +174,11 @@ async def fold(desk: Desk, child: int, parent: int) -> Plan:
     _require_two(desk, child, parent)
     view = await desk.look(child, parent)
     part = view.accounts[child]
+    if part.options:
+        raise BadInput(
+            f"{desk.name(child)} holds options or futures, which do not move to another account",
+            "close them by signed orders first",
+        )
     rest, whole, at = effects.moved(part, view.accounts[parent], part, view.at)
     said = f"fold {desk.name(child)} into {desk.name(parent)}"
     step = desk.draft(said, "Operators", "fold", child, parent)
@@ -209,7 +214,7 @@ async def move(
     legs = tuple(Leg(each, _signed(desk, account, each, size)) for each, size in lots.items())
     holdings = tuple(Holding(each, amount) for each, amount in atoms.items())
     quote = -sum(leg.size * _value(view, leg) for leg in legs)
-    part = replace(account, cash=0, quote=quote, legs=legs, holdings=holdings)
+    part = replace(account, cash=0, quote=quote, legs=legs, holdings=holdings, options=())
     rest, whole, at = effects.moved(account, view.accounts[receiver], part, view.at)
     asked = (
         [(leg.instrument, leg.size) for leg in legs],

@@ -7,12 +7,15 @@ passed to it, so a change is judged by one call of a view (docs/spec/engine.md#c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
+from keepers.domain.effects import with_collateral, with_leg
 from keepers.domain.exchange_fills import Mark
-from keepers.domain.margin import Health
+from keepers.domain.liquidation import slice_of
+from keepers.domain.margin import Health, Snapshot
 from keepers.domain.surfaces import MAX_EXPIRIES, Surface, surface_of
 from keepers.domain.units import WAD
 from keepers.domain.words import (
@@ -45,6 +48,39 @@ async def healths(reader: Reader, accounts: Iterable[Account], block: Block) -> 
     ]
     answers = await reader.many(calls, block) if calls else []
     return {each.id: Health(*answer[0]) for each, answer in zip(asked, answers, strict=True)}
+
+
+async def share(
+    reader: Reader, account: Account, exact: Health, at: Snapshot, fraction: int, block: Block
+) -> Account:
+    """Return what a take of a fraction moves, options at their marks among it.
+
+    docs/spec/liquidation.md#take: the account parts with exactly that share of its E and U.
+
+    Args:
+        reader: of the deployment.
+        account: that is taken.
+        exact: its health.
+        at: prices.
+        fraction: WAD.
+        block: at which it happens.
+    """
+    part = slice_of(account, exact, at, fraction)
+    if not account.options or fraction >= WAD:
+        return part
+    rest = account
+    for leg in part.legs:
+        rest = with_leg(rest, leg.instrument, -leg.size)
+    for held in part.holdings:
+        rest = with_collateral(rest, held.collateral, -held.amount)
+    # with the cash and quote of the whole
+    asked = (account.id, fraction, *encode_account(rest))
+    (answer,) = await reader.one("Options", "rest", *asked, block=block)
+    left = Health(*answer)
+    profit, worth = exact.unsettled - left.unsettled, exact.equity - left.equity
+    quote = exact.unsettled * fraction // WAD - profit
+    cash = exact.equity * fraction // WAD - exact.unsettled * fraction // WAD - (worth - profit)
+    return replace(part, cash=cash, quote=quote)
 
 
 async def marks(reader: Reader, instruments: Iterable[int], block: Block) -> dict[int, Mark]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from keepers.chain import option_books
 from keepers.chain.desk import Desk, View
 from keepers.chain.plans import Plan
 from keepers.domain import effects, liquidation
@@ -58,7 +59,10 @@ async def take(
     if fraction is not None:
         plan = _other_fraction(plan, view.health(account).equity, fraction)
     exact = view.health(account)
-    after = after_take(view.accounts[buyer], view.accounts[account], exact, plan, view.at)
+    moved = await option_books.share(
+        desk.reader, view.accounts[account], exact, view.at, plan.fraction, view.head.number
+    )
+    after = after_take(view.accounts[buyer], view.accounts[account], exact, plan, view.at, moved)
     (change,) = await desk.exact(view, [view.change(after)])
     if change.health_after.equity < change.health_after.im:
         short = change.health_after.im - change.health_after.equity
@@ -78,7 +82,7 @@ async def take(
     until = view.head.time + desk.settings.lifetime_s if deadline is None else deadline
     bounds = (most, max(0, plan.insurance - spare), until)
     arguments = (account, buyer, plan.fraction, *bounds)
-    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment, exact)
+    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment, moved)
     return await desk.plan(
         "take",
         f"{what} over with {desk.name(buyer)}",

@@ -153,9 +153,6 @@ def moved(
         at = _grown(at, leg.market, growth)
         sender = with_leg(sender, leg.instrument, -leg.size)
         receiver = with_leg(receiver, leg.instrument, leg.size)
-    for leg in part.options:
-        sender = with_option(sender, leg.instrument, -leg.size)
-        receiver = with_option(receiver, leg.instrument, leg.size)
     for held in part.holdings:
         sender = with_collateral(sender, held.collateral, -held.amount)
         receiver = with_collateral(receiver, held.collateral, held.amount)
@@ -171,7 +168,7 @@ def cured(account: Account, found: Health) -> Account:
 
 
 def left_over(
-    account: Account, at: Snapshot, fraction: int, payment: int, known: Health | None = None
+    account: Account, at: Snapshot, fraction: int, payment: int, moved: Account | None = None
 ) -> Account:
     """Return what a take of a fraction leaves of an account, the buyer's payment booked.
 
@@ -180,10 +177,9 @@ def left_over(
         at: prices.
         fraction: WAD.
         payment: of the buyer [WAD].
-        known: its health where it holds more than perps; the rest's cash and quote are then right
-            together only.
+        moved: what the take moves, where it is more than perps.
     """
-    part = slice_of(account, known or health(account, at), at, fraction)
+    part = moved or slice_of(account, health(account, at), at, fraction)
     rest = paid(account, payment - part.cash, -part.quote)
     for leg in part.legs:
         rest = with_leg(rest, leg.instrument, -leg.size)

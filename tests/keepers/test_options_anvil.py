@@ -14,12 +14,14 @@ from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
 from keepers.domain.amounts import units, written_wad
 from keepers.domain.exchange_orders import Leg, line, read
+from keepers.domain.instruments import series_of
 from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from keepers.domain.words import Account, account_id, perp
 from keepers.errors import BadInput, KeeperError, Reverted
-from tests.keepers.anvil_world import DEPLOYER, OTHER_TRADER, TRADER, Node, World, key
+from tests.keepers.anvil_world import DEPLOYER, LIQUIDATOR, OTHER_TRADER, TRADER, Node, World, key
 from tests.keepers.bot_runs import world
 from tests.keepers.named_options import CALL, FUTURE, PUT, expiry_of, id_of, publish
+from tests.keepers.options_world import short_puts, storm
 from tests.keepers.user_runs import settings, still, user
 
 pytestmark = pytest.mark.anvil
@@ -265,6 +267,45 @@ def test_money__account_with_options__plans_happen_to_the_wei(node: Node) -> Non
                     await assert_happened(on, *plan.changes, *done.changes)
 
     scenario(node, act)
+
+
+def test_move__account_with_options__leaves_them_and_fold_refuses(node: Node) -> None:
+    async def act(on: World, maker: Client, taker: Client) -> None:
+        await taker.send(await taker.fill(read(await offered(maker, f"{CALL}:-2@250"))))
+        await on.open(OTHER_TRADER, "ETH", 1)
+        await publish(on)
+        async with still(on):
+            await maker.send(await maker.transfer(2_000 * 10**6, "USDC", 1))
+            plan = await maker.move(1, {ETH: LOTS_PER_UNIT // 2})
+            done = await maker.send(plan)
+            await assert_happened(on, *plan.changes, *done.changes)
+        with pytest.raises(BadInput, match="which do not move to another account"):
+            await maker.fold(0, 1)
+
+    scenario(node, act)
+
+
+def test_take__account_with_options__leaves_what_was_planned(node: Node) -> None:
+    async def act(on: World) -> None:
+        writer, _, option = await short_puts(on)
+        await on.deposit(LIQUIDATOR, 300_000)
+        await storm(on, series_of(option)[1], 2_400, 1.2)
+        async with user(node, LIQUIDATOR) as client, still(on):
+            await client.send(await client.flag(writer))
+            plan = await client.take(writer)
+            done = await client.send(plan)
+            for promised, is_so in zip(plan.changes, done.changes, strict=True):
+                assert _sorted(promised.after)[3:] == _sorted(is_so.after)[3:]
+                said, found = promised.health_after, is_so.health_after
+                assert (said.equity, said.im, said.mm) == (found.equity, found.im, found.mm)
+
+    async def whole() -> None:
+        async with world(node) as on:
+            await act(on)
+            _, lines = await prove(on.rpc, on.deployment)
+            require(lines)
+
+    asyncio.run(whole())
 
 
 def test_settle_expired__price_written__pays_both_sides_what_was_planned(node: Node) -> None:
