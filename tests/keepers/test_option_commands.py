@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keepers.domain.amounts import written_wad
+from keepers.domain.amounts import units, written_wad
 from keepers.domain.exchange_orders import read
 from keepers.domain.words import account_id
 from tests.keepers.anvil_world import DEPLOYER, OTHER_TRADER, TRADER, Node, key
@@ -176,11 +176,30 @@ def test_account__with_options__shows_what_the_contracts_say(
     assert call["vega_usd"] < 0 < call["theta_usd"]
     assert CALL in page.read_text(encoding="utf-8")
 
+    for name, whole in (("im_usd", im), ("mm_usd", mm)):
+        assert sum(units(each[name], 18, "USD") for each in said["parts"]) == whole
+    assert (said["margin"], said["scan"]) == ("standard", {})
+
     shown = desk.by(TRADER, "account", MAKER).out
-    for part in ("margin is", "standard", "Positions", "theta"):
+    for part in ("margin is", "standard", "Positions", "theta", "What the margin is made of"):
         assert part in shown
     listed = desk.by(TRADER, "accounts").out
     assert f"{equity / 10**18:,.2f}" in listed
+
+
+def test_account__under_portfolio_margin__shows_the_rows_of_its_scan(
+    market: Node, desk: Desk
+) -> None:
+    line = desk.by(OTHER_TRADER, "order", "sign", f"{CALL}:-10@250").out.strip()
+    desk.by(TRADER, "order", "fill", line)
+    desk.by(OTHER_TRADER, "mode", "0", "portfolio")
+    scan = desk.by(TRADER, "account", MAKER, "--json").json["scan"]["ETH"]
+    losses = [float(each["loss_usd"]) for each in scan["rows"]]
+    assert 0 < max(losses) <= float(scan["worst_usd"])
+    calm = min(scan["rows"], key=lambda each: (each["volatility"] != "up", abs(each["move"])))
+    assert float(calm["loss_usd"]) > 0  # volatility up, price as it is: a short call loses
+    shown = desk.by(TRADER, "account", MAKER).out
+    assert "Profit when ETH moves" in shown and "volatility down" in shown
 
 
 async def stored(node: Node, owner: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from keepers.chain.exchange_plans import Wish
+from keepers.chain.option_reading import option_account
 from keepers.chain.plans import Change
 from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
@@ -281,6 +282,23 @@ def test_move__account_with_options__leaves_them_and_fold_refuses(node: Node) ->
             await assert_happened(on, *plan.changes, *done.changes)
         with pytest.raises(BadInput, match="which do not move to another account"):
             await maker.fold(0, 1)
+
+    scenario(node, act)
+
+
+def test_greeks__account_with_options__are_those_of_the_lens(node: Node) -> None:
+    async def act(on: World, maker: Client, taker: Client) -> None:
+        await on.deposit(OTHER_TRADER, 1_000, ether=3)
+        text = await offered(maker, f"{CALL}:-10@250", f"{PUT}:4@230", f"{FUTURE}:2@3010")
+        await taker.send(await taker.fill(read(text)))
+        async with still(on):
+            await on.rpc.request("evm_mine")
+            found = (await maker.greeks())[1]
+            told = (await option_account(on.reader, MAKER)).markets[0].greeks
+        assert found.delta == pytest.approx(told.delta / LOTS_PER_UNIT, rel=1e-7)
+        assert found.gamma == pytest.approx(told.gamma / LOTS_PER_UNIT, rel=1e-5)
+        assert found.vega == pytest.approx(told.vega / WAD, rel=1e-7)
+        assert found.theta == pytest.approx(told.theta / WAD, rel=1e-7)
 
     scenario(node, act)
 
