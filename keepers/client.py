@@ -282,6 +282,7 @@ class SyncClient:
     ticket = _sync(Client.ticket)
     marks = _sync(Client.marks)
     greeks = _sync(Client.greeks)
+    scan = _sync(Client.scan)
     draw = _sync(Client.draw)
     outlook = _sync(Client.outlook)
     sign_order = _sync(Client.sign_order)

@@ -16,6 +16,7 @@ from keepers.chain import (
     operator_plans,
     option_books,
     option_plans,
+    option_rows,
     order_plans,
     order_watch,
     pool_plans,
@@ -24,6 +25,7 @@ from keepers.chain import (
 from keepers.chain.desk import INDEX_BITS, Desk, View
 from keepers.chain.exchange_plans import Standing, Wish
 from keepers.chain.guardian_plans import Watch
+from keepers.chain.option_reading import ScenarioTable
 from keepers.chain.plans import Plan
 from keepers.chain.pool_plans import Holding
 from keepers.domain import amounts, exchange_orders, grants, greeks, instruments
@@ -102,15 +104,26 @@ class Actions:
 
     async def greeks(self, account: int | Account = 0) -> dict[int, Greeks]:
         """Return Greeks by market, with collateral, of an account as it is or would be."""
-        desk = self.desk
-        if isinstance(account, Account):
-            view, found = await desk.look(), account
-        else:
-            view = await desk.look(desk.account(account))
-            (found,) = view.accounts.values()
-        asked = (desk.reader, found, view.at, view.head.number)
+        view, found = await self._seen(account)
+        asked = (self.desk.reader, found, view.at, view.head.number)
         _, legs = await account_sheet.measured(*asked)
         return greeks.by_market(legs, greeks.of_collateral(found, view.at.collaterals))
+
+    async def scan(self, account: int | Account = 0) -> ScenarioTable | None:
+        """Return the rows of the scan of an account as it is or would be, under MM's ranges.
+
+        Returns:
+            None under standard margin.
+        """
+        view, found = await self._seen(account)
+        return await option_rows.rows(self.desk.reader, found, view.at, view.head.number)
+
+    async def _seen(self, account: int | Account) -> tuple[View, Account]:
+        if isinstance(account, Account):
+            return await self.desk.look(), account
+        view = await self.desk.look(self.desk.account(account))
+        (found,) = view.accounts.values()
+        return view, found
 
     # ---- money
 

@@ -64,14 +64,29 @@ async def whatif(
     chosen = None if mode is None else _mode(mode)
     plan = await on.client.what_if(legs, on.account(account), chosen)
     (change,), deployed = plan.changes, on.client.desk.deployment
-    before, after = [await on.client.greeks(each) for each in (change.before, change.after)]
-    both = {
-        side: show_options.greeks_by_symbol(found, deployed)
-        for side, found in (("before", before), ("after", after))
-    }
-    on.show(plan, {"greeks": both})
-    if not on.as_json:
-        Console().print(show_options.greeks_table(before, after, deployed))
+    sides = {"before": change.before, "after": change.after}
+    found = {side: await on.client.greeks(each) for side, each in sides.items()}
+    scans = {side: await on.client.scan(each) for side, each in sides.items()}
+    on.show(
+        plan,
+        {
+            "greeks": {
+                side: show_options.greeks_by_symbol(each, deployed) for side, each in found.items()
+            },
+            "scan": {
+                side: show_options.scans_json(each, deployed)
+                for side, each in scans.items()
+                if each is not None
+            },
+        },
+    )
+    if on.as_json:
+        return
+    console = Console()
+    console.print(show_options.greeks_table(found["before"], found["after"], deployed))
+    for side, each in scans.items():
+        for market in each.markets if each is not None else ():
+            console.print(show_options.scan_table(market, deployed, side))
 
 
 def _mode(text: str) -> bool:

@@ -95,10 +95,16 @@ def greeks_table(
     return table
 
 
-def scan_table(scan: ScenarioMarket, deployed: Deployment) -> Table:
-    """Return what a market's rows bring: prices across, volatility down."""
-    symbol = deployed.symbol(scan.market)
-    title = f"Profit when {symbol} moves, USD (worst, also between rows: {show.usd(-scan.worst)})"
+def scan_table(scan: ScenarioMarket, deployed: Deployment, side: str = "") -> Table:
+    """Return what a market's rows bring: prices across, volatility down.
+
+    Args:
+        scan: its rows.
+        deployed: whose names are used.
+        side: before or after a change.
+    """
+    what = f"{deployed.symbol(scan.market)} moves{side and f', {side}'}"
+    title = f"Profit when {what}, USD (worst, also between rows: {show.usd(-scan.worst)})"
     table = Table(title=title, title_justify="left")
     moves = sorted({row.move for row in scan.rows})
     table.add_column("volatility")
@@ -209,9 +215,7 @@ def as_json(sheet: Sheet, deployed: Deployment) -> dict[str, Any]:
             }
             for each in sheet.why.decomposition.parts
         ]
-        made["scan"] = {
-            deployed.symbol(each.market): _scan_json(each) for each in sheet.why.scenarios.markets
-        }
+        made["scan"] = scans_json(sheet.why.scenarios, deployed)
     return made
 
 
@@ -228,6 +232,11 @@ def greeks_json(found: Greeks) -> dict[str, float]:
 def greeks_by_symbol(found: Mapping[int, Greeks], deployed: Deployment) -> dict[str, Any]:
     """Return Greeks of markets by their symbols."""
     return {deployed.symbol(market): greeks_json(each) for market, each in found.items()}
+
+
+def scans_json(found: ScenarioTable, deployed: Deployment) -> dict[str, Any]:
+    """Return the rows of every market by its symbol."""
+    return {deployed.symbol(each.market): _scan_json(each) for each in found.markets}
 
 
 def _scan_json(scan: ScenarioMarket) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from keepers.domain.amounts import written_wad
 from keepers.domain.exchange_orders import Leg, Order, Rates, net_cost
 from keepers.domain.instruments import Kind
 from keepers.domain.margin import Snapshot
+from keepers.domain.units import trunc_div
 from keepers.domain.words import Account
 from keepers.errors import BadInput
 
@@ -75,8 +76,12 @@ def _net_prices(order: Order, marks: Mapping[int, Mark]) -> list[int]:
     for place, leg in enumerate(legs if whole else ()):
         share = min(abs(gap), whole) * room[place] // whole // abs(leg.size)
         prices[place] += share if ups[place] else -share
-    for place in sorted(range(len(legs)), key=lambda each: -abs(legs[each].size)):
-        wanted = _nearer(order, prices, place)
+    *rest, least = sorted(range(len(legs)), key=lambda each: -abs(legs[each].size))
+    for place in (*rest, least):
+        left, size = order.net - _cost(legs, prices), legs[place].size
+        # down for the last one: what is left is not below zero
+        steps = left // abs(size) if place == least else trunc_div(left, abs(size))
+        wanted = prices[place] + (steps if size > 0 else -steps)
         prices[place] = min(max(wanted, said[place].low), said[place].high)
     left = order.net - _cost(legs, prices)
     if not 0 <= left < min(abs(leg.size) for leg in legs):
@@ -85,13 +90,6 @@ def _net_prices(order: Order, marks: Mapping[int, Mark]) -> list[int]:
             "ask for a net price nearer to the marks",
         )
     return prices
-
-
-def _nearer(order: Order, prices: Sequence[int], place: int) -> int:
-    """Return the price of one leg that leaves the least of the net price, not below zero."""
-    size = order.legs[place].size
-    steps = (order.net - _cost(order.legs, prices)) // abs(size)
-    return prices[place] + (steps if size > 0 else -steps)
 
 
 def _cost(legs: Sequence[Leg], prices: Sequence[int]) -> int:

@@ -152,8 +152,9 @@ def test_whatif__several_legs__needs_no_key(
     assert greeks["after"]["ETH"]["delta"] < 4
     assert float(said.json["facts"]["above_mm_before_usd"]) == 50_000
     assert said.json["facts"]["equity_by_mm_before"] == "no margin"
-    table = terminal.run("whatif", OWNER, *adds).out
-    assert "before USD" in table and "ETH after" in table
+    table = terminal.run("whatif", OWNER, *adds, "--mode", "portfolio").out
+    for part in ("before USD", "ETH after", "Profit when ETH moves, after", "volatility up"):
+        assert part in table
     said = terminal.run("whatif", "0", *adds)
     assert (said.code, "there is no key" in said.err) == (2, True)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from keepers.chain.exchange_plans import Wish
-from keepers.chain.option_reading import option_account
+from keepers.chain.option_reading import ScenarioTable, option_account
 from keepers.chain.plans import Change
 from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
@@ -301,6 +301,31 @@ def test_greeks__account_with_options__are_those_of_the_lens(node: Node) -> None
         assert found.theta == pytest.approx(told.theta / WAD, rel=1e-7)
 
     scenario(node, act)
+
+
+def test_scan__book_as_it_is__has_the_rows_of_the_lens(node: Node) -> None:
+    async def act(on: World, maker: Client, taker: Client) -> None:
+        await on.deposit(OTHER_TRADER, 1_000, ether=3)
+        await maker.send(await maker.set_mode(True))
+        assert (await maker.scan(0)) == ScenarioTable(0, (), ())
+        later = "ETH-26JAN24-3500-C"
+        await publish(on, CALL, later, "BTC-29DEC23")
+        text = await offered(
+            maker, f"{CALL}:-10@250", f"{PUT}:4@230", f"{later}:3@260", "BTC-29DEC23:-0.2@60100"
+        )
+        await taker.send(await taker.fill(read(text)))
+        await on.open(OTHER_TRADER, "ETH", 1)
+        async with still(on):
+            await on.rpc.request("evm_mine")
+            found = await maker.scan()
+            told = (await option_account(on.reader, MAKER)).scenarios
+        assert found is not None
+        assert [each.market for each in found.markets] == [1, 2]
+        assert [each.rows for each in found.markets] == [each.rows for each in told.markets]
+        assert (found.scan, found.groups) == (told.scan, told.groups)
+        assert await taker.scan() is None
+
+    scenario(node, act, usd=80_000)
 
 
 def test_take__account_with_options__leaves_what_was_planned(node: Node) -> None:
