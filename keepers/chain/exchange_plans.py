@@ -12,6 +12,7 @@ from keepers.chain import option_books
 from keepers.chain.desk import Desk, View
 from keepers.chain.plans import Plan
 from keepers.chain.signer import address_of
+from keepers.domain import effects, instruments
 from keepers.domain import exchange_fills as fills
 from keepers.domain import exchange_orders as orders
 from keepers.domain.amounts import written_lots, written_ticks, written_wad
@@ -265,10 +266,15 @@ async def _fill(
         abs(legs[0].size),
         prices,
     )
+    buyer, seller = (view.accounts[each.order.account] for each in (taker, maker))
     after = (
-        fills.dealt(view.accounts[taker.order.account], taken, charges[1], view.at),
-        fills.dealt(view.accounts[maker.order.account], legs, charges[0], view.at),
+        fills.dealt(buyer, taken, charges[1], view.at),
+        fills.dealt(seller, legs, charges[0], view.at),
     )
+    at = view.at
+    for leg in taken:
+        if not instruments.decode(leg.instrument).expiry:
+            at = effects.exchanged(buyer, seller, leg.instrument, leg.size, at)
     facts = {
         "size": written_lots(abs(legs[0].size)),
         "price_usd": ", ".join(written_ticks(leg.price) for leg in taken),
@@ -283,7 +289,7 @@ async def _fill(
         said,
         view,
         [step],
-        changes=tuple(view.change(each) for each in after),
+        changes=tuple(view.change(each, at) for each in after),
         facts=facts,
         notes=_far(desk, taken, marks),
     )

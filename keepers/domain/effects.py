@@ -105,15 +105,32 @@ def traded(account: Account, fill: Fill, at: Snapshot) -> Snapshot:
     before = size_of(account, fill.instrument)
     growth = max(before + fill.size, 0) - max(before, 0)
     growth += max(fill.pool_size - fill.size, 0) - max(fill.pool_size, 0)
-    return _grown(at, fill.market, growth)
+    return grown(at, fill.market, growth)
 
 
-def _grown(at: Snapshot, market: int, growth: int) -> Snapshot:
+def exchanged(
+    buyer: Account, seller: Account, instrument: int, size: int, at: Snapshot
+) -> Snapshot:
+    """Return the prices after two accounts have traded a perp: open interest counts from then on.
+
+    Args:
+        buyer: who gets `size`.
+        seller: who gives it.
+        instrument: a perp.
+        size: lots, of the buyer.
+        at: prices before.
+    """
+    had, has = size_of(buyer, instrument), size_of(seller, instrument)
+    growth = max(had + size, 0) - max(had, 0) + max(has - size, 0) - max(has, 0)
+    return grown(at, instrument >> 56, growth)
+
+
+def grown(at: Snapshot, market: int, growth: int) -> Snapshot:
     """Return the prices with so many more lots of open interest."""
     feed = at.feeds[market]
     state = replace(feed.state, open_interest=feed.state.open_interest + growth)
-    grown = replace(feed, state=state, oi_scale=oi_scale(feed.price, state))
-    return replace(at, feeds={**at.feeds, market: grown})
+    changed = replace(feed, state=state, oi_scale=oi_scale(feed.price, state))
+    return replace(at, feeds={**at.feeds, market: changed})
 
 
 def softened(at: Snapshot, collateral: int, soft_cap: int, before: int, tracked: int) -> Snapshot:
@@ -148,9 +165,7 @@ def moved(
         at: prices; open interest falls where legs of opposite signs meet.
     """
     for leg in part.legs:
-        had, has = size_of(sender, leg.instrument), size_of(receiver, leg.instrument)
-        growth = max(had - leg.size, 0) - max(had, 0) + max(has + leg.size, 0) - max(has, 0)
-        at = _grown(at, leg.market, growth)
+        at = exchanged(receiver, sender, leg.instrument, leg.size, at)
         sender = with_leg(sender, leg.instrument, -leg.size)
         receiver = with_leg(receiver, leg.instrument, leg.size)
     for held in part.holdings:

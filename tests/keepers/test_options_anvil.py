@@ -123,6 +123,22 @@ def test_fill__package_at_a_net_price__maker_gets_it_to_a_tick(node: Node) -> No
     scenario(node, act)
 
 
+def test_fill__perp_as_large_as_its_cap_half__counts_the_open_interest(node: Node) -> None:
+    async def act(on: World, maker: Client, taker: Client) -> None:
+        plain = (await taker.what_if([taker.leg("ETH-PERP:6000@3000")])).changes[0].health_after
+        text = await offered(maker, "ETH-PERP:-6000@3000")
+        async with still(on):
+            plan = await taker.fill(read(text))
+            assert plan.changes[0].health_after.im > plain.im
+            await taker.send(plan)
+            await assert_happened(on, *plan.changes)
+            back = await taker.fill(read(await offered(maker, "ETH-PERP:2500@2999")))
+            await taker.send(back)
+            await assert_happened(on, *back.changes)
+
+    scenario(node, act, usd=8_000_000)
+
+
 def test_fill__quote_for_somebody_else__is_refused_before_it_is_sent(node: Node) -> None:
     async def act(on: World, maker: Client, taker: Client) -> None:
         stranger = Wish(counterparty=key(DEPLOYER).address)
