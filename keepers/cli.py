@@ -22,6 +22,8 @@ from keepers.commands import (
     guardian,
     keys,
     lp,
+    margin,
+    orders,
     user,
 )
 from keepers.commands.options import configure_logging
@@ -49,6 +51,9 @@ def build() -> typer.Typer:
     app.add_typer(accounts.app)
     app.add_typer(accounts.isolate_app, name="isolate")
     app.add_typer(accounts.operator_app, name="operator")
+    app.add_typer(orders.app, name="order")
+    app.add_typer(orders.rfq_app, name="rfq")
+    app.add_typer(margin.app)
     app.add_typer(lp.app, name="lp")
     app.add_typer(guardian.app, name="guardian")
     app.add_typer(keys.app, name="key")

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from keepers.bots.runtime import connect
-from keepers.chain import operator_plans, order_watch, pool_plans
+from keepers.chain import exchange_plans, operator_plans, order_watch, pool_plans
 from keepers.chain.actions import Actions
 from keepers.chain.deployment import Deployment
 from keepers.chain.desk import Desk
@@ -33,6 +33,8 @@ from keepers.chain.sender import Outcome
 from keepers.chain.signer import load_signer
 from keepers.chain.simulate import simulate
 from keepers.chain.wallet import KeyWallet, Wallet
+from keepers.domain.exchange_orders import Order as Offer
+from keepers.domain.exchange_orders import SignedOrder
 from keepers.domain.grants import FOREVER, Grant, Permit
 from keepers.domain.orders import Order
 from keepers.domain.tickets import State, Ticket
@@ -145,6 +147,10 @@ class Client(Actions):
         number = self.salt() if nonce is None else nonce
         return operator_plans.signed(self.desk, wanted, number, deadline, self._key().sign)
 
+    async def sign_order(self, offer: Offer) -> SignedOrder:
+        """Return an order of an own account (`draw`) signed, for whoever fills it."""
+        return exchange_plans.signed(self.desk, offer, self._key().sign)
+
     async def deposit_with_permit(self, amount: int, token: str, account: int = 0) -> Plan:
         """Plan a deposit whose approval is a signature, of a token with ERC-2612."""
         listed, id_ = self.desk.deployment.token(token), self.desk.account(account)
@@ -234,6 +240,7 @@ class SyncClient:
         self.ticks = self.client.ticks
         self.instrument = self.client.instrument
         self.named = self.client.named
+        self.leg = self.client.leg
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -273,6 +280,19 @@ class SyncClient:
     refund = _sync(Client.refund)
     take_back = _sync(Client.take_back)
     ticket = _sync(Client.ticket)
+    marks = _sync(Client.marks)
+    greeks = _sync(Client.greeks)
+    scan = _sync(Client.scan)
+    draw = _sync(Client.draw)
+    outlook = _sync(Client.outlook)
+    sign_order = _sync(Client.sign_order)
+    standing = _sync(Client.standing)
+    fill = _sync(Client.fill)
+    cancel_signed = _sync(Client.cancel_signed)
+    set_mode = _sync(Client.set_mode)
+    settle_expired = _sync(Client.settle_expired)
+    observe = _sync(Client.observe)
+    what_if = _sync(Client.what_if)
     lp_deposit = _sync(Client.lp_deposit)
     lp_redeem = _sync(Client.lp_redeem)
     lp_execute = _sync(Client.lp_execute)

@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keepers.chain.option_reading import option_account
+from keepers.chain.reading import Reader
 from keepers.client import Client
 from keepers.domain.amounts import lots as read_lots
 from keepers.domain.amounts import written_lots
@@ -48,9 +50,26 @@ def collateral_delta(account: Account, at: Snapshot, market: int) -> int:
     return total
 
 
-def hedge(account: Account, at: Snapshot, rule: Rule) -> int:
-    """Return what to trade [lots, above 0 buys]: nothing inside the band, else all of the delta."""
-    delta = collateral_delta(account, at, rule.market) + size_of(account, rule.instrument)
+async def option_delta(reader: Reader, account: Account, market: int, block: int) -> int:
+    """Return what options and futures of a market have of its delta [lots], by the lens."""
+    if not account.options:
+        return 0
+    told = await option_account(reader, account.id, block)
+    held = {leg.instrument for leg in account.options if leg.market == market}
+    return sum(leg.greeks.delta for leg in told.legs if leg.instrument in held)
+
+
+def hedge(account: Account, at: Snapshot, rule: Rule, options: int = 0) -> int:
+    """Return what to trade [lots, above 0 buys]: nothing inside the band, else all of the delta.
+
+    Args:
+        account: that is hedged.
+        at: prices and collaterals.
+        rule: how.
+        options: delta of options and futures [lots].
+    """
+    plain = collateral_delta(account, at, rule.market) + size_of(account, rule.instrument)
+    delta = plain + options
     return 0 if abs(delta) <= rule.band else -delta
 
 
@@ -71,8 +90,10 @@ class Hedger:
             if ticket.state is State.OPEN:
                 return "an order waits for its price"
             self.waiting = None
-        view = await self.client.look(self.account)
-        size = hedge(view.accounts[self.client.desk.account(self.account)], view.at, self.rule)
+        desk, view = self.client.desk, await self.client.look(self.account)
+        account = view.accounts[desk.account(self.account)]
+        asked = (desk.reader, account, self.rule.market, view.head.number)
+        size = hedge(account, view.at, self.rule, await option_delta(*asked))
         if not size:
             return "inside the band"
         plan = await self.client.trade(self.rule.instrument, size, self.account)

@@ -48,7 +48,7 @@ async def batch(desk: Desk, actions: Sequence[Action], grants: Sequence[Grant]) 
     said = ", ".join(_said(desk, each) for each in elements)
     steps.append(_batch_call(desk, elements, grants))
     changes = tuple(view.change(paper.accounts[id_], paper.at) for id_ in ids)
-    return desk.plan("batch", said, view, steps, changes=changes)
+    return await desk.plan("batch", said, view, steps, changes=changes)
 
 
 def _element(desk: Desk, action: Action) -> Element:
@@ -76,7 +76,7 @@ async def _apply(desk: Desk, view: View, paper: _Paper, element: Element) -> Non
         await _track(desk, view, paper, token, amount if kind == DEPOSIT else -amount)
     if kind != DEPOSIT:
         taken = money_plans.credited(desk, paper.accounts[account], token, -amount)
-        paper.accounts[account], moved = effects.settled(taken, paper.at, paper.pot)
+        paper.accounts[account], moved = view.settled(taken, paper.at, paper.pot)
         paper.pot -= moved
     if kind != WITHDRAW:
         key = account if kind == DEPOSIT else other
@@ -149,14 +149,14 @@ async def isolate(
     _require_two(desk, parent, child)
     view = await desk.look(parent, child, order_plans.pool(desk))
     taken = money_plans.credited(desk, view.accounts[parent], token, -amount)
-    giver = effects.settled(taken, view.at, view.pot)[0]
+    giver = view.settled(taken, view.at, view.pot)[0]
     funded = money_plans.credited(desk, view.accounts[child], token, amount)
     found = await order_plans.judged(desk, view, funded, [want], salt)
     (order,) = found.orders
     what = f"isolate {written(amount, token.decimals)} {token.symbol}"
     asked = (parent, token.address, amount, order.struct)
     step = desk.draft(what, "Operators", "isolate", *asked, value=order.reserve)
-    return desk.plan(
+    return await desk.plan(
         "isolate",
         f"fund {desk.name(child)} with {written(amount, token.decimals)} {token.symbol} of "
         f"{desk.name(parent)}, and {order_plans.said(desk, order)} there",
@@ -174,11 +174,16 @@ async def fold(desk: Desk, child: int, parent: int) -> Plan:
     _require_two(desk, child, parent)
     view = await desk.look(child, parent)
     part = view.accounts[child]
+    if part.options:
+        raise BadInput(
+            f"{desk.name(child)} holds options or futures, which do not move to another account",
+            "close them by signed orders first",
+        )
     rest, whole, at = effects.moved(part, view.accounts[parent], part, view.at)
     said = f"fold {desk.name(child)} into {desk.name(parent)}"
     step = desk.draft(said, "Operators", "fold", child, parent)
     changes = (view.change(rest, at), view.change(_out(whole), at))
-    return desk.plan("fold", said, view, [step], changes=changes)
+    return await desk.plan("fold", said, view, [step], changes=changes)
 
 
 def _require_two(desk: Desk, one: int, other: int) -> None:
@@ -209,7 +214,7 @@ async def move(
     legs = tuple(Leg(each, _signed(desk, account, each, size)) for each, size in lots.items())
     holdings = tuple(Holding(each, amount) for each, amount in atoms.items())
     quote = -sum(leg.size * _value(view, leg) for leg in legs)
-    part = replace(account, cash=0, quote=quote, legs=legs, holdings=holdings)
+    part = replace(account, cash=0, quote=quote, legs=legs, holdings=holdings, options=())
     rest, whole, at = effects.moved(account, view.accounts[receiver], part, view.at)
     asked = (
         [(leg.instrument, leg.size) for leg in legs],
@@ -218,7 +223,7 @@ async def move(
     said = f"move {_listed(desk, legs, holdings)} from {desk.name(sender)} to {desk.name(receiver)}"
     step = desk.draft("move", "Operators", "move", sender, receiver, *asked)
     changes = (view.change(rest, at), view.change(_out(whole), at))
-    return desk.plan("move", said, view, [step], changes=changes)
+    return await desk.plan("move", said, view, [step], changes=changes)
 
 
 def _signed(desk: Desk, account: Account, instrument: int, lots: int) -> int:

@@ -9,27 +9,41 @@ from typing import Final
 
 from keepers.chain import (
     account_plans,
+    account_sheet,
+    exchange_plans,
     guardian_plans,
     money_plans,
     operator_plans,
+    option_books,
+    option_plans,
+    option_rows,
     order_plans,
     order_watch,
     pool_plans,
     takeover_plans,
 )
 from keepers.chain.desk import INDEX_BITS, Desk, View
+from keepers.chain.exchange_plans import Standing, Wish
 from keepers.chain.guardian_plans import Watch
+from keepers.chain.option_reading import ScenarioTable
 from keepers.chain.plans import Plan
 from keepers.chain.pool_plans import Holding
-from keepers.domain import amounts, grants
+from keepers.domain import amounts, exchange_orders, grants, greeks, instruments
 from keepers.domain.batches import Action
+from keepers.domain.exchange_fills import Mark
+from keepers.domain.exchange_orders import Leg, SignedOrder
+from keepers.domain.exchange_orders import Order as Offer
 from keepers.domain.grants import FOREVER, NO_LIMIT, Grant, Permit
+from keepers.domain.greeks import Greeks
 from keepers.domain.orders import Order
 from keepers.domain.tickets import Ticket
-from keepers.domain.words import perp
+from keepers.domain.words import Account
 from keepers.errors import BadInput
 
 SALT_BITS: Final = 64
+SERIES: Final = "ETH-27MAR26-3000-C"
+
+NO_WISH: Final = Wish()
 
 
 def random_salt() -> int:
@@ -61,18 +75,55 @@ class Actions:
         return amounts.ticks(price)
 
     def instrument(self, name: str) -> int:
-        """Return an instrument by its name, such as ETH-PERP."""
-        market, _, kind = name.upper().partition("-")
-        if kind != "PERP":
-            known = ", ".join(f"{each}-PERP" for each in sorted(self.desk.deployment.markets))
-            raise BadInput(f"there is no instrument {name}", f"choose one of {known}")
-        return perp(self.desk.deployment.market(market))
+        """Return an instrument by its name: ETH-PERP, ETH-27MAR26, ETH-27MAR26-3000-C."""
+        markets, text = self.desk.deployment.markets, name.upper()
+        symbol, dash, _ = text.partition("-")
+        if not dash:
+            known = ", ".join(f"{each}-PERP" for each in sorted(markets))
+            raise BadInput(
+                f"there is no instrument {name}", f"choose one of {known}, or such as {SERIES}"
+            )
+        self.desk.deployment.market(symbol)
+        return instruments.parse(text, markets)
+
+    def leg(self, text: str) -> Leg:
+        """Return a leg of a signed order, such as ETH-27MAR26-3000-C:-10@120.5; `-` sells."""
+        named, colon, rest = text.partition(":")
+        self.instrument(named)
+        return exchange_orders.leg_of(f"{named.upper()}{colon}{rest}", self.desk.deployment.markets)
 
     # ---- looking
 
     async def look(self, *accounts: int) -> View:
         """Return prices, these accounts and their health at the latest block."""
         return await self.desk.look(*(self.desk.account(each) for each in accounts))
+
+    async def marks(self, *named: int) -> dict[int, Mark]:
+        """Return what these instruments are worth and where the Exchange trades them [ticks]."""
+        return await option_books.marks(self.desk.reader, named, "latest")
+
+    async def greeks(self, account: int | Account = 0) -> dict[int, Greeks]:
+        """Return Greeks by market, with collateral, of an account as it is or would be."""
+        view, found = await self._seen(account)
+        asked = (self.desk.reader, found, view.at, view.head.number)
+        _, legs = await account_sheet.measured(*asked)
+        return greeks.by_market(legs, greeks.of_collateral(found, view.at.collaterals))
+
+    async def scan(self, account: int | Account = 0) -> ScenarioTable | None:
+        """Return the rows of the scan of an account as it is or would be, under MM's ranges.
+
+        Returns:
+            None under standard margin.
+        """
+        view, found = await self._seen(account)
+        return await option_rows.rows(self.desk.reader, found, view.at, view.head.number)
+
+    async def _seen(self, account: int | Account) -> tuple[View, Account]:
+        if isinstance(account, Account):
+            return await self.desk.look(), account
+        view = await self.desk.look(self.desk.account(account))
+        (found,) = view.accounts.values()
+        return view, found
 
     # ---- money
 
@@ -265,6 +316,79 @@ class Actions:
     async def ticket(self, order: Order) -> Ticket:
         """Return how an order stands."""
         return await order_watch.ticket(self.desk, order)
+
+    # ---- signed orders
+
+    async def draw(self, legs: Sequence[Leg], account: int = 0, wish: Wish = NO_WISH) -> Offer:
+        """Return an order as it would be signed: a limit order, a quote, a package.
+
+        Args:
+            legs: of an own account, above 0 bought, each at its price or all at the wish's net.
+            account: that trades.
+            wish: whom it is for, until when, and so on.
+        """
+        return await exchange_plans.order(self.desk, self.desk.account(account), legs, wish)
+
+    async def outlook(self, offer: Offer) -> Plan:
+        """Plan nothing: show the order's account as if it were filled whole now."""
+        return await exchange_plans.outlook(self.desk, offer)
+
+    async def standing(self, given: SignedOrder) -> Standing:
+        """Return how a signed order stands."""
+        return await exchange_plans.standing(self.desk, given)
+
+    async def fill(
+        self,
+        maker: SignedOrder,
+        account: int = 0,
+        size: int | None = None,
+        taker: SignedOrder | None = None,
+    ) -> Plan:
+        """Plan to fill a signed order: with an own account, or with a taker's signed order.
+
+        Args:
+            maker: order that rests, or a quote.
+            account: own one that takes; nothing of its owner is signed.
+            size: lots of the first leg; all that is left if left out.
+            taker: signed order that takes; then anybody may bring both.
+        """
+        desk = self.desk
+        return await exchange_plans.fill(desk, maker, desk.account(account), size, taker)
+
+    async def cancel_signed(self, *given: SignedOrder | int) -> Plan:
+        """Plan to make own signed orders worthless, by themselves or by their nonces."""
+        nonces = [
+            each if isinstance(each, int) else exchange_plans.own_nonce(self.desk, each)
+            for each in given
+        ]
+        return await exchange_plans.cancel(self.desk, nonces)
+
+    # ---- options
+
+    async def set_mode(self, portfolio: bool, account: int = 0) -> Plan:
+        """Plan to put an own account under portfolio margin, or back under standard margin."""
+        return await option_plans.set_mode(self.desk, self.desk.account(account), portfolio)
+
+    async def settle_expired(self, account: int = 0) -> Plan:
+        """Plan to pay what expired legs of an account pay; anybody may."""
+        return await option_plans.settle_expired(self.desk, self.desk.account(account))
+
+    async def observe(self, instrument: int) -> Plan:
+        """Plan to note the price now for the settlement of an instrument's expiry; anybody may."""
+        return await option_plans.observe(self.desk, instrument)
+
+    async def what_if(
+        self, legs: Sequence[Leg], account: int = 0, portfolio: bool | None = None
+    ) -> Plan:
+        """Plan nothing: show an account as if it also held these legs, bought at their prices.
+
+        Args:
+            legs: above 0 bought; without a price at their marks.
+            account: anybody's.
+            portfolio: the kind of its margin then; as it is if left out.
+        """
+        asked = (self.desk.account(account), legs, portfolio)
+        return await option_plans.what_if(self.desk, *asked)
 
     # ---- the pool
 

@@ -66,6 +66,11 @@ class Deployment:
         """Return a market's symbol, its number when the file does not name it."""
         return next((name for name, id_ in self.markets.items() if id_ == market), f"#{market}")
 
+    @property
+    def symbols(self) -> dict[int, str]:
+        """Return the symbols of the markets by their ids."""
+        return {id_: name for name, id_ in self.markets.items()}
+
     def token(self, symbol: str) -> Token:
         """Return a listed token by symbol or address."""
         for token in self.tokens.values():

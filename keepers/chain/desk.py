@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from keepers.chain import option_books
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment, Token
 from keepers.chain.plans import Change, Plan
@@ -32,16 +33,38 @@ class View:
     accounts: Mapping[int, Account]
     pot: int  # WAD
     opening: Mapping[int, int] = field(default_factory=dict)  # paused until, by market
+    engaged: Mapping[int, Health] = field(default_factory=dict)  # of those that Options answers for
 
     def health(self, id_: int) -> Health:
         """Return the health of an account that was read."""
-        return health(self.accounts[id_], self.at)
+        return self.engaged.get(id_) or health(self.accounts[id_], self.at)
+
+    def estimate(self, after: Account, at: Snapshot | None = None) -> Health:
+        """Return the health of an account that is other than it was read.
+
+        Exact in equity and unsettled; what options and perps require together, `Desk.exact` asks.
+        """
+        found = health(after, at or self.at)
+        known = self.engaged.get(after.id)
+        if known is None or not after.engaged:
+            return found
+        return _moved(known, health(self.accounts[after.id], self.at), found)
+
+    def settled(self, account: Account, at: Snapshot, pot: int) -> tuple[Account, int]:
+        """Return an account after `settle`, and what moved to its cash [WAD]."""
+        return effects.settled(account, at, pot, self.estimate(account, at))
 
     def change(self, after: Account, at: Snapshot | None = None) -> Change:
         """Return an account's change, at other parameters where the action moves them."""
-        before = self.accounts[after.id]
-        found = health(after, at or self.at)
-        return Change(before, effects.cured(after, found), health(before, self.at), found)
+        before, found = self.accounts[after.id], self.estimate(after, at)
+        return Change(before, effects.cured(after, found), self.health(after.id), found)
+
+
+def _moved(known: Health, old: Health, new: Health) -> Health:
+    """Return a health moved by as much as what the keepers can reckon themselves."""
+    sums = ("equity", "unsettled", "im", "le", "mm", "kappa")
+    moved = {name: getattr(known, name) + getattr(new, name) - getattr(old, name) for name in sums}
+    return replace(known, **moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +125,12 @@ class Desk:
             await reader.terms(at),
         )
         found = await reader.accounts(ids, at)
+        engaged = await option_books.healths(reader, found, at)
         (pot,) = await reader.one("Clearinghouse", "pot", block=at)
         # a flag whose time is over goes with the next price, and so with the fill
         paused = {m.id: m.opening_until for m in markets if head.time < m.opening_until}
-        return View(head, prices, {each.id: each for each in found}, int(pot), paused)
+        accounts = {each.id: each for each in found}
+        return View(head, prices, accounts, int(pot), paused, engaged)
 
     async def struct(self, contract: str, name: str, *arguments: Any, block: int) -> Any:
         """Return a view's struct by field name."""
@@ -169,6 +194,26 @@ class Desk:
             for each in wanted
         ]
 
-    def plan(self, action: str, said: str, view: View, steps: Sequence[Draft], **more: Any) -> Plan:
+    async def plan(
+        self,
+        action: str,
+        said: str,
+        view: View,
+        steps: Sequence[Draft],
+        changes: Sequence[Change] = (),
+        **more: Any,
+    ) -> Plan:
         """Return a plan made at a view."""
-        return Plan(action, said, tuple(steps), view.head.number, view.at, **more)
+        exact, at = await self.exact(view, changes), view.head.number
+        return Plan(action, said, tuple(steps), at, view.at, changes=exact, **more)
+
+    async def exact(self, view: View, changes: Sequence[Change]) -> tuple[Change, ...]:
+        """Return changes with the margin of options as the contracts say it."""
+        after = [each.after for each in changes]
+        known = await option_books.healths(self.reader, after, view.head.number)
+        return tuple(
+            replace(each, health_after=found, after=effects.cured(each.after, found))
+            if (found := known.get(each.after.id))
+            else each
+            for each in changes
+        )

@@ -67,7 +67,7 @@ async def pause(desk: Desk, action: int, markets: Sequence[int], duration: int) 
     chosen = pauses.bitmap(each.market for each in meant)
     step = desk.draft(what, "RiskConfigurator", "pause", action, chosen, duration)
     ends = {"until": when(view.head.time + duration)} if duration else {}
-    return desk.plan("guardian pause", what, view, [step], facts=ends, notes=notes)
+    return await desk.plan("guardian pause", what, view, [step], facts=ends, notes=notes)
 
 
 def _meant(
@@ -105,7 +105,7 @@ async def tighten(desk: Desk, market: int, cap: int) -> Plan:
     what = f"lower the cap of {desk.deployment.symbol(market)} to {written_wad(cap)} USD"
     step = desk.draft(what, "RiskConfigurator", "lower_cap", market, cap)
     facts = {"cap_before_usd": written_wad(margin["oi_cap"]), "cap_usd": written_wad(cap)}
-    return desk.plan("guardian tighten", what, view, [step], facts=facts)
+    return await desk.plan("guardian tighten", what, view, [step], facts=facts)
 
 
 async def cap(desk: Desk, symbol: str, hard: int, soft: int) -> Plan:
@@ -135,7 +135,7 @@ async def cap(desk: Desk, symbol: str, hard: int, soft: int) -> Plan:
         "soft_cap_before": str(before[1]),
         "soft_cap": str(soft),
     }
-    return desk.plan("guardian cap", what, view, [step], facts=facts)
+    return await desk.plan("guardian cap", what, view, [step], facts=facts)
 
 
 def _require_guardian(desk: Desk, watch: Watch) -> None:

@@ -35,7 +35,7 @@ async def deposit(
     steps.append(desk.draft(what, "Clearinghouse", "deposit", account, token.address, amount))
     change = view.change(credited(desk, view.accounts[account], token, amount), at)
     said = f"{what} into {desk.name(account)}"
-    return desk.plan("deposit", said, view, steps, changes=(change,))
+    return await desk.plan("deposit", said, view, steps, changes=(change,))
 
 
 async def withdraw(desk: Desk, token: Token, amount: int | None, account: int, to: str) -> Plan:
@@ -51,7 +51,7 @@ async def withdraw(desk: Desk, token: Token, amount: int | None, account: int, t
     change = view.change(_debited(desk, view, account, token, amount, at), at)
     facts = {"most": written(most, token.decimals), "to": to}
     said = f"{what} from {desk.name(account)} to {to}"
-    return desk.plan("withdraw", said, view, [step], changes=(change,), facts=facts)
+    return await desk.plan("withdraw", said, view, [step], changes=(change,), facts=facts)
 
 
 async def transfer(desk: Desk, token: Token, amount: int, sender: int, receiver: int) -> Plan:
@@ -66,7 +66,7 @@ async def transfer(desk: Desk, token: Token, amount: int, sender: int, receiver:
         view.change(credited(desk, view.accounts[receiver], token, amount)),
     )
     said = f"{what} from {desk.name(sender)} to {desk.name(receiver)}"
-    return desk.plan("transfer", said, view, [step], changes=changes)
+    return await desk.plan("transfer", said, view, [step], changes=changes)
 
 
 async def settle(desk: Desk, account: int, losers: tuple[int, ...] | None = None) -> Plan:
@@ -86,8 +86,8 @@ async def settle(desk: Desk, account: int, losers: tuple[int, ...] | None = None
         raise BadInput(f"{len(losers)} losers are too many", f"name at most {MOST_LOSERS}")
     pot = view.pot
     for each in losers:
-        pot -= effects.settled(view.accounts[each], view.at, pot)[1]
-    after, moved = effects.settled(view.accounts[account], view.at, pot)
+        pot -= view.settled(view.accounts[each], view.at, pot)[1]
+    after, moved = view.settled(view.accounts[account], view.at, pot)
     what = f"settle {desk.name(account)}"
     step = (
         desk.draft(what, "Clearinghouse", "settle_pair", list(losers), account)
@@ -97,13 +97,13 @@ async def settle(desk: Desk, account: int, losers: tuple[int, ...] | None = None
     facts = {"moved_to_cash_usd": written_wad(moved)}
     if moved < gain:
         facts["left_unpaid_usd"] = written_wad(gain - moved)
-    return desk.plan("settle", what, view, [step], changes=(view.change(after),), facts=facts)
+    return await desk.plan("settle", what, view, [step], changes=(view.change(after),), facts=facts)
 
 
 async def mint(desk: Desk, token: Token, amount: int) -> Plan:
     """Plan new atoms of a test token for the owner's wallet."""
     step = await _minting(desk, token, amount)
-    return desk.plan("mint", f"{step.key} for {desk.owner}", await desk.look(), [step])
+    return await desk.plan("mint", f"{step.key} for {desk.owner}", await desk.look(), [step])
 
 
 async def faucet(desk: Desk, token: Token, amount: int | None) -> Plan:
@@ -123,7 +123,7 @@ async def faucet(desk: Desk, token: Token, amount: int | None) -> Plan:
         "in_the_wallet": written(held, token.decimals),
         "left": "no limit" if left is None else written(left, token.decimals),
     }
-    return desk.plan(
+    return await desk.plan(
         "faucet", f"{step.key} for {desk.owner}", await desk.look(), [step], facts=facts
     )
 
@@ -223,7 +223,7 @@ def _debited(
 ) -> Account:
     """Return the account without so many atoms, settled as a withdrawal does it."""
     taken = credited(desk, view.accounts[account], token, -amount)
-    return effects.settled(taken, at, view.pot)[0]
+    return view.settled(taken, at, view.pot)[0]
 
 
 async def softened(desk: Desk, view: View, token: Token, change: int) -> Snapshot:

@@ -23,7 +23,7 @@ async def grant(desk: Desk, wanted: Grant) -> Plan:
     view = await desk.look()
     said = described(desk, wanted)
     step = desk.draft("grant" if wanted.scope else "revoke", "Operators", "grant", wanted.struct)
-    return desk.plan(step.key, said, view, [step], facts=facts(wanted))
+    return await desk.plan(step.key, said, view, [step], facts=facts(wanted))
 
 
 async def granted(desk: Desk, account: int, operator: str) -> Grant:
@@ -51,14 +51,14 @@ async def bring(desk: Desk, permit: Permit) -> Plan:
     asked = (permit.grant.struct, permit.nonce, permit.deadline, permit.signature)
     step = desk.draft("permit", "Operators", "permit", *asked)
     said = f"{described(desk, permit.grant)}, by its owner's signature"
-    return desk.plan("permit", said, view, [step], facts=facts(permit.grant))
+    return await desk.plan("permit", said, view, [step], facts=facts(permit.grant))
 
 
 async def cancel(desk: Desk, nonce: int) -> Plan:
     """Plan to make a permit of one's own that nobody has brought worthless."""
     view = await desk.look()
     step = desk.draft("cancel the permit", "Operators", "cancel_nonce", nonce)
-    return desk.plan("cancel_permit", f"cancel the permit with nonce {nonce}", view, [step])
+    return await desk.plan("cancel_permit", f"cancel the permit with nonce {nonce}", view, [step])
 
 
 def facts(wanted: Grant) -> dict[str, str]:
@@ -95,7 +95,7 @@ async def deposit(desk: Desk, token: Token, amount: int, account: int, sign: Sig
     at = await money_plans.softened(desk, view, token, amount)
     change = view.change(money_plans.credited(desk, view.accounts[account], token, amount), at)
     said = f"{what} into {desk.name(account)}"
-    return desk.plan("deposit", said, view, [step], changes=(change,))
+    return await desk.plan("deposit", said, view, [step], changes=(change,))
 
 
 async def _token_permit(

@@ -9,7 +9,7 @@ from keepers.chain import order_watch
 from keepers.chain.desk import Desk, View
 from keepers.chain.plans import Change, Plan
 from keepers.chain.transactions import Draft
-from keepers.domain import effects, tickets
+from keepers.domain import effects, instruments, tickets
 from keepers.domain.amounts import share, written_lots, written_ticks, written_wad
 from keepers.domain.effects import Fill
 from keepers.domain.orders import Order
@@ -43,6 +43,11 @@ async def trade(
         reduce_only: refuse whatever would open.
         deadline: last second [unix s] at which it may fill; the settings' lifetime if left out.
     """
+    if instruments.decode(instrument).expiry:
+        raise BadInput(
+            f"the pool does not trade {naming(desk, instrument)}",
+            "options and futures are traded by signed orders: see `plimsoll order --help`",
+        )
     view = await desk.look(account, pool(desk))
     wanted, terms = [(instrument, size, limit)], await _terms(desk, view, deadline)
     return await _orders(desk, view, account, wanted, salt, terms, reduce_only=reduce_only)
@@ -86,7 +91,7 @@ async def _orders(
     start = view.accounts[account]
     found = await judged(desk, view, start, wanted, salt, terms, reduce_only=reduce_only)
     what = ", ".join(said(desk, order) for order in found.orders)
-    return desk.plan(
+    return await desk.plan(
         action,
         f"{action} {what} for {desk.name(account)}",
         view,
@@ -155,7 +160,7 @@ async def judged(
         at, after = effects.traded(after, fill, at), effects.filled(after, fill, at)
         prefix = f"{naming(desk, instrument).lower()}_" if len(wanted) > 1 else ""
         facts |= {f"{prefix}{name}": text for name, text in _facts(fill, limit).items()}
-    change = view.change(after, at)
+    (change,) = await desk.exact(view, [view.change(after, at)])
     _require_margin(change, reduce_only)
     made = await _identified(desk, orders)
     facts["reserve_native"] = written_wad(sum(order.reserve for order in made))
@@ -291,7 +296,7 @@ async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> P
     for_owner = action == "cancel" and not desk.owns(order.account)
     door = "Operators" if for_owner else "Orders"
     step = desk.draft(f"{action} {order.id.hex()[:16]}", door, action, order.struct)
-    return desk.plan(
+    return await desk.plan(
         action,
         f"{action} the order to {said(desk, order)} for {desk.name(order.account)}",
         view,
@@ -306,7 +311,7 @@ async def take_back(desk: Desk, order_id: bytes, action: str | None = None) -> P
 
 def naming(desk: Desk, instrument: int) -> str:
     """Return an instrument's name."""
-    return f"{desk.deployment.symbol(instrument >> 56)}-PERP"
+    return instruments.name(instrument, desk.deployment.symbols)
 
 
 def said(desk: Desk, order: Order) -> str:

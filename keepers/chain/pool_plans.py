@@ -52,7 +52,7 @@ async def deposit(desk: Desk, amount: int, *, minting: bool = False) -> Plan:
     what = f"request shares for {written(amount, token.decimals)} {token.symbol}"
     steps.append(desk.draft(what, "LiquidityPool", "request_deposit", amount, desk.owner))
     facts, notes = await _worth(desk, "previewDeposit", amount, "shares_now", decimals=18)
-    return _plan(desk, view, "lp deposit", what, steps, facts, notes)
+    return await _plan(desk, view, "lp deposit", what, steps, facts, notes)
 
 
 async def redeem(desk: Desk, shares: int | None) -> Plan:
@@ -68,7 +68,7 @@ async def redeem(desk: Desk, shares: int | None) -> Plan:
     what = f"request the money of {written_wad(shares)} shares"
     step = desk.draft(what, "LiquidityPool", "request_redeem", shares)
     asked = await _worth(desk, "previewRedeem", shares, "worth_now", token.decimals)
-    return _plan(desk, view, "lp redeem", what, [step], *asked)
+    return await _plan(desk, view, "lp redeem", what, [step], *asked)
 
 
 async def execute(desk: Desk, request_id: int) -> Plan:
@@ -83,14 +83,14 @@ async def execute(desk: Desk, request_id: int) -> Plan:
     facts, notes = await _worth(desk, asked, found.amount, label, decimals)
     moved = found.amount
     if found.is_redemption:
-        pool = effects.settled(pool, view.at, view.pot)[0]
+        pool = view.settled(pool, view.at, view.pot)[0]
         moved = -units(facts.get(label, "0"), token.decimals, token.symbol)
         notes = (*notes, "it is paid as far as the pool's cash and margin go")
     after = effects.paid(pool, moved * desk.scale(token))
     what = f"execute request {request_id}"
     step = desk.draft(what, "LiquidityPool", name, request_id)
     facts = {"request": str(request_id), "owner": found.owner, **facts}
-    plan = _plan(desk, view, EXECUTE, what, [step], facts, notes)
+    plan = await _plan(desk, view, EXECUTE, what, [step], facts, notes)
     return replace(plan, changes=(view.change(after),))
 
 
@@ -100,7 +100,7 @@ async def retime(desk: Desk, request_id: int) -> Plan:
     what = f"time request {request_id} again, for the first price of after now"
     step = desk.draft(what, "LiquidityPool", "retime", request_id)
     facts = {"request": str(request_id), "owner": found.owner}
-    return _plan(desk, await _pool_view(desk), RETIME, what, [step], facts, ())
+    return await _plan(desk, await _pool_view(desk), RETIME, what, [step], facts, ())
 
 
 async def refusal(desk: Desk, request_id: int) -> str | None:
@@ -174,7 +174,7 @@ async def _pool_view(desk: Desk) -> View:
     return await desk.look(account_id(desk.deployment.address("LiquidityPool")))
 
 
-def _plan(
+async def _plan(
     desk: Desk,
     view: View,
     action: str,
@@ -185,7 +185,7 @@ def _plan(
 ) -> Plan:
     """Return a plan shown with the pool's own account, which a request leaves as it is."""
     (pool,) = view.accounts.values()
-    return desk.plan(
+    return await desk.plan(
         action,
         what,
         view,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from keepers.chain import option_books
 from keepers.chain.desk import Desk, View
 from keepers.chain.plans import Plan
 from keepers.domain import effects, liquidation
@@ -58,8 +59,11 @@ async def take(
     if fraction is not None:
         plan = _other_fraction(plan, view.health(account).equity, fraction)
     exact = view.health(account)
-    after = after_take(view.accounts[buyer], view.accounts[account], exact, plan, view.at)
-    change = view.change(after)
+    moved = await option_books.share(
+        desk.reader, view.accounts[account], exact, view.at, plan.fraction, view.head.number
+    )
+    after = after_take(view.accounts[buyer], view.accounts[account], exact, plan, view.at, moved)
+    (change,) = await desk.exact(view, [view.change(after)])
     if change.health_after.equity < change.health_after.im:
         short = change.health_after.im - change.health_after.equity
         raise KeeperError(
@@ -78,8 +82,8 @@ async def take(
     until = view.head.time + desk.settings.lifetime_s if deadline is None else deadline
     bounds = (most, max(0, plan.insurance - spare), until)
     arguments = (account, buyer, plan.fraction, *bounds)
-    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment)
-    return desk.plan(
+    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment, moved)
+    return await desk.plan(
         "take",
         f"{what} over with {desk.name(buyer)}",
         view,
@@ -114,7 +118,7 @@ async def reduce(desk: Desk, account: int, instrument: int, keeper: int) -> Plan
     after = effects.filled(view.accounts[account], fill, view.at)
     what = f"reduce {desk.name(account)}"
     arguments = (account, instrument, plan.size, 0, keeper, view.head.time + DEADLINE_S)
-    return desk.plan(
+    return await desk.plan(
         "reduce",
         f"{what} for {desk.name(keeper)}",
         view,
@@ -137,7 +141,7 @@ async def flag(desk: Desk, account: int) -> Plan:
     what = f"flag {desk.name(account)}"
     step = desk.draft(what, "Liquidator", "flag", account)
     changes = (view.change(view.accounts[account]),)
-    return desk.plan("flag", what, view, [step], changes=changes)
+    return await desk.plan("flag", what, view, [step], changes=changes)
 
 
 async def _take_plan(desk: Desk, view: View, account: int) -> TakePlan:

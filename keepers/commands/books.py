@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json as json_
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,14 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from keepers.bots.runtime import connect
+from keepers.chain import option_books
+from keepers.chain.account_sheet import Sheet, sheet
 from keepers.chain.deployment import Deployment
 from keepers.chain.guardian_plans import sentence
 from keepers.chain.proving import prove as prove_books
 from keepers.chain.proving import require
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
+from keepers.commands import margin_page, show, show_options
 from keepers.commands import options as shared
-from keepers.commands import show
+from keepers.commands.options import Json
 from keepers.domain.margin import Health, Snapshot, health, snapshot
 from keepers.domain.proof import Line
 from keepers.domain.words import Account, account_id
@@ -27,16 +33,17 @@ app = typer.Typer()
 
 
 async def read_all(
-    settings: Settings, ids: list[int] | None, block: Block
+    settings: Settings, block: Block
 ) -> tuple[Deployment, Snapshot, list[tuple[Account, Health]], list[str]]:
-    """Return prices, the health of these accounts, or of all, and what is paused, at one block."""
+    """Return prices, the health of all accounts, and what is paused, at one block."""
     rpc, deployed = await connect(settings)
     async with rpc:
         reader = Reader(rpc, deployed)
         head = await rpc.head(block)
         at = head.number
-        chosen = await reader.account_ids(at) if ids is None else ids
+        chosen = await reader.account_ids(at)
         accounts = await reader.accounts(chosen, at)
+        known = await option_books.healths(reader, accounts, at)
         prices = snapshot(
             head.time,
             await reader.markets(at),
@@ -44,7 +51,7 @@ async def read_all(
             await reader.terms(at),
         )
         held = await reader.pauses(at)
-    rows = [(account, health(account, prices)) for account in accounts]
+    rows = [(each, known.get(each.id) or health(each, prices)) for each in accounts]
     paused = [sentence(deployed, each) for each in held if each.runs(head.time)]
     return deployed, prices, rows, paused
 
@@ -95,7 +102,7 @@ def accounts(
 ) -> None:
     """Show every account's health, the nearest to maintenance first."""
     settings = make(Settings, rpc=rpc, deployment=deployment)
-    _, _, rows, paused = shared.run(read_all(settings, None, read_block(block)))
+    _, _, rows, paused = shared.run(read_all(settings, read_block(block)))
     kept = sorted((row for row in rows if not unhealthy or row[1].under_mm), key=room)
     console = Console()
     console.print(show.accounts_table(kept[:limit]))
@@ -111,25 +118,54 @@ def account(
         str | None,
         typer.Option("--block", help="Block to look at.", show_default="latest"),
     ] = None,
+    json: Json = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Also write a page that shows what the margin is made of."),
+    ] = None,
     rpc: shared.Rpc = None,
     deployment: shared.DeploymentFile = None,
 ) -> None:
-    """Show one account: sums, margin bar, positions, liquidation prices, collateral."""
+    """Show one account: sums, margin bar, positions, Greeks, liquidation prices, collateral."""
     settings = make(Settings, rpc=rpc, deployment=deployment)
-    deployed, at, rows, paused = shared.run(
-        read_all(settings, [read_account(id_)], read_block(block))
-    )
-    found, exact = rows[0]
-    if not found.flags and not found.cash and not found.legs and not found.holdings:
+    deployed, found = shared.run(_sheet(settings, read_account(id_), read_block(block)))
+    if found.empty:
         raise BadInput(f"there is no account {id_}", "look at `plimsoll accounts`")
+    if html is not None:
+        margin_page.write(html, found, deployed)
+    if json:
+        print(json_.dumps(show_options.as_json(found, deployed)))
+        return
     console = Console()
-    console.print(show.account_table(found, exact))
-    if found.legs:
-        console.print(show.legs_table(found, at, deployed))
-    if found.holdings:
-        console.print(show.holdings_table(found, at, deployed))
-    for line in paused:
+    for table in _tables(found, deployed):
+        console.print(table)
+    for line in found.paused:
         console.print(line, highlight=False)
+
+
+async def _sheet(settings: Settings, id_: int, block: Block) -> tuple[Deployment, Sheet]:
+    rpc, deployed = await connect(settings)
+    async with rpc:
+        return deployed, await sheet(Reader(rpc, deployed), id_, block)
+
+
+def _tables(found: Sheet, deployed: Deployment) -> Iterator[Table]:
+    """Return what is shown of an account; liquidation prices where the keepers reckon margin."""
+    account = found.account
+    yield show.account_table(account, found.health)
+    if account.engaged:
+        yield show_options.legs_table(found, deployed)
+    elif account.legs:
+        yield show.legs_table(account, found.at, deployed)
+    if account.holdings:
+        yield show.holdings_table(account, found.at, deployed)
+    if found.why is None:
+        return
+    for scan in found.why.scenarios.markets:
+        yield show_options.scan_table(scan, deployed)
+    if len(found.why.scenarios.markets) > 1:
+        yield show_options.groups_table(found.why.scenarios, deployed)
+    yield show_options.parts_table(found, deployed)
 
 
 @app.command()

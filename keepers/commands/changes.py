@@ -12,19 +12,30 @@ from rich.table import Table
 from keepers.chain.deployment import Deployment
 from keepers.chain.plans import Change, Cost, Done, Plan
 from keepers.commands import show
+from keepers.domain import instruments
 from keepers.domain.amounts import written, written_lots, written_ticks, written_wad
 from keepers.domain.margin import Health
 from keepers.domain.tickets import State, Ticket
 from keepers.domain.words import Account
 
 
-def print_tables(plan: Plan, cost: Cost | None, done: Done | None, deployed: Deployment) -> None:
-    """Print a plan for people."""
-    console = Console(soft_wrap=True)
+def print_tables(
+    plan: Plan, cost: Cost | None, done: Done | None, deployed: Deployment, aside: bool = False
+) -> None:
+    """Print a plan for people.
+
+    Args:
+        plan: to show.
+        cost: of a plan that is not sent.
+        done: of one that was.
+        deployed: whose names are used.
+        aside: on stderr, where stdout is for what is handed on.
+    """
+    console = Console(soft_wrap=True, stderr=aside)
     console.print(plan.said, style="bold", highlight=False)
     for change in plan.changes if done is None else done.changes:
         console.print(change_table(change))
-        if change.before.legs or change.after.legs:
+        if _legs(change.before) or _legs(change.after):
             console.print(legs_table(change, deployed))
         if change.before.holdings or change.after.holdings:
             console.print(holdings_table(change, deployed))
@@ -45,15 +56,19 @@ def change_table(change: Change) -> Table:
     table.add_column("after USD", justify="right")
     before = show.sums(account, change.health_before)
     after = show.sums(change.after, change.health_after)
-    for (what, old), (_, new) in zip(before, after, strict=True):
+    for (old_name, old), (new_name, new) in zip(before, after, strict=True):
+        what = max(old_name, new_name, key=len)  # either side may have options
         table.add_row(what, show.usd(old), show.usd(new))
     bars = (show.margin_bar(each) for each in (change.health_before, change.health_after))
     table.add_row("margin", *bars)
+    before_mode, after_mode = show.mode(account), show.mode(change.after)
     states = (
         show.state(change.health_before, account),
         show.state(change.health_after, change.after),
     )
     table.add_row("state", *states)
+    if before_mode != after_mode or account.portfolio:
+        table.add_row("margin is", before_mode, after_mode)
     return table
 
 
@@ -63,8 +78,8 @@ def legs_table(change: Change, deployed: Deployment) -> Table:
     for heading in ("instrument", "before", "after"):
         table.add_column(heading, justify="left" if heading == "instrument" else "right")
     for name, before, after in _pairs(_legs(change.before), _legs(change.after)):
-        symbol = f"{deployed.symbol(name >> 56)}-PERP"
-        table.add_row(symbol, written_lots(before), written_lots(after))
+        told = instruments.name(name, deployed.symbols)
+        table.add_row(told, written_lots(before), written_lots(after))
     return table
 
 
@@ -160,8 +175,9 @@ def _side_json(account: Account, health: Health, deployed: Deployment) -> dict[s
         "le_usd": written_wad(health.le),
         "mm_usd": written_wad(health.mm),
         "state": show.state(health, account).plain,
+        "margin": show.mode(account),
         "positions": {
-            f"{deployed.symbol(each >> 56)}-PERP": written_lots(size)
+            instruments.name(each, deployed.symbols): written_lots(size)
             for each, size in _legs(account).items()
         },
         "collateral": {
@@ -183,7 +199,7 @@ def _ticket_json(ticket: Ticket) -> dict[str, Any]:
 
 
 def _legs(account: Account) -> dict[int, int]:
-    return {leg.instrument: leg.size for leg in account.legs}
+    return {leg.instrument: leg.size for leg in (*account.legs, *account.options)}
 
 
 def _holdings(account: Account) -> dict[int, int]:

@@ -10,7 +10,7 @@ import typer
 
 from keepers.chain import signer
 from keepers.commands import options as shared
-from keepers.commands.session import Json
+from keepers.commands.options import Json
 
 app = typer.Typer(help="Keys: encrypted keystores, for deploying, signing prices and using.")
 

@@ -73,6 +73,7 @@ Watchdog = Annotated[
     float | None,
     typer.Option("--watchdog-s", help="Look over HTTP after such a silence.", show_default="15"),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Peers = Annotated[
     list[str] | None,
     typer.Option("--peer", help="HTTP address of a publisher; repeat for each."),

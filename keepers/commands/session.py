@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -15,6 +15,7 @@ from keepers.client import Client
 from keepers.commands import changes
 from keepers.commands import options as shared
 from keepers.commands.books import read_account
+from keepers.commands.options import Json
 from keepers.domain.tickets import State
 from keepers.domain.times import parse_time
 from keepers.errors import BadInput, KeeperError
@@ -26,6 +27,7 @@ Opener = Callable[[ClientSettings, str], Awaitable[Client]]
 OPENER: Final[ContextVar[Opener]] = ContextVar("opener", default=Client.open)
 
 UNIX_DIGITS: Final = 9  # what has as many is a time, not a number of seconds
+NOBODY: Final = "0x" + "00" * 20  # who looks without a key
 LONGEST_INDEX: Final = 20  # digits: what is longer is a whole id
 AccountOption = Annotated[
     str, typer.Option("--account", help="Number of your account, or 0xADDRESS:NUMBER.")
@@ -33,7 +35,6 @@ AccountOption = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Simulate, show before, after and gas; send nothing.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Deadline = Annotated[
     str | None,
     typer.Option(
@@ -59,6 +60,11 @@ class Session:
     def account(self, text: str) -> int:
         """Return the account that was meant: an index of one's own, or a whole id."""
         index = text.isascii() and text.isdigit() and len(text) < LONGEST_INDEX
+        if index and self.client.desk.owner == NOBODY:
+            raise BadInput(
+                f"{text} is a number of your own, and there is no key",
+                "write 0xADDRESS:NUMBER, or set PLIMSOLL_KEY",
+            )
         return int(text) if index else read_account(text)
 
     async def deadline(self, text: str | None) -> int | None:
@@ -99,6 +105,20 @@ class Session:
         else:
             print(f"request {request} is served already: look at `plimsoll lp status`")
 
+    def show(self, plan: Plan, more: Mapping[str, Any] | None = None, aside: bool = False) -> None:
+        """Show a plan of which nothing is sent.
+
+        Args:
+            plan: to show.
+            more: what JSON says besides; for people the caller prints it.
+            aside: on stderr, where stdout is for what is handed on.
+        """
+        deployed = self.client.desk.deployment
+        if self.as_json:
+            changes.print_json({**changes.as_json(plan, None, None, deployed), **(more or {})})
+        else:
+            changes.print_tables(plan, None, None, deployed, aside=aside)
+
     def _print(self, plan: Plan, cost: Cost | None, done: Done | None) -> None:
         deployed = self.client.desk.deployment
         if self.as_json:
@@ -122,32 +142,49 @@ def _options(
     """Name the options that every user's command has."""
 
 
+def _looking(
+    rpc: shared.Rpc = None,
+    rpc_fallback: shared.Fallback = None,
+    deployment: shared.DeploymentFile = None,
+    json: Json = False,
+) -> None:
+    """Name the options of a command that sends nothing."""
+
+
 Command = Callable[..., Coroutine[Any, Any, None]]
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Command], Command]:
+def command(
+    app: typer.Typer, name: str | None = None, looks: bool = False
+) -> Callable[[Command], Command]:
     """Register an async function of (session, its own arguments) as a command.
 
     Its signature is shown with the shared options behind its own. Where it has them,
     `slippage_percent` goes to the settings, and a whole `account` id (in a dry run) or `owner`
     stands in for a key.
+
+    Args:
+        app: that it belongs to.
+        name: of the command, where the function has another.
+        looks: it sends nothing, and so has no options about that.
     """
 
     def register(act: Command) -> Command:
         def run(mine: dict[str, Any], given: dict[str, Any]) -> None:
-            shared.run(_run(act, mine, given))
+            stand_in = NOBODY if looks else ""
+            shared.run(_run(act, mine, {"dry_run": True, **given}, stand_in))
 
-        app.command(name)(shared.joined(act, _options, run))
+        app.command(name)(shared.joined(act, _looking if looks else _options, run))
         return act
 
     return register
 
 
-async def _run(act: Command, mine: dict[str, Any], given: dict[str, Any]) -> None:
+async def _run(act: Command, mine: dict[str, Any], given: dict[str, Any], stand_in: str) -> None:
     dry_run, as_json = given.pop("dry_run"), given.pop("json")
     settings = make(ClientSettings, slippage_percent=mine.get("slippage_percent"), **given)
     owner = _owner(str(mine.get("account") or "")) if dry_run else str(mine.get("owner") or "")
-    async with await OPENER.get()(settings, owner) as client:
+    async with await OPENER.get()(settings, owner or stand_in) as client:
         await act(Session(client, dry_run, as_json), **mine)
 
 

@@ -56,6 +56,11 @@ def state(health: Health, account: Account) -> Text:
     return Text("healthy", style="green")
 
 
+def mode(account: Account) -> str:
+    """Return which margin an account is under."""
+    return "portfolio" if account.portfolio else "standard"
+
+
 def margin_bar(health: Health, width: int = BAR) -> Text:
     """Return equity as a bar, with M, L and I where MM, LE and IM stand."""
     full = max(health.equity, health.im, 1)
@@ -102,7 +107,14 @@ def account_table(account: Account, health: Health) -> Table:
         table.add_row(what, usd(value))
     table.add_row("margin", margin_bar(health))
     table.add_row("state", state(health, account))
+    if account.engaged:
+        table.add_row("margin is", mode(account))
     return table
+
+
+def _worth(account: Account) -> str:
+    """Return what equity has beside cash and profit: options count at their marks."""
+    return "collateral and options" if account.options else "collateral"
 
 
 def sums(account: Account, health: Health) -> tuple[tuple[str, int], ...]:
@@ -110,7 +122,7 @@ def sums(account: Account, health: Health) -> tuple[tuple[str, int], ...]:
     return (
         ("cash", account.cash),
         ("unsettled profit and loss", health.unsettled),
-        ("collateral", health.equity - account.cash - health.unsettled),
+        (_worth(account), health.equity - account.cash - health.unsettled),
         ("equity E", health.equity),
         ("initial margin IM", health.im),
         ("liquidation end LE", health.le),

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from keepers.domain.liquidation import slice_of
 from keepers.domain.margin import Health, Snapshot, health, oi_scale
-from keepers.domain.units import SOFT_ONE
-from keepers.domain.words import IN_AUCTION, Account, Holding, Leg
+from keepers.domain.units import SOFT_ONE, WAD
+from keepers.domain.words import IN_AUCTION, OPTIONS, Account, Holding, Leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,35 @@ def with_leg(account: Account, instrument: int, change: int) -> Account:
     return replace(account, legs=(*rest, Leg(instrument, after)) if after else rest)
 
 
-def settled(account: Account, at: Snapshot, pot: int) -> tuple[Account, int]:
+def with_option(account: Account, instrument: int, change: int) -> Account:
+    """Return the account with so many more lots of an option or dated future."""
+    held = next((each.size for each in account.options if each.instrument == instrument), 0)
+    rest = tuple(each for each in account.options if each.instrument != instrument)
+    after = held + change
+    return engaged(account, (*rest, Leg(instrument, after)) if after else rest, account.portfolio)
+
+
+def engaged(account: Account, options: tuple[Leg, ...], portfolio: bool) -> Account:
+    """Return the account with these legs and this margin, and the flag that goes with them."""
+    flag = OPTIONS if options or portfolio else 0
+    flags = account.flags & ~OPTIONS | flag
+    return replace(account, options=options, portfolio=portfolio, flags=flags)
+
+
+def settled(
+    account: Account, at: Snapshot, pot: int, known: Health | None = None
+) -> tuple[Account, int]:
     """Return the account after `settle`, and what moved to its cash [WAD].
 
     A gain is paid as far as the pot goes; the loss of an insolvent account stays where it is.
+
+    Args:
+        account: to settle.
+        at: prices.
+        pot: what was collected and not yet paid out [WAD].
+        known: its health where it holds more than perps.
     """
-    found = health(account, at)
+    found = known or health(account, at)
     moved = min(found.unsettled, pot) if found.unsettled > 0 else found.unsettled
     if max(moved, found.equity) < 0:
         return account, 0
@@ -82,15 +105,32 @@ def traded(account: Account, fill: Fill, at: Snapshot) -> Snapshot:
     before = size_of(account, fill.instrument)
     growth = max(before + fill.size, 0) - max(before, 0)
     growth += max(fill.pool_size - fill.size, 0) - max(fill.pool_size, 0)
-    return _grown(at, fill.market, growth)
+    return grown(at, fill.market, growth)
 
 
-def _grown(at: Snapshot, market: int, growth: int) -> Snapshot:
+def exchanged(
+    buyer: Account, seller: Account, instrument: int, size: int, at: Snapshot
+) -> Snapshot:
+    """Return the prices after two accounts have traded a perp: open interest counts from then on.
+
+    Args:
+        buyer: who gets `size`.
+        seller: who gives it.
+        instrument: a perp.
+        size: lots, of the buyer.
+        at: prices before.
+    """
+    had, has = size_of(buyer, instrument), size_of(seller, instrument)
+    growth = max(had + size, 0) - max(had, 0) + max(has - size, 0) - max(has, 0)
+    return grown(at, instrument >> 56, growth)
+
+
+def grown(at: Snapshot, market: int, growth: int) -> Snapshot:
     """Return the prices with so many more lots of open interest."""
     feed = at.feeds[market]
     state = replace(feed.state, open_interest=feed.state.open_interest + growth)
-    grown = replace(feed, state=state, oi_scale=oi_scale(feed.price, state))
-    return replace(at, feeds={**at.feeds, market: grown})
+    changed = replace(feed, state=state, oi_scale=oi_scale(feed.price, state))
+    return replace(at, feeds={**at.feeds, market: changed})
 
 
 def softened(at: Snapshot, collateral: int, soft_cap: int, before: int, tracked: int) -> Snapshot:
@@ -125,9 +165,7 @@ def moved(
         at: prices; open interest falls where legs of opposite signs meet.
     """
     for leg in part.legs:
-        had, has = size_of(sender, leg.instrument), size_of(receiver, leg.instrument)
-        growth = max(had - leg.size, 0) - max(had, 0) + max(has + leg.size, 0) - max(has, 0)
-        at = _grown(at, leg.market, growth)
+        at = exchanged(receiver, sender, leg.instrument, leg.size, at)
         sender = with_leg(sender, leg.instrument, -leg.size)
         receiver = with_leg(receiver, leg.instrument, leg.size)
     for held in part.holdings:
@@ -144,12 +182,26 @@ def cured(account: Account, found: Health) -> Account:
     return account
 
 
-def left_over(account: Account, at: Snapshot, fraction: int, payment: int) -> Account:
-    """Return what a take of a fraction leaves of an account, the buyer's payment booked."""
-    part = slice_of(account, health(account, at), at, fraction)
+def left_over(
+    account: Account, at: Snapshot, fraction: int, payment: int, moved: Account | None = None
+) -> Account:
+    """Return what a take of a fraction leaves of an account, the buyer's payment booked.
+
+    Args:
+        account: that is taken.
+        at: prices.
+        fraction: WAD.
+        payment: of the buyer [WAD].
+        moved: what the take moves, where it is more than perps.
+    """
+    part = moved or slice_of(account, health(account, at), at, fraction)
     rest = paid(account, payment - part.cash, -part.quote)
     for leg in part.legs:
         rest = with_leg(rest, leg.instrument, -leg.size)
+    for leg in part.options:
+        rest = with_option(rest, leg.instrument, -leg.size)
     for held in part.holdings:
         rest = with_collateral(rest, held.collateral, -held.amount)
+    if fraction >= WAD:
+        rest = engaged(rest, (), portfolio=False)
     return replace(rest, flags=rest.flags & ~IN_AUCTION)

@@ -229,13 +229,17 @@ class Rates:
     option_taker: int
     premium_share: int
 
+    def rate(self, leg: Leg, takes: bool) -> int:
+        """Return the rate of a leg."""
+        if instruments.decode(leg.instrument).strike:
+            return self.option_taker if takes else self.option_maker
+        return self.taker if takes else self.maker
+
     def fee(self, leg: Leg, price: int, takes: bool) -> int:
         """Return the fee of a leg at a price of its market [ticks], up, in WAD."""
-        size, option = abs(leg.size), instruments.decode(leg.instrument).strike != 0
-        if not option:
-            rate = self.taker if takes else self.maker
+        size, rate = abs(leg.size), self.rate(leg, takes)
+        if not instruments.decode(leg.instrument).strike:
             return _up(size * leg.price * rate)
-        rate = self.option_taker if takes else self.option_maker
         return min(_up(size * price * rate), _up(size * leg.price * self.premium_share))
 
 

@@ -181,10 +181,24 @@ def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Ac
 
 
 def after_take(
-    buyer: Account, account: Account, exact: Health, plan: TakePlan, at: Snapshot
+    buyer: Account,
+    account: Account,
+    exact: Health,
+    plan: TakePlan,
+    at: Snapshot,
+    moved: Account | None = None,
 ) -> Account:
-    """Return the buyer's account after a take as planned."""
-    part = slice_of(account, exact, at, plan.fraction)
+    """Return the buyer's account after a take as planned.
+
+    Args:
+        buyer: who takes.
+        account: that is taken.
+        exact: its health.
+        plan: of the take.
+        at: prices.
+        moved: what the chain says that it moves, where that is more than perps.
+    """
+    part = moved or slice_of(account, exact, at, plan.fraction)
     joined = merged(buyer, part)
     left = uncovered(exact, plan.insurance)
     return replace(joined, cash=joined.cash - plan.payment + plan.insurance + left)

@@ -11,6 +11,8 @@ from keepers.domain.units import WAD
 IN_AUCTION = 1
 HOUSE = 4
 OPTIONS = 16
+LEG_WORDS = 8
+AMOUNT_WORDS = 4
 
 PENDING = 1
 GRACE = 2
@@ -123,6 +125,36 @@ def decode_account(
         holdings=tuple(holdings),
         flags=_field(word, 48, 5),
     )
+
+
+def encode_account(account: Account) -> tuple[int, list[int], list[int]]:
+    """Return the words of an account, as it is or would be: the inverse of `decode_account`."""
+    word = (
+        (account.cash & (1 << 96) - 1) << 160
+        | (account.quote & (1 << 96) - 1) << 64
+        | len(account.legs) << 57
+        | len(account.holdings) << 53
+        | account.flags << 48
+    )
+    for position, held in enumerate(account.holdings):
+        word |= held.collateral << 6 * position
+    amounts = _pairs([each.amount for each in account.holdings], AMOUNT_WORDS)
+    return word, _pairs([_entry(each) for each in account.legs], LEG_WORDS), amounts
+
+
+def encode_legs(legs: Sequence[Leg]) -> list[int]:
+    """Return legs two a word, in as few as they need: the inverse of `decode_legs`."""
+    return _pairs([_entry(each) for each in legs], (len(legs) + 1) // 2)
+
+
+def _entry(leg: Leg) -> int:
+    return leg.instrument << 64 | leg.size & (1 << 64) - 1
+
+
+def _pairs(entries: Sequence[int], words: int) -> list[int]:
+    """Return entries of 128 bits two a word, the first one low."""
+    filled = [*entries, *[0] * (2 * words - len(entries))]
+    return [low | high << 128 for low, high in zip(filled[::2], filled[1::2], strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

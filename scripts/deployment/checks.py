@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keepers.commands import options as shared
-from keepers.commands.session import Json
+from keepers.commands.options import Json
 from keepers.errors import BadInput, ChainError
 from keepers.settings import Settings, make
 from scripts.deployment.errors import DeploymentError, file_failure

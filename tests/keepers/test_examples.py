@@ -14,9 +14,10 @@ import pytest
 from keepers.domain.margin import health
 from keepers.domain.units import WAD
 from keepers.domain.words import Account, Holding, Leg, perp
-from tests.keepers.anvil_world import TRADER, Node, World
+from tests.keepers.anvil_world import OTHER_TRADER, TRADER, Node, World
 from tests.keepers.bot_runs import world
 from tests.keepers.facts import ETH, at, trader
+from tests.keepers.named_options import CALL, publish
 from tests.keepers.user_runs import Terminal, keepers_at_work, user
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -62,6 +63,36 @@ def test_hedge__net_delta__is_traded_away_outside_the_band(
     account = Account(7 << 96, 10_000 * WAD, 0, legs, held, 0)
     rule = delta_hedger.Rule(perp(ETH), LOTS // 2)
     assert delta_hedger.hedge(account, at(), rule) == trade
+
+
+@pytest.mark.parametrize(
+    ("options", "trade"), [(-4 * LOTS, LOTS), (-3 * LOTS, 0), (7, -3 * LOTS - 7)]
+)
+def test_hedge__options_beside_collateral__count_with_their_delta(options: int, trade: int) -> None:
+    account = Account(7 << 96, 10_000 * WAD, 0, (), (Holding(1, 3 * ETHER),), 0)
+    rule = delta_hedger.Rule(perp(ETH), LOTS // 2)
+    assert delta_hedger.hedge(account, at(), rule, options) == trade
+
+
+@pytest.mark.anvil
+def test_delta_hedger__written_calls__are_hedged_by_their_delta(node: Node) -> None:
+    async def act(prices: dict[str, float]) -> None:
+        async with world(node) as on, user(node) as client, user(node, OTHER_TRADER) as holder:
+            on.prices = prices
+            for actor in (TRADER, OTHER_TRADER):
+                await on.deposit(actor, 60_000)
+            await publish(on)
+            offer = await client.draw([client.leg(f"{CALL}:-10@250")])
+            await holder.send(await holder.fill(await client.sign_order(offer)))
+            hedger = delta_hedger.Hedger(client, delta_hedger.Rule(perp(ETH), LOTS // 2))
+            assert (await client.greeks())[ETH].delta < -4
+            assert (await hedger.step()).startswith("bought 4.")
+            await publish(on)
+            assert abs((await client.greeks())[ETH].delta) < 0.5
+            assert await hedger.step() == "inside the band"
+
+    with keepers_at_work(node) as prices:
+        asyncio.run(act(prices))
 
 
 @pytest.mark.anvil
