@@ -56,6 +56,7 @@ TARGETS = {
     "fill_1leg": Target("whole"),
     "fill_4legs": Target("whole", 650_000),
     "fill_4legs_again": Target("whole"),
+    "fill_4legs_more": Target("whole"),
     "health_pm_8": Target("execution"),
     "health_pm_32": Target("execution"),
     "health_pm_64": Target("execution"),

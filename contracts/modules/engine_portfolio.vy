@@ -106,14 +106,21 @@ def _portfolio(
     )
 
     markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = []
+    perps: DynArray[uint256, own.MAX_SCANNED] = []
     for k: uint256 in range(len(lines), bound=own.MAX_LINES):
-        if lines[k].scanned:
-            markets = self._in_order(markets, self._underlying(lines[k], spots[k]))
-            sums = self._with_doubt(sums, lines[k], spots[k])
+        if not lines[k].scanned:
+            continue
+        markets = self._in_order(markets, self._underlying(lines[k], spots[k]))
+        sums = self._with_doubt(sums, lines[k], spots[k])
+        if lines[k].perp != 0:
+            perps.append(packing._leg(packing._perp(lines[k].market), lines[k].perp))
+            price: int256 = convert(market_packing._price(lines[k].price), int256)
+            sums.unsettled += lines[k].perp * (price - lines[k].funding)
     scanned: DynArray[uint256, own.WORDS] = []
     surfaces: DynArray[uint256, MAX_SURFACES] = []
     scanned, surfaces, sums = self._scanned(held, markets, sums)
-    scanned, sums = self._with_perps(scanned, lines, sums)
+    for perp: uint256 in perps:
+        scanned = self._appended(scanned, perp)
     health = own._total(health, sums)
     margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
         health.equity, health.mm, markets, surfaces, scanned
@@ -246,32 +253,20 @@ def _scanned(
 
 
 @internal
-@view
-def _with_perps(
-    held: DynArray[uint256, own.WORDS],
-    lines: DynArray[own.Line, own.MAX_LINES],
-    extra: own.Extra,
-) -> (DynArray[uint256, own.WORDS], own.Extra):
+@pure
+def _appended(legs: DynArray[uint256, own.WORDS], entry: uint256) -> DynArray[uint256, own.WORDS]:
     """
-    @return the legs with the perps of scanned markets, and the sums with what they add to U
     @custom:reverts "engine: no room"
     """
-    legs: DynArray[uint256, own.WORDS] = held
-    sums: own.Extra = extra
-    for k: uint256 in range(len(lines), bound=own.MAX_LINES):
-        if not lines[k].scanned or lines[k].perp == 0:
-            continue
-        last: uint256 = len(legs)
-        entry: uint256 = packing._leg(packing._perp(lines[k].market), lines[k].perp)
-        if last != 0 and legs[last - 1] <= packing.MASK_128:
-            legs[last - 1] = packing._with_half(legs[last - 1], 1, entry)
-        else:
-            if last == own.WORDS:
-                errors._fail("engine: no room")
-            legs.append(entry)
-        price: int256 = convert(market_packing._price(lines[k].price), int256)
-        sums.unsettled += lines[k].perp * (price - lines[k].funding)
-    return legs, sums
+    changed: DynArray[uint256, own.WORDS] = legs
+    last: uint256 = len(legs)
+    if last != 0 and legs[last - 1] <= packing.MASK_128:
+        changed[last - 1] = packing._with_half(legs[last - 1], 1, entry)
+    else:
+        if last == own.WORDS:
+            errors._fail("engine: no room")
+        changed.append(entry)
+    return changed
 
 
 @internal
