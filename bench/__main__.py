@@ -7,7 +7,17 @@ import sys
 
 from rich.console import Console
 
-from bench import efficiency, latency, option_prices, page, portfolio, report, surfaces, worst
+from bench import (
+    efficiency,
+    latency,
+    option_prices,
+    options,
+    page,
+    portfolio,
+    report,
+    surfaces,
+    worst,
+)
 from bench.node import fresh_chain
 from bench.operations import measure
 from bench.scene import MeasuredScene, build
@@ -33,6 +43,11 @@ def _scene(traced: bool) -> MeasuredScene:
     with fresh_chain(traced) as chain:
         scene = build(chain, traced)
         measure(scene)
+    with fresh_chain() as chain:
+        traded = build(chain, traced)
+        options.measure(traded)
+    scene.figures |= traded.figures
+    scene.accounts |= traded.accounts
     option_prices.measure(scene)
     portfolio.measure(scene)
     worst.measure(scene)

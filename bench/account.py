@@ -7,7 +7,7 @@ layout; a mapping's slots by the keccak that the contract itself computed for th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,11 @@ from web3 import Web3
 
 from bench.node import rpc
 
+TX_GAS = 21_000
 COLD_SLOT = 2_100
+# a slot that is read, then changed, or filled where it was empty
+CHANGED = COLD_SLOT + 2_900
+NEW = COLD_SLOT + 20_000
 ECRECOVER = 1
 
 STORE = ("SLOAD", "SSTORE")
@@ -105,6 +109,60 @@ def trace(web3: Web3, tx: str, names: Names) -> Account:
         del stack[step["depth"] :]
         _book(account, names, stack, step, following)
     return account
+
+
+def outline(web3: Web3, tx: str, names: Names) -> Account:
+    """Return the account of a long transaction: its slots by contract alone, the rest as work.
+
+    The steps of a scan and of what is around it are some hundred megabytes.
+    """
+    slots = _touched(web3, tx, names)
+    account, paid = Account(slots=slots), Counter[str]()
+    for contract, _, _, cost in slots:
+        paid[contract] += cost
+    frames: Any = rpc(web3, "debug_traceTransaction", tx, {"tracer": "callTracer"})
+    for contract, gas in _frames(frames, names):
+        account.other[f"{contract} work"] += gas
+    account.other.subtract({f"{contract} work": gas for contract, gas in paid.items()})
+    data = bytes.fromhex(frames["input"].removeprefix("0x"))
+    whole = f"{names.contract(frames['to'])} work"
+    account.other[whole] -= TX_GAS + calldata_gas(data)
+    return account
+
+
+def calldata_gas(data: bytes) -> int:
+    """Return what a transaction pays for its data: 4 a zero byte, 16 any other."""
+    return 4 * data.count(0) + 16 * (len(data) - data.count(0))
+
+
+def _frames(frame: Mapping[str, Any], names: Names) -> Iterator[tuple[str, int]]:
+    """Return the gas of each call without that of the calls inside it."""
+    inner = frame.get("calls", ())
+    within = sum(int(call["gasUsed"], 16) for call in inner)
+    yield names.contract(frame["to"]), int(frame["gasUsed"], 16) - within
+    for call in inner:
+        yield from _frames(call, names)
+
+
+def _touched(web3: Web3, tx: str, names: Names) -> list[tuple[str, str, str, int]]:
+    """Return every slot once: what it costs to read, and to change where it changed."""
+    options = {"tracer": "prestateTracer"}
+    before: Any = rpc(web3, "debug_traceTransaction", tx, options)
+    change: Any = rpc(
+        web3, "debug_traceTransaction", tx, options | {"tracerConfig": {"diffMode": True}}
+    )
+    found = []
+    for address, state in before.items():
+        changed = change["post"].get(address, {}).get("storage", {})
+        was = change["pre"].get(address, {}).get("storage", {})
+        gone = was.keys() - changed.keys()
+        for slot in state.get("storage", {}):
+            access, cost = "reads", COLD_SLOT
+            if slot in changed or slot in gone:
+                new = not int(was.get(slot, "0x0"), 16)
+                access, cost = ("writes new", NEW) if new else ("writes", CHANGED)
+            found.append((names.contract(address), "slots", access, cost))
+    return found
 
 
 def _book(

@@ -35,7 +35,7 @@ FAR = 10**12
 
 def measure(scene: MeasuredScene) -> None:
     """Measure every operation; the figures stand in the scene by key."""
-    _stir(scene, SHIPPED, 30_000_000)
+    stir(scene, SHIPPED, 30_000_000)
     _trader(scene, "holder", 1, False)
     _require_stirred(scene, 1)
     _custody(scene)
@@ -45,15 +45,22 @@ def measure(scene: MeasuredScene) -> None:
     _several_accounts(scene)
     _liquidate_one(scene)
     # four legs need a fourth market, which would make every other fill dearer for the pool
-    _stir(scene, TRADED[len(SHIPPED) :], 3_000_000)
+    stir(scene, TRADED[len(SHIPPED) :], 3_000_000)
     _mixed(scene)
 
 
 # ---- fixtures ----------------------------------------------------------------------------------
 
 
-def _stir(scene: MeasuredScene, symbols: tuple[str, ...], dollars: int) -> None:
-    """Walk open interest onto its slope and volatility above its reference."""
+def stir(scene: MeasuredScene, symbols: tuple[str, ...], dollars: int, rise: int = 30) -> None:
+    """Walk open interest onto its slope and volatility above its reference.
+
+    Args:
+        scene: whose markets are stirred.
+        symbols: of them.
+        dollars: what each of the two whales has.
+        rise: of the price, three times in a row [1e-3].
+    """
     bull, bear = f"bull of {symbols[0]}", f"bear of {symbols[0]}"
     for whale in (bull, bear):
         scene.fund(whale, USDC=dollars * USD)
@@ -63,7 +70,7 @@ def _stir(scene: MeasuredScene, symbols: tuple[str, ...], dollars: int) -> None:
             scene.trade(bear, symbol, -WHALE_STEP[symbol])
     for _ in range(3):
         scene.pass_time(300)
-        scene.publish(10, **{s: scene.prices[s] * 103 // 100 for s in symbols})
+        scene.publish(10, **{s: scene.prices[s] * (1_000 + rise) // 1_000 for s in symbols})
 
 
 def _trader(
@@ -212,7 +219,7 @@ def _write_off(scene: MeasuredScene) -> None:
     lots = ABOVE_TIER["ETH"]
     word, _, funding = scene.contract("Markets").read("market_words", scene.market("ETH"))
     quote = -lots * ((word >> 192) - funding)
-    money = (0, quote, 0, 0, 0, 0, 2**255 - 1)
+    money = (0, quote, 0, 0, 0, 0, 2**255 - 1, 0)
     post = (account, buyer, buyer, 1, 0, [lots] + [0] * 15, [0] * 8, *money)
     ledger.by(Web3Executor(scene.web3, liquidator.address)).send("post", post, True)
     scene.measure("write_off", "keeper", (liquidator, "write_off", (account,)))

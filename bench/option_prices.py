@@ -15,8 +15,8 @@ from typing import Any
 
 import boa
 
-from bench.account import Account
-from bench.scene import TX_GAS, MeasuredScene, calldata_gas
+from bench.account import TX_GAS, Account, calldata_gas
+from bench.scene import MeasuredScene
 from scripts.deployment import artifacts
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import calldata, find

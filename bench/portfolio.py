@@ -18,8 +18,8 @@ import boa
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
-from bench.account import COLD_SLOT, Account
-from bench.scene import TX_GAS, MeasuredScene, calldata_gas
+from bench.account import COLD_SLOT, TX_GAS, Account, calldata_gas
+from bench.scene import MeasuredScene
 from scripts.deployment import artifacts
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import calldata, find
@@ -85,7 +85,7 @@ def _chain(count: int, legs: int) -> list[tuple[int, int, int]]:
     return [
         (
             (CALL, PUT)[(i // len(STRIKES) + i) % 2],
-            expiries[(i + i // len(STRIKES)) % len(expiries)],
+            expiries[(i % len(STRIKES) + i // len(STRIKES)) % len(expiries)],
             b.PRICES[b.ETH] * STRIKES[place] // 100,
         )
         for i, place in enumerate(places)

@@ -8,13 +8,12 @@ from typing import cast
 from web3 import Web3
 from web3.types import TxParams
 
-from bench.account import Account, Names, trace
+from bench.account import TX_GAS, Account, Names, calldata_gas, outline, trace
 from bench.node import Anvil
 from scripts.deployment.errors import SendError
 from scripts.deployment.executor import Contract
 from tests.support.scene import Scene, deploy
 
-TX_GAS = 21_000
 GAS_LIMIT = 10_000_000
 POOL_ATOMS = 10_000_000 * 10**6
 INSURANCE_ATOMS = 1_000_000 * 10**6
@@ -28,6 +27,7 @@ class MeasuredScene(Scene):
     calls: dict[str, list[int]] = field(default_factory=dict)  # gas of each, by way of liquidating
     accounts: dict[str, Account] = field(default_factory=dict)
     names: Names | None = None  # given, every measured transaction is traced
+    brief: bool = False  # its account is an outline
 
     @property
     def web3(self) -> Web3:
@@ -59,12 +59,8 @@ class MeasuredScene(Scene):
         self.figures[key] = {"execution": whole - fixed, "whole": whole}
         if self.names is not None:
             self.names.meet(self.actor(actor), actor)
-            self.accounts[key] = trace(self.web3, "0x" + tx.hex(), self.names)
-
-
-def calldata_gas(data: bytes) -> int:
-    """Return what a transaction pays for its data: 4 a zero byte, 16 any other."""
-    return 4 * data.count(0) + 16 * (len(data) - data.count(0))
+            account = outline if self.brief else trace
+            self.accounts[key] = account(self.web3, "0x" + tx.hex(), self.names)
 
 
 def build(chain: Anvil, traced: bool = False) -> MeasuredScene:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import boa
 
-from bench.account import COLD_SLOT, Account
-from bench.scene import TX_GAS, MeasuredScene, calldata_gas
+from bench.account import COLD_SLOT, TX_GAS, Account, calldata_gas
+from bench.scene import MeasuredScene
 from scripts.deployment import artifacts
 from scripts.deployment.errors import DeploymentError
 from scripts.deployment.executor import calldata, find

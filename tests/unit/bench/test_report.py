@@ -7,9 +7,8 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from bench import page, report
-from bench.account import Account, Names, _flatten
-from bench.scene import calldata_gas
+from bench import account, page, portfolio, report
+from bench.account import Account, Names, _flatten, calldata_gas
 from bench.targets import TARGETS
 from scripts.deployment.errors import DeploymentError
 
@@ -125,3 +124,53 @@ def test_names__slots__follow_layout_and_keccak():
 
 def test_calldata_gas__zero_and_other_bytes__4_and_16():
     assert calldata_gas(b"\x00\x01\x02") == 36
+
+
+# ---- outlines -----------------------------------------------------------------------------------
+
+FIRST, SECOND = "0x" + "01" * 20, "0x" + "02" * 20
+DATA = bytes((0, 1, 2))
+
+
+def _frame(to: str, gas: int, *calls: object) -> dict[str, object]:
+    return {"to": to, "gasUsed": hex(gas), "input": "0x" + DATA.hex(), "calls": list(calls)}
+
+
+def _node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer for a transaction of 90,000: one slot read, one filled, one changed, one emptied."""
+    one, two = "0x" + "00" * 31 + "01", "0x" + "00" * 31 + "02"
+    slots = {FIRST: {"storage": {"a": one, "b": "0x00"}}, SECOND: {"storage": {"c": one, "d": two}}}
+    change = {
+        "pre": {SECOND: {"storage": {"c": one, "d": two}}},
+        "post": {FIRST: {"storage": {"b": one}}, SECOND: {"storage": {"c": two}}},
+    }
+
+    def answer(_: object, __: str, ___: str, options: dict[str, object]) -> object:
+        if options["tracer"] == "callTracer":
+            return _frame(FIRST, 90_000, _frame(SECOND, 20_000))
+        return change if "tracerConfig" in options else slots
+
+    monkeypatch.setattr(account, "rpc", answer)
+
+
+def test_outline__a_call_inside__slots_and_work_are_all_of_the_execution(monkeypatch):
+    _node(monkeypatch)
+    names = Names({"First": FIRST, "Second": SECOND}, {})
+    found = account.outline(None, "0x", names)
+    executed = 90_000 - account.TX_GAS - calldata_gas(DATA)
+    assert found.storage + sum(found.other.values()) == executed
+    assert sorted(found.slots) == sorted(
+        [
+            ("First", "slots", "reads", account.COLD_SLOT),
+            ("First", "slots", "writes new", account.NEW),
+            ("Second", "slots", "writes", account.CHANGED),
+            ("Second", "slots", "writes", account.CHANGED),
+        ]
+    )
+    assert found.other["Second work"] == 20_000 - 2 * account.CHANGED
+
+
+@pytest.mark.parametrize("key", portfolio.cases())
+def test_books__every_one__holds_an_instrument_once(key):
+    _, _, legs = portfolio.cases()[key]
+    assert len({leg.instrument for leg in legs}) == len(legs)
