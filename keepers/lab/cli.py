@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, Optional
+from typing import TYPE_CHECKING, Annotated, Final, Optional
 
 import structlog
 import typer
@@ -29,6 +29,9 @@ from keepers.lab.economy import LARGEST
 from keepers.lab.records import Record
 from keepers.lab.replay import PricePath
 from keepers.lab.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from keepers.lab.options_act import Act as OptionsAct
 
 SEED: Final = 19_052_021
 ACCOUNTS: Final = 240
@@ -82,6 +85,13 @@ def demo(
     gap: Annotated[
         int, typer.Option("--gap", help="Percent by which every price falls in it.", min=1, max=95)
     ] = GAP,
+    options: Annotated[
+        bool,
+        typer.Option(
+            "--options",
+            help="An act alone: books of options under two margins, a fall, their expiry.",
+        ),
+    ] = False,
     seed: Seed = SEED,
     accounts: Accounts = ACCOUNTS,
     out: Out = OUT,
@@ -92,6 +102,12 @@ def demo(
 ) -> None:
     """Replay a crash on a local chain: real contracts, live keepers, books proved to the wei."""
     sources = [*(prices or ()), *(files or ())]
+    if options:
+        if crash or sources or beyond or start or end or everything:
+            raise BadInput("--options is an act alone", "leave out what chooses another")
+        if play_options(seed, out, keep=keep, as_json=as_json).failures:
+            raise typer.Exit(1)
+        return
     if crash and sources:
         raise BadInput("--crash and --prices are two replays", "give one of them")
     path = (
@@ -221,6 +237,29 @@ def play_acts(
         console.print(gap_report.table(act))
     console.print("  " + "\n  ".join(f"{name:<8} {where}" for name, where in files))
     return found, act
+
+
+def play_options(seed: int, out: Path, *, keep: bool, as_json: bool) -> OptionsAct:
+    """Run the act of options, write its files, print its tables."""
+    from keepers.lab import options_act, options_act_picture, options_act_report
+
+    console = Console(stderr=as_json)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    console.print(f"[bold]Plimsoll[/bold]: {options_act_report.TITLE}, seed {seed}")
+    job = options_act.play(seed, out / "logs", lambda text: console.print(f"  {text}"), keep=keep)
+    act = asyncio.run(job)
+    page, picture, figures = (out / f"options.{kind}" for kind in ("html", "png", "json"))
+    options_act_report.write_page(act, page, options_act_picture.write(act, picture))
+    found = json.dumps(options_act_report.as_dict(act), indent=1)
+    figures.write_text(found + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(found)
+    else:
+        wide = console if console.is_terminal else Console(width=160)
+        wide.print(options_act_report.table(act))
+    for name, where in (("page", page), ("picture", picture), ("figures", figures)):
+        console.print(f"  {name:<8} {where}")
+    return act
 
 
 def _figures(found: Summary, act: Act | None) -> dict[str, object]:

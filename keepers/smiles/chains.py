@@ -32,7 +32,8 @@ def read_chains(path: Path, currency: str) -> dict[int, list[Quotes]]:
     """
     rows: dict[int, list[Row]] = defaultdict(list)
     try:
-        with gzip.open(path, "rt", newline="") as lines:
+        packed = path.suffix == ".gz"
+        with gzip.open(path, "rt", newline="") if packed else path.open(newline="") as lines:
             for row in csv.DictReader(lines):
                 if row["currency"] == currency:
                     rows[int(row["snapshot"])].append(row)

@@ -1,0 +1,436 @@
+"""The options act: books of options under two margins, a real fall, and what expiry pays.
+
+Every structure is held twice with the same collateral, once under standard and once under portfolio
+margin. Prices and smiles go from those of 31 January 2026 to those of 5 February within an hour of
+chain time; who falls below maintenance is taken. Then time is moved to each expiry, the last thirty
+minutes are observed, and everybody is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from keepers.chain.abi import interface
+from keepers.chain.proving import prove
+from keepers.chain.reading import Reader
+from keepers.chain.rpc import Rpc
+from keepers.chain.signer import Signer, test_secret
+from keepers.domain.instruments import Kind, decode
+from keepers.domain.margin import Health
+from keepers.domain.units import HOUR, LOT, TICK, TICKS_PER_USD, WAD
+from keepers.errors import ChainError
+from keepers.lab import chain, world
+from keepers.lab import options_act_market as markets
+from keepers.lab.chain import CHAIN_ID, Node
+from keepers.lab.clock import Clock, Desk
+from keepers.lab.options_act_books import Book
+from keepers.lab.options_act_market import EXPIRIES, STEP, SYMBOLS, Fits
+from keepers.lab.options_act_open import Opening
+from keepers.lab.options_act_sources import Sources
+from keepers.lab.options_act_stage import Stage, numbers
+from keepers.lab.orchestrate import SETTINGS
+from keepers.lab.processes import Crew
+from keepers.lab.records import MISSED_BLOCKS, Books
+from keepers.lab.world import LIQUIDATORS, World
+
+BEFORE_S: Final = 900  # chain time between the first block and the fall, for deployment and opening
+AFTER_S: Final = 300  # played on after the fall
+BLOCK_S: Final = 2  # chain time between blocks while somebody is below maintenance
+SILENT_S: Final = 10.0  # on this machine, for the liquidators to answer a breach
+WAITING_S: Final = 1.0  # and for one who waits for a reward
+TAKEN_S: Final = 300  # from a flag on: then the reward is half of MM, and pays whoever takes
+GAS_SETTLE: Final = 6_000_000
+# before an expiry: the grace after days without a price runs out before its last half hour
+LEAD: Final = 3_000
+BEAT: Final = 60  # seconds between two observations
+OVER: Final = 120  # after it, for the price that closes the window
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The act after one step; floats, for charts alone."""
+
+    time: int
+    prices: dict[str, float]
+    volatility: dict[str, float]  # at the money, of the nearest expiry
+    equity: list[float]  # by book
+    mm: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One take."""
+
+    account: int
+    time: int
+    fraction: int  # WAD
+    reward: int
+    deficit: int
+    equity: int  # before
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """One expiry of one market: the price that was written, and what it paid."""
+
+    symbol: str
+    expiry: int
+    price: int  # ticks
+    paid: int  # to holders of options [WAD]
+    legs: int
+
+
+@dataclass(slots=True)
+class Late:
+    """Who waits for a liquidator: blocks without a flag, and since when a flag has stood."""
+
+    blocks: dict[int, int] = field(default_factory=dict)
+    flagged: dict[int, int] = field(default_factory=dict)
+
+    def silent(self, under: Iterable[int]) -> bool:
+        """Return whether somebody has no flag yet."""
+        return any(account not in self.flagged for account in under)
+
+    def answered(self, account: int, now: int, *, taken: bool) -> None:
+        """Note a flag, or a take of a part: whoever goes on has time again."""
+        if taken or account not in self.flagged:
+            self.flagged[account] = now
+
+    def follow(self, under: Sequence[int], now: int) -> list[str]:
+        """Count a block; return whom it made late."""
+        self.blocks = {account: self.blocks.get(account, 0) + 1 for account in under}
+        self.flagged = {each: at for each, at in self.flagged.items() if each in self.blocks}
+        said = []
+        for account, blocks in self.blocks.items():
+            if account not in self.flagged and blocks == MISSED_BLOCKS + 1:
+                said.append(f"{named(account)} stood below maintenance unanswered")
+            elif now - self.flagged.get(account, now) > TAKEN_S:
+                self.flagged[account] = now
+                said.append(f"{named(account)} was flagged and not taken for {TAKEN_S} s")
+        return said
+
+
+def named(account: int) -> str:
+    """Return an account as people can tell it from others."""
+    return f"account 0x{account >> 144:04x}…:{account & 1}"
+
+
+@dataclass(slots=True)
+class Act:
+    """Everything about it."""
+
+    seed: int
+    source: str
+    fits: Fits
+    books: list[Book] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    takes: list[Taken] = field(default_factory=list)
+    expired: list[Expired] = field(default_factory=list)
+    proofs: list[Books] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    late: Late = field(default_factory=Late)
+    waited: dict[str, int] = field(default_factory=dict)
+    fills: int = 0
+    blocks: int = 0
+    deficit: int = 0  # of the ledger, at the end
+    owing: int = 0  # accounts with less than nothing at the end
+    held: int = 0  # option and future legs at the end
+    insurance: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> list[str]:
+        """Return what is off, one sentence each."""
+        said = list(self.missed)
+        owed = self.deficit + sum(each.deficit for each in self.takes)
+        if owed or self.owing:
+            said.append(f"bad debt: {owed} wei booked, {self.owing} accounts below zero at the end")
+        if self.insurance[1] < self.insurance[0]:
+            said.append("the insurance fund paid")
+        if self.held:
+            said.append(f"{self.held} legs were left after the last expiry")
+        if sum(book.takes for book in self.books) == 0:
+            said.append("nobody fell: the act shows nothing")
+        said += [f"{books.when}: {books.said}" for books in self.proofs if not books.ok]
+        return said
+
+
+# ---- the whole ----------------------------------------------------------------------------------
+
+
+async def play(seed: int, logs: Path, tell: Tell, *, keep: bool = False) -> Act:
+    """Play the act on a chain of its own; the liquidators' logs go to a folder."""
+    path, began = markets.source(), time.perf_counter()
+    quotes = await asyncio.to_thread(markets.chains, path)
+    fitting = asyncio.create_task(markets.fitted(quotes))
+    tell(f"fitting {4 * len(EXPIRIES)} smiles of {path.name}, deploying the contracts")
+    try:
+        async with chain.running(markets.START - BEFORE_S, chain.find_anvil(), keep) as node:
+            async with Rpc(node.http, timeout_s=60.0) as rpc, Crew(logs) as crew:
+                made = await _build(node, markets.listed(quotes))
+                fits = await fitting
+                act = Act(seed, path.name, fits)
+                async with Clock(rpc, node.ws) as clock:
+                    await _play(act, await _stage(act, made, clock, rpc), crew, node, tell)
+            if keep:
+                tell(f"the chain stays at {node.http} (process {node.pid}); files: {node.folder}")
+    finally:
+        fitting.cancel()
+    act.seconds = time.perf_counter() - began
+    return act
+
+
+async def _build(node: Node, prices: dict[str, int]) -> World:
+    parameters = world.parameters_for(prices)
+    deployment, parameters = await world.deploy(node, parameters, lambda _said: None)
+    return World(deployment, parameters, parameters.prices)
+
+
+async def _stage(act: Act, made: World, clock: Clock, rpc: Rpc) -> Stage:
+    market = markets.market(act.fits, numbers(made, SYMBOLS), act.seed)
+    sources = Sources(made.deployment, market, act.seed)
+    desk = Desk(rpc, made.deployment.chain_id)
+    return Stage(made, clock, desk, Reader(rpc, made.deployment), market, sources)
+
+
+async def _play(act: Act, stage: Stage, crew: Crew, node: Node, tell: Tell) -> None:
+    opening = Opening(stage, act.seed)
+    act.books = opening.books
+    stage.accounts = [book.account for book in act.books] + opening.house
+    first = stage.clock.now - stage.clock.now % STEP + STEP
+    await stage.tick(first)
+    await opening.fund()
+    await _hire(crew, node)
+    await stage.tick(first + STEP)
+    await opening.trade()
+    await opening.trim()
+    act.fills = opening.fills
+    await crew.ready()
+    tell(f"{act.fills} packages filled; the fall begins")
+    act.insurance = (await _fund(stage), 0)
+    await _prove(act, stage, "before the fall")
+    await _fall(act, stage, crew)
+    await _prove(act, stage, "after the fall")
+    tell(f"{len(act.takes)} takes; time moves to the expiries")
+    for expiry in EXPIRIES:
+        await _expire(act, stage, opening, crew, expiry)
+    await _finish(act, stage)
+    act.fills = opening.fills
+    act.missed += crew.dead()
+    await _prove(act, stage, "after the last expiry")
+
+
+async def _hire(crew: Crew, node: Node) -> None:
+    """Start the liquidators: processes of their own, as anybody would run them."""
+    file = node.folder / "deployments" / f"{CHAIN_ID}.json"
+    common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file), "--no-unwind"]
+    for place, number in enumerate(LIQUIDATORS, 1):
+        address = Signer(test_secret(number)).address
+        arguments = ["liquidate", "--key", f"test:{number}", *common]
+        name = f"options-liquidator-{place}"
+        await crew.start("liquidator", name, address, arguments, SETTINGS["liquidator"])
+
+
+async def _fund(stage: Stage) -> int:
+    totals = await stage.reader.totals()
+    (fund,) = await stage.reader.accounts([totals.insurance_account])
+    return fund.cash + fund.quote
+
+
+# ---- the fall -----------------------------------------------------------------------------------
+
+
+async def _fall(act: Act, stage: Stage, crew: Crew) -> None:
+    for at in range(markets.START, markets.END + AFTER_S + 1, STEP):
+        await stage.tick(at)
+        act.frames.append(_frame(act, stage, await stage.healths()))
+        await _answer(act, stage, crew, at + STEP)
+    found = await stage.healths()
+    act.missed += [f"{named(each)} was left below maintenance" for each in below(act, found)]
+    for book in act.books:
+        book.end = found[book.account].equity
+
+
+def _frame(act: Act, stage: Stage, found: dict[int, Health]) -> Frame:
+    now = stage.clock.now
+    prices = stage.market.prices(now)
+    surfaces = stage.market.surfaces(now)
+    for book in act.books:
+        book.low = min(book.low, found[book.account].equity)
+    return Frame(
+        now,
+        {symbol: prices[symbol] / TICKS_PER_USD for symbol in SYMBOLS},
+        {
+            symbol: surfaces[stage.world.deployment.market(symbol)][0].volatility(0) / WAD
+            for symbol in SYMBOLS
+        },
+        [found[book.account].equity / WAD for book in act.books],
+        [found[book.account].mm / WAD for book in act.books],
+    )
+
+
+async def _answer(act: Act, stage: Stage, crew: Crew, end: int) -> None:
+    """Mine a block every two seconds before `end` while somebody is below maintenance.
+
+    The liquidators have all the time of this machine to answer a block that leaves somebody
+    without a flag; a flagged account waits for a reward that pays, which costs blocks alone.
+    """
+    clock, late = stage.clock, act.late
+    await _note(act, stage)
+    under = below(act, await stage.healths())
+    while under and clock.now + BLOCK_S < end:
+        dead = crew.dead()
+        if dead:
+            raise ChainError(dead[0])
+        await clock.arrival(SILENT_S if late.silent(under) else WAITING_S)
+        await clock.mine(clock.now + BLOCK_S)
+        await _note(act, stage)
+        under = below(act, await stage.healths())
+        act.missed += late.follow(under, clock.now)
+
+
+def below(act: Act, found: Mapping[int, Health]) -> list[int]:
+    """Return the books below maintenance at prices that liquidate."""
+    return [
+        book.account
+        for book in act.books
+        if found[book.account].open and found[book.account].under_mm
+    ]
+
+
+async def _note(act: Act, stage: Stage) -> None:
+    """Book flags and takes of the blocks since the last look."""
+    address, first = stage.world.deployment.address("Liquidator"), stage.noted + 1
+    by_account = {book.account: book for book in act.books}
+    stage.noted = stage.clock.block
+    for log in await stage.reader.rpc.logs([address], first, stage.noted):
+        event = interface("Liquidator").topics.get(log.topics[0])
+        if event is None or event.name not in ("Flagged", "Taken"):
+            continue
+        said = event.decode(log.topics, log.data)
+        act.late.answered(said["account"], stage.clock.now, taken=event.name == "Taken")
+        if event.name == "Taken":
+            values = (said["fraction"], said["reward"], said["deficit"], said["equity_before"])
+            act.takes.append(Taken(said["account"], stage.clock.now, *values))
+            book = by_account[said["account"]]
+            book.takes += 1
+            book.reward += said["reward"] * said["fraction"] // WAD
+            book.deficit += said["deficit"]
+
+
+# ---- expiry -------------------------------------------------------------------------------------
+
+
+async def _expire(act: Act, stage: Stage, opening: Opening, crew: Crew, expiry: int) -> None:
+    """Move time to an expiry, observe its last half hour, settle everybody."""
+    series = [(stage.world.deployment.market(symbol), expiry // HOUR) for symbol in SYMBOLS]
+    written: dict[int, int] = {}
+    for at in range(expiry - LEAD, expiry + OVER + 1, BEAT):
+        await stage.tick(at, series)
+        if at >= expiry and not written:
+            written = await _written(stage, series)
+            if written:
+                await _settle(act, stage, expiry, written)
+                await opening.unwind(expiry)
+        await _answer(act, stage, crew, at + BEAT)
+    if not written:
+        act.missed.append(f"no settlement price of {expiry} was written")
+
+
+async def _written(stage: Stage, series: list[tuple[int, int]]) -> dict[int, int]:
+    """Return the settlement prices [ticks] by market, nothing until all are there."""
+    answers = await stage.reader.many([("Expiries", "settlement_price", each) for each in series])
+    found = {market: answer[0] for (market, _), answer in zip(series, answers, strict=True)}
+    return found if all(found.values()) else {}
+
+
+async def _settle(act: Act, stage: Stage, expiry: int, prices: dict[int, int]) -> None:
+    """Close every expired leg, then bring what was lost into the pot, and pay the winners."""
+    ids = await stage.reader.account_ids()
+    held = await stage.legs(ids)
+    due = [id_ for id_ in ids if any(decode(leg.instrument).expiry == expiry for leg in held[id_])]
+    first = stage.clock.block + 1
+    await stage.act(
+        [
+            (stage.relayer, stage.draft("Options", "settle_expired", id_, gas=GAS_SETTLE))
+            for id_ in due
+        ]
+    )
+    await _note_expired(act, stage, expiry, prices, first)
+    await _collect(stage, due)
+
+
+async def _collect(stage: Stage, ids: list[int]) -> None:
+    """Settle losers first: what they lost is what the winners get."""
+    found = await stage.healths(ids)
+    order = sorted(
+        (each for each in ids if found[each].unsettled),
+        key=lambda each: (found[each].unsettled > 0, each),
+    )
+    await stage.act(
+        [
+            (stage.relayer, stage.draft("Clearinghouse", "settle", each, gas=GAS_SETTLE))
+            for each in order
+        ]
+    )
+
+
+async def _note_expired(
+    act: Act, stage: Stage, expiry: int, prices: dict[int, int], first: int
+) -> None:
+    address = stage.world.deployment.address("Options")
+    by_account = {book.account: book for book in act.books}
+    paid = {market: 0 for market in prices}
+    count = {market: 0 for market in prices}
+    for log in await stage.reader.rpc.logs([address], first, stage.clock.block):
+        event = interface("Options").topics.get(log.topics[0])
+        if event is None or event.name != "LegSettled":
+            continue
+        said = event.decode(log.topics, log.data)
+        market, future = said["instrument"] >> 56, decode(said["instrument"]).kind == Kind.FUTURE
+        paid[market] += 0 if future else max(0, said["value"])
+        count[market] += 1
+        book = by_account.get(said["account"])
+        if book is not None:
+            # a future pays its whole price, against the one that it was bought at
+            at = book.entries[said["instrument"]] * TICK if future else 0
+            book.settled += said["value"] - said["size"] * at * LOT // WAD
+    for market, price in prices.items():
+        symbol = stage.world.deployment.symbol(market)
+        act.expired.append(Expired(symbol, expiry, price, paid[market], count[market]))
+
+
+# ---- the end ------------------------------------------------------------------------------------
+
+
+async def _finish(act: Act, stage: Stage) -> None:
+    totals, ids = await stage.reader.totals(), await stage.reader.account_ids()
+    act.deficit, act.waited = totals.deficit, dict(stage.waited)
+    act.held = sum(map(len, (await stage.legs(ids)).values()))
+    found = await stage.healths(stage.accounts)
+    act.owing = sum(each.equity < 0 for each in found.values())
+    known = {each.id: each for each in await stage.reader.accounts(stage.accounts)}
+    for book in act.books:
+        book.cash = known[book.account].cash
+        book.final = found[book.account].equity
+    act.insurance = (act.insurance[0], await _fund(stage))
+    act.blocks = stage.clock.block
+
+
+async def _prove(act: Act, stage: Stage, when: str) -> None:
+    """Check every equation of the books, from the chain alone."""
+    block, lines = await prove(stage.reader.rpc, stage.world.deployment, stage.clock.block)
+    broken = [line for line in lines if not line.holds]
+    said = f"{len(lines)} equations hold"
+    if broken:
+        one = broken[0]
+        said = f"{len(broken)} of {len(lines)} do not hold: {one.name} ({one.left}, {one.right})"
+    lost = max((abs(line.left - line.right) for line in broken), default=0)
+    act.proofs.append(Books(when, block, not broken, said, lost))
