@@ -20,6 +20,7 @@ from libs import market_packing
 from libs import packing
 from libs import units as u
 from modules import lens_desk as desk
+from modules import lens_health
 from modules import lens_orders
 from modules import lens_prices
 
@@ -101,6 +102,7 @@ def health_many(
     mms: DynArray[uint256, MAX_BATCH] = []
     unsettled: DynArray[int256, MAX_BATCH] = []
     statuses: DynArray[uint256, MAX_BATCH] = []
+    lens_health._require_idle(desk.CLEARINGHOUSE.address)
     for account: uint256 in accounts:
         found: IMarkets.Health = desk._health(account)
         equities.append(found.equity)

@@ -134,6 +134,7 @@ def health_many(
     unsettled: DynArray[int256, MAX_BATCH] = []
     statuses: DynArray[uint256, MAX_BATCH] = []
     codes: DynArray[uint256, MAX_BATCH] = []
+    lens_health._require_idle(lens_books.CLEARINGHOUSE.address)
     for account: uint256 in accounts:
         found: IMarkets.Health = empty(IMarkets.Health)
         answered: bool = False

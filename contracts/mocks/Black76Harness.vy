@@ -9,6 +9,7 @@
 from libs import binary_math
 from libs import black76
 from libs import normal_cdf
+from libs import normal_pdf
 
 initializes: normal_cdf
 initializes: black76[normal_cdf := normal_cdf]
@@ -59,6 +60,12 @@ def prices_of_terms(
 @reentrant
 def cdf(d: int256) -> uint256:
     return normal_cdf._cdf(d)
+
+
+@external
+@pure
+def density(d: int256) -> uint256:
+    return normal_pdf._density(d)
 
 
 @external

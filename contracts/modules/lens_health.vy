@@ -7,11 +7,22 @@
 @custom:kill not deployable
 """
 
+from interfaces import IClearinghouse
 from interfaces import IMarkets
 from libs import bounded_calls
 
 # of a health: the words of its struct
 HEALTH_BYTES: constant(uint256) = 256
+
+
+@internal
+@view
+def _require_idle(clearinghouse: address):
+    """
+    @notice Revert in the middle of a call of the core, where it answers about nobody.
+    """
+    # any getter behind the core's lock
+    count: uint256 = staticcall IClearinghouse(clearinghouse).account_count()
 
 
 @internal

@@ -16,6 +16,7 @@ from scripts.deployment.artifacts import ROOT
 from tests.reference import binary
 from tests.reference.binary import ONE
 from tests.reference.normal_cdf import END, cdf
+from tests.reference.option_lens import SCALE, density
 from tests.reference.units import WAD
 from tests.support import exact_options as exact
 from tests.support import sources
@@ -92,6 +93,23 @@ def test_cdf__ends_of_the_pieces__meet() -> None:
         assert abs(cdf(d) - cdf(d - 1)) < ONE >> 54 or piece in (0, PIECES)
         within = ONE * 5 // 10**11 if piece in (0, PIECES) else ONE >> 54
         assert abs(exact.real(cdf(d), 1) - exact.cdf(exact.real(d, ONE)) * ONE) <= within
+
+
+@given(d=st.integers(-11 * ONE, 11 * ONE) | st.integers(-(2**254), 2**254))
+@example(d=0)
+@example(d=10 * ONE)
+@example(d=10 * ONE - 1)
+@example(d=-10 * ONE)
+def test_density__any_number__equals_the_reference(harness: Any, d: int) -> None:
+    assert harness.density(d) == density(d)
+
+
+def test_density__constants_of_the_source__are_those_of_50_digits() -> None:
+    found = dict(re.findall(r"^(LN_2|SCALE): [^=]*= ([\d_]+)", text_of("normal_pdf"), re.M))
+    with mpmath.workdps(exact.DIGITS):
+        scale = int(ONE / mpmath.sqrt(2 * mpmath.pi))
+    assert {name: int(value) for name, value in found.items()} == {"LN_2": ln_2(), "SCALE": scale}
+    assert scale == SCALE
 
 
 @given(d=st.integers(-7 * ONE, 7 * ONE), step=st.integers(2**34, ONE))

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import boa
 import pytest
 
+from tests.reference import portfolio as pm
 from tests.reference.facts import Leg
-from tests.reference.instruments import CALL
-from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD
+from tests.reference.instruments import CALL, PUT
+from tests.reference.option_lens import Kind
+from tests.reference.units import HOUR, LOTS_PER_UNIT, TICKS_PER_USD
 from tests.stateful.evm import Reverted
-from tests.support.option_lens_house import OptionLensHouse
-from tests.support.options_house import ETH, FIRST, SECOND, THIRD, option
+from tests.support import sources
+from tests.support import surface_reports as wire
+from tests.support.option_lens_house import PORTFOLIO_BIT, OptionLensHouse, slot_of
+from tests.support.options_house import ETH, FIRST, SECOND, THIRD, future, option
+from tests.support.portfolio_engine import leg_words
+from tests.support.reports import domain_separator
 from tests.support.world import LOT, LOTS, TICK, WAD, World, perp
 
 USD = 10**6
@@ -92,6 +98,60 @@ def test_liquidation_prices__engines_account__are_none_beside_the_mark(
     mark = world.prices["ETH"] * TICK
     # what its options would be worth at another price is not in the words of the core
     assert tuple(world.lens.liquidation_prices(engaged, ETH)) == (0, 0, 0, 0, mark)
+
+
+# ---- with the surfaces of a deployment -----------------------------------------------------------
+
+
+def report(world: World, days: int) -> int:
+    """Store a smile that three signers signed; return the expiry's hours."""
+    now = world.now
+    hours = now // HOUR + 24 * days
+    word = pm.Surface(ETH, hours, now, b=pm.VARIANCE_ONE // 10, ratio=pm.RATIO_ONE * 1_004 // 1_000)
+    domain = domain_separator(boa.env.evm.patch.chain_id, world.surfaces.address)
+    chosen = world.signers[: world.parameters.quorum]
+    signed = [(signer.index, wire.signature(signer, domain, [word.word])) for signer in chosen]
+    seats = {signer.index: signer.address for signer in world.signers}
+    raw = wire.report([word.word], signed, seats)
+    assert world.surfaces.update(raw, sender=world.role("keeper")) == 1
+    return hours
+
+
+def hold(world: World, account: int, legs: list[Leg]) -> None:
+    """Write legs of an account under portfolio margin."""
+    layout = sources.of("contracts/Options.vy").layout["engine_books"]
+    address = bytes.fromhex(str(world.options.address)[2:])
+    state = boa.env.evm.vm.state
+    for i, pair in enumerate(leg_words(legs)):
+        state.set_storage(address, slot_of(layout["entries"], account) + i, pair)
+    state.set_storage(address, slot_of(layout["books"], account), len(legs) | PORTFOLIO_BIT)
+
+
+def test_lenses__surfaces_of_a_deployment__say_what_engine_and_surfaces_say(
+    world: World, engaged: int
+) -> None:
+    hours = report(world, 30)
+    legs = [Leg(option(ETH, kind, hours, 3_200), -LOTS_PER_UNIT) for kind in (CALL, PUT)]
+    legs.append(Leg(future(ETH, hours), 2 * LOTS_PER_UNIT))
+    hold(world, engaged, legs)
+    ids = [leg.instrument for leg in legs]
+    price = world.prices["ETH"]
+    marks, codes = world.option_lens.marks([*ids, perp(ETH)])
+    assert list(codes) == [0, 0, 0, 0]
+    assert list(marks) == [*world.surfaces.marks(ETH, price, leg_words(legs))[:3], price]
+    call, put, forward, _ = marks
+    assert call - put == forward - 3_200 * TICKS_PER_USD
+
+    told = world.margin_lens.decomposition(engaged)
+    health = world.health(engaged)
+    assert (told.portfolio, told.mm, told.im) == (True, health.mm, health.im)
+    scan = next(part for part in told.parts if part.kind == Kind.SCAN)
+    assert scan.mm == world.margin_lens.scenarios(engaged, False).scan > 0
+    *_, markets, found = world.option_lens.greeks(engaged)
+    # a call and a put of one strike sold: less than nothing of gamma and vega, time is earned
+    (eth,) = [each for each in markets if each.market == ETH]
+    assert eth.gamma < 0 and eth.vega < 0 < eth.theta
+    assert [leg.size for leg in found] == [leg.size for leg in legs] + [-3 * LOTS]
 
 
 # ---- an engine that does not answer --------------------------------------------------------------

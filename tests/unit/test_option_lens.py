@@ -19,6 +19,7 @@ from tests.reference.option_lens import Code, Kind
 from tests.reference.units import ACTIVE, DAY, HOUR, LOTS_PER_UNIT, TICKS_PER_USD, WAD, YEAR
 from tests.reference.words import instrument_of
 from tests.stateful.evm import Reverted
+from tests.stateful.house import TRADERS
 from tests.stateful.terms import DEPLOYMENTS
 from tests.support.exact_options import DIGITS, Real, call
 from tests.support.option_lens_house import OptionLensHouse
@@ -287,6 +288,34 @@ def test_health_many__an_account_that_cannot_be_checked__spoils_no_other(
 
 def test_health_many__nobody_is_asked_about__answers_nothing(house: OptionLensHouse) -> None:
     assert all(not column for column in house.option_lens.view("health_many", []))
+
+
+@pytest.mark.parametrize(("portfolio", "bound"), [(True, 21_000), (False, 7_500)])
+def test_health_many__eight_accounts_of_32_positions__cost_so_much_a_position(
+    house: OptionLensHouse, portfolio: bool, bound: int
+) -> None:
+    # docs/spec/option-lens.md#batch
+    accounts = [trader << 96 for trader in TRADERS[:8]]
+    hours = [house.report(ETH, days) for days in (7, 30, 60, 90)]
+    for shift, account in enumerate(accounts):
+        house.deposit(account, 1_000_000)
+        house.engage(account)
+        legs = [
+            Leg(
+                option(
+                    ETH, (CALL, PUT)[(i + shift) % 2], hours[i // 2 % 4], strike_of(house, each)
+                ),
+                (-1) ** ((i + shift) // 3) * LOTS_PER_UNIT,
+            )
+            for i, each in enumerate(60 + 10 * (i // 4) for i in range(32))
+        ]
+        house.hold(account, legs, portfolio)
+    house.refresh()
+    assert {len(house.engine.books[account]) for account in accounts} == {32}
+    columns = house.option_lens.view("health_many", accounts)
+    assert list(columns[-1]) == [0] * 8 and all(columns[3])
+    per_position = house.evm.gas_used() // (8 * 32)
+    assert bound * 4 // 5 < per_position < bound
 
 
 # ---- rows ----------------------------------------------------------------------------------------
