@@ -58,6 +58,7 @@ struct Case:                # an account as it stands
     portfolio: bool
     lines: DynArray[own.Line, own.MAX_LINES]
     rest: engine_portfolio.Rest     # its words without what takes part in the scan
+    spots: uint256[own.MAX_LINES]   # lots of collateral that takes part, by line
     kappa: uint256          # beyond what Markets says of the rest [WAD]
     soft: uint256           # of IM: collateral in the scan above its soft cap [WAD]
 
@@ -93,34 +94,13 @@ def _case(account: uint256) -> Case:
         if room != 0 and staticcall MARGIN.risk(case.lines[k].market) != 0:
             case.lines[k].scanned = True
             room -= 1
-    return self._with_rest(case)
-
-
-@internal
-@view
-def _with_rest(case: Case) -> Case:
-    """
-    @notice Part the collateral: what takes part in the scan is spot, the rest is left for Markets.
-    """
-    found: Case = case
-    found.rest.word = packing._without_collaterals(case.books.word)
-    for i: uint256 in range(packing._collateral_count(case.books.word), bound=u.MAX_COLLATERALS):
-        id: uint256 = packing._collateral_id(case.books.word, i)
-        holding: engine_portfolio.Holding = engine_portfolio._holding(id, case.books.amounts, i)
-        scanned: bool = False
-        for k: uint256 in range(len(found.lines), bound=own.MAX_LINES):
-            if found.lines[k].scanned and found.lines[k].market == holding.feed:
-                scanned = True
-                lots: uint256 = holding.amount * u.LOTS_PER_UNIT // 10**holding.decimals
-                value: uint256 = lots * market_packing._price(found.lines[k].price)
-                found.lines[k].spot += lots
-                found.kappa += min(own.KAPPA_COLLATERAL, value)
-                found.soft += fixed_point._ceil_div(
-                    value * (u.SOFT_ONE - holding.soft), u.SOFT_ONE
-                )
-        if not scanned:
-            found.rest = engine_portfolio._with_holding(found.rest, holding)
-    return found
+    sums: own.Extra = empty(own.Extra)
+    case.rest, case.spots, sums = engine_portfolio._taken(
+        case.books.word, case.lines, case.books.amounts, sums
+    )
+    case.kappa += sums.kappa
+    case.soft = sums.im
+    return case
 
 
 @internal
@@ -130,16 +110,22 @@ def _scan(case: Case, initial: bool) -> IPortfolioRows.Scan:
     @return the rows of what takes part; no markets where nothing does
     """
     markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = []
-    for line: own.Line in case.lines:
-        if line.scanned:
-            market: IPortfolioMargin.Underlying = engine_portfolio._underlying(line)
-            market.risk = staticcall MARGIN.risk(line.market)
+    for k: uint256 in range(len(case.lines), bound=own.MAX_LINES):
+        if case.lines[k].scanned:
+            market: IPortfolioMargin.Underlying = engine_portfolio._underlying(
+                case.lines[k], case.spots[k]
+            )
+            market.risk = staticcall MARGIN.risk(market.market)
             markets = engine_portfolio._in_order(markets, market)
     legs: DynArray[uint256, own.WORDS] = []
     surfaces: DynArray[uint256, MAX_SURFACES] = []
     sums: own.Extra = empty(own.Extra)
     if len(markets) != 0:
-        legs, surfaces, sums = engine_portfolio._scanned(case.held, case.lines, sums)
+        legs, surfaces, sums = engine_portfolio._scanned(case.held, markets, sums)
+    for line: own.Line in case.lines:
+        if line.scanned and line.perp != 0:
+            perp: uint256 = packing._leg(packing._perp(line.market), line.perp)
+            legs = engine_portfolio._appended(legs, perp)
     return staticcall ROWS.rows(markets, surfaces, legs, initial)
 
 
@@ -159,9 +145,12 @@ def _decomposition(case: Case) -> IMarginLens.Decomposition:
     if len(case.lines) == 0 and not money:
         return found
     found.parts = self._market_parts(case)
-    for line: own.Line in case.lines:
+    for k: uint256 in range(len(case.lines), bound=own.MAX_LINES):
+        line: own.Line = case.lines[k]
         if line.scanned:
-            sums: own.Extra = engine_portfolio._with_doubt(empty(own.Extra), line)
+            sums: own.Extra = engine_portfolio._with_doubt(
+                empty(own.Extra), line, case.spots[k]
+            )
             found.parts = self._with(found.parts, DEAD_FEED, line.market, sums.mm, sums.mm)
             found.parts = self._with(found.parts, SPOT, line.market, 0, sums.im - sums.mm)
         elif line.held:
