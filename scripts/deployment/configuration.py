@@ -50,6 +50,8 @@ def _steps(parameters: Parameters) -> Iterator[Step]:
     yield _named_pool()
     yield _hand("Orders", ROLE_TRADE)
     yield _hand("Liquidator", ROLE_LIQUIDATE)
+    # ends the auction of an account that a fill brings back to MM
+    yield _hand("Options", ROLE_LIQUIDATE)
     yield _hand("Operators", ROLE_ACT)
     yield _hand("RiskConfigurator", ROLE_GUARD)
     yield _guardian()

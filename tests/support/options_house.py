@@ -15,7 +15,7 @@ from tests.reference.instruments import FUTURE, Instrument, lowest_terms, parts
 from tests.reference.state import World
 from tests.reference.units import DAY, HOUR, LOTS_PER_UNIT, TICKS_PER_USD
 from tests.stateful.evm import Contract, created, deploy
-from tests.stateful.house import TRADERS, House
+from tests.stateful.house import OWNER, ROLE_LIQUIDATE, TRADERS, House
 from tests.stateful.terms import DEPLOYMENTS
 from tests.support import books
 from tests.support.portfolio_engine import array_arguments
@@ -68,6 +68,7 @@ class OptionsHouse(House):
             stub.address,
         )
         assert self.options.address == self.engine_address
+        self.clearinghouse.send(OWNER, "set_hand", self.options.address, ROLE_LIQUIDATE)
         engine = options.Engine({}, {}, books.SIXTEEN, books.RHOS, mark, BOUNDS, EXPIRY)
         self.model = self.world()
         self.model.engine = engine
@@ -141,6 +142,12 @@ class OptionsHouse(House):
         legs = [astuple(leg) for leg in fill.legs]
         told = (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
         self.options.send(sender, "trade", told)
+
+    def close(self, fill: options.Fill, concession: int, sender: int = VENUE) -> None:
+        """Close on the chain."""
+        legs = [astuple(leg) for leg in fill.legs]
+        told = (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
+        self.options.send(sender, "close", told, concession)
 
     def account(self, account: int) -> Account:
         """Return what the core holds of an account."""
