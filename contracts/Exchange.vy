@@ -12,13 +12,14 @@
 
 from interfaces import IClearinghouse
 from interfaces import IExchange
+from interfaces import ILiquidator
 from interfaces import IMarkets
 from interfaces import IOptions
 from interfaces import ISurfaces
 from libs import errors
 from libs import fee_packing
-from libs import fixed_point
 from libs import instruments
+from libs import order_terms
 from libs import packing
 from libs import units as u
 from modules import signed_orders
@@ -50,8 +51,7 @@ exports: (
 MAX_LEGS: constant(uint256) = 8
 LEG_WORDS: constant(uint256) = 32
 MAX_MARKS: constant(uint256) = 64
-# fee rates are parts of this, and at most 0.1 % of a notional and an eighth of a premium
-RATE_ONE: constant(uint256) = 1_000_000
+# fee rates are at most 0.1 % of a notional and an eighth of a premium [1e-6]
 MAX_RATE: constant(uint256) = 1_000
 MAX_SHARE: constant(uint256) = 125_000
 # how old the price under a band may be [s]; what opens needs a fresher one, which Options asks for
@@ -66,6 +66,7 @@ TRUST_BITS: constant(uint256) = (
 OPTIONS: immutable(IOptions)
 MARKETS: immutable(IMarkets)
 SURFACES: immutable(ISurfaces)
+LIQUIDATOR: immutable(ILiquidator)
 
 
 struct Basis:               # what one market's legs are measured by
@@ -80,9 +81,16 @@ _fees: uint256
 
 
 @deploy
-def __init__(clearinghouse: address, options: address, surfaces: address, rates: IExchange.Fees):
+def __init__(
+    clearinghouse: address,
+    options: address,
+    surfaces: address,
+    liquidator: address,
+    rates: IExchange.Fees,
+):
     """
     @param options predicted, where it does not stand yet
+    @param liquidator whose clocks say what a close may cost
     @custom:reverts "exchange: out of range"
     """
     ownable.__init__()
@@ -92,6 +100,7 @@ def __init__(clearinghouse: address, options: address, surfaces: address, rates:
     OPTIONS = IOptions(options)
     MARKETS = IMarkets(staticcall IClearinghouse(clearinghouse).markets())
     SURFACES = ISurfaces(surfaces)
+    LIQUIDATOR = ILiquidator(liquidator)
     self._set_fees(rates)
 
 
@@ -125,7 +134,7 @@ def fill(
 
     if len(reports) != 0:
         extcall MARKETS.update(reports)
-    legs: DynArray[IOptions.Leg, MAX_LEGS] = self._legs(maker.order, size, prices)
+    legs: DynArray[IOptions.Leg, MAX_LEGS] = order_terms._legs(maker.order, size, prices)
     self._require_terms(maker.order, legs, -1)
     self._require_terms(taker.order, legs, 1)
     maker_fee: uint256 = 0
@@ -156,6 +165,61 @@ def fill(
             taker_fee=taker_fee,
             maker_fee=maker_fee,
         )
+    )
+    return maker_id
+
+
+@external
+def close(
+    account: uint256, maker: IExchange.Signed, size: uint256, reports: Bytes[2048] = b""
+) -> bytes32:
+    """
+    @notice Fill a maker's order of one leg against an account under MM, whose owner is not asked:
+            how a market maker bids for a liquidation. Anyone.
+    @param account gets what the maker's order gives, at its price, and pays no fee
+    @param size [lots]
+    @param reports as of fill
+    @return the maker's order
+    @custom:source docs/spec/exchange.md#close
+    @custom:reverts "exchange: one leg" and the others of fill, as Markets.update, and whatever
+            Options.close refuses
+    """
+    self._require_resting(maker.order, account, size)
+    if len(maker.order.legs) != 1:
+        errors._fail("exchange: one leg")
+    maker_id: bytes32 = signed_orders._hash(maker.order)
+    signed_orders._require_signed(maker.order.account, maker_id, maker.signature)
+
+    if len(reports) != 0:
+        extcall MARKETS.update(reports)
+    legs: DynArray[IOptions.Leg, MAX_LEGS] = order_terms._legs(maker.order, size, [])
+    self._require_terms(maker.order, legs, -1)
+    maker_fee: uint256 = self._judged(legs, maker.order.fee_cap, MAX_RATE)[0]
+    concession: uint256 = staticcall LIQUIDATOR.concession(account)
+
+    signed_orders._spend(maker.order, maker_id, size)
+
+    log IExchange.Closed(
+        account=account,
+        maker=maker.order.account,
+        maker_order=maker_id,
+        instrument=legs[0].instrument,
+        size=legs[0].size,
+        price=legs[0].price,
+        maker_fee=maker_fee,
+        concession=concession,
+        caller=msg.sender,
+    )
+
+    extcall OPTIONS.close(
+        IOptions.Fill(
+            taker=account,
+            maker=maker.order.account,
+            legs=legs,
+            taker_fee=0,
+            maker_fee=maker_fee,
+        ),
+        concession,
     )
     return maker_id
 
@@ -196,19 +260,32 @@ def _require_pair(maker: IExchange.Order, taker: IExchange.Order, size: uint256)
             "exchange: same owner", "exchange: counterparty", "exchange: legs differ",
             "exchange: all or nothing", "exchange: no size"
     """
-    signed_orders._require_sound(maker)
     signed_orders._require_sound(taker)
-    if maker.takes or not taker.takes:
+    self._require_resting(maker, taker.account, size)
+    if not taker.takes:
         errors._fail("exchange: wrong roles")
-    if block.timestamp > min(maker.deadline, taker.deadline):
+    if block.timestamp > taker.deadline:
         errors._fail("exchange: expired")
-    if packing._same_owner(maker.account, taker.account):
-        errors._fail("exchange: same owner")
-    self._require_accepted(maker.counterparty, taker.account)
     self._require_accepted(taker.counterparty, maker.account)
+    self._require_mirrored(maker, taker, size)
+
+
+@internal
+@view
+def _require_resting(maker: IExchange.Order, account: uint256, size: uint256):
+    """
+    @notice An order that rests, in time, and accepts whose account is the other side.
+    """
+    signed_orders._require_sound(maker)
+    if maker.takes:
+        errors._fail("exchange: wrong roles")
+    if block.timestamp > maker.deadline:
+        errors._fail("exchange: expired")
+    if packing._same_owner(maker.account, account):
+        errors._fail("exchange: same owner")
+    self._require_accepted(maker.counterparty, account)
     if size == 0:
         errors._fail("exchange: no size")
-    self._require_mirrored(maker, taker, size)
 
 
 @internal
@@ -253,33 +330,6 @@ def _is_direct(account: uint256) -> bool:
 
 
 @internal
-@pure
-def _legs(
-    maker: IExchange.Order, size: uint256, prices: DynArray[uint256, MAX_LEGS]
-) -> DynArray[IOptions.Leg, MAX_LEGS]:
-    """
-    @return what the taker gets, at the maker's price a leg, or the prices that make his net price
-    @custom:reverts "exchange: prices"
-    """
-    if len(prices) != (len(maker.legs) if maker.by_net else 0):
-        errors._fail("exchange: prices")
-    legs: DynArray[IOptions.Leg, MAX_LEGS] = []
-    for i: uint256 in range(len(maker.legs), bound=MAX_LEGS):
-        leg: IExchange.Leg = maker.legs[i]
-        lots: int256 = -leg.size
-        if len(maker.legs) == 1:
-            # at most a size of 63 bits
-            lots = convert(size, int256) if leg.size < 0 else -convert(size, int256)
-        price: uint256 = leg.price
-        if maker.by_net:
-            price = prices[i]
-            if price > u.MAX_PRICE:
-                errors._fail("exchange: prices")
-        legs.append(IOptions.Leg(instrument=leg.instrument, size=lots, price=price))
-    return legs
-
-
-@internal
 @view
 def _require_terms(
     order: IExchange.Order, legs: DynArray[IOptions.Leg, MAX_LEGS], side: int256
@@ -289,7 +339,7 @@ def _require_terms(
     @param side 1 of the taker, -1 of the maker
     @custom:reverts "exchange: limit", "exchange: net price", "exchange: not reducing"
     """
-    self._require_limits(order, legs, side)
+    order_terms._require_limits(order, legs, side)
     if order.reduce_only:
         self._require_reducing(order.account, legs, side)
 
@@ -333,35 +383,6 @@ def _size_in(pair: uint256, instrument: uint256) -> int256:
 
 
 @internal
-@pure
-def _require_limits(
-    order: IExchange.Order, legs: DynArray[IOptions.Leg, MAX_LEGS], side: int256
-):
-    """
-    @notice No leg at a worse price than signed; or all together at no worse a net price, and for
-            the maker at no better one than a tick of his smallest leg: the rest is the taker's.
-    @param side 1 of the taker, -1 of the maker
-    @custom:reverts "exchange: limit", "exchange: net price"
-    """
-    cost: int256 = 0
-    least: int256 = u.MAX_SIZE
-    for i: uint256 in range(len(legs), bound=MAX_LEGS):
-        leg: IOptions.Leg = legs[i]
-        size: int256 = side * leg.size
-        # eight products of 63 bits each
-        cost += size * convert(leg.price, int256)
-        least = min(least, abs(size))
-        if order.by_net:
-            continue
-        limit: uint256 = order.legs[i].price
-        if leg.price > limit if size > 0 else leg.price < limit:
-            errors._fail("exchange: limit")
-    if order.by_net:
-        if cost > order.net or (side < 0 and order.net - cost >= least):
-            errors._fail("exchange: net price")
-
-
-@internal
 @view
 def _judged(
     legs: DynArray[IOptions.Leg, MAX_LEGS], maker_cap: uint256, taker_cap: uint256
@@ -373,7 +394,7 @@ def _judged(
             "exchange: off the mark", "exchange: fee cap"
     """
     rates: IExchange.Fees = fee_packing._fees(self._fees)
-    words: DynArray[uint256, LEG_WORDS] = self._words(legs)
+    words: DynArray[uint256, LEG_WORDS] = order_terms._words(legs)
     basis: Basis = empty(Basis)
     maker_fee: uint256 = 0
     taker_fee: uint256 = 0
@@ -395,8 +416,8 @@ def _judged(
         if maker_rate > maker_cap or taker_rate > taker_cap:
             errors._fail("exchange: fee cap")
         share: uint256 = rates.premium_share if option else 0
-        maker_fee += self._fee(leg, basis.price, maker_rate, option, share)
-        taker_fee += self._fee(leg, basis.price, taker_rate, option, share)
+        maker_fee += order_terms._fee(leg, basis.price, maker_rate, option, share)
+        taker_fee += order_terms._fee(leg, basis.price, taker_rate, option, share)
     return maker_fee, taker_fee
 
 
@@ -425,42 +446,6 @@ def _basis(market: uint256, words: DynArray[uint256, LEG_WORDS]) -> Basis:
         band=price * max(band, LEAST_BAND) // u.WAD,
         marks=staticcall SURFACES.marks(market, price, words),
     )
-
-
-@internal
-@pure
-def _words(legs: DynArray[IOptions.Leg, MAX_LEGS]) -> DynArray[uint256, LEG_WORDS]:
-    """
-    @return the legs two a word, as accounts store them
-    """
-    words: DynArray[uint256, LEG_WORDS] = []
-    for i: uint256 in range(len(legs), bound=MAX_LEGS):
-        entry: uint256 = packing._leg(legs[i].instrument, legs[i].size)
-        if i % 2 == 0:
-            words.append(entry)
-        else:
-            words[i // 2] = packing._with_half(words[i // 2], i, entry)
-    return words
-
-
-@internal
-@pure
-def _fee(
-    leg: IOptions.Leg, price: uint256, rate: uint256, option: bool, share: uint256
-) -> uint256:
-    """
-    @notice A rate of what changes hands; of an option a rate of its underlying, and no more than a
-            share of its premium.
-    @return [WAD]
-    @custom:rounding up, in favour of the protocol
-    """
-    # sizes and prices have 63 bits, rates 17
-    lots: uint256 = convert(abs(leg.size), uint256)
-    value: uint256 = unsafe_mul(lots, leg.price)
-    if not option:
-        return fixed_point._ceil_div(unsafe_mul(value, rate), RATE_ONE)
-    fee: uint256 = fixed_point._ceil_div(unsafe_mul(unsafe_mul(lots, price), rate), RATE_ONE)
-    return min(fee, fixed_point._ceil_div(unsafe_mul(value, share), RATE_ONE))
 
 
 # ---- fees ---------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ initializes: desk
 initializes: reduce_planner[desk := desk]
 initializes: take_planner[auction_clock := auction_clock, desk := desk]
 
-exports: auction_clock.clock
+exports: (auction_clock.clock, auction_clock.concession)
 
 
 @deploy

@@ -21,6 +21,7 @@ from libs import errors
 from libs import packing
 from libs import units as u
 from modules import engine_books
+from modules import engine_closes
 from modules import engine_expiry
 from modules import engine_fills
 
@@ -31,6 +32,7 @@ initializes: ownable_2step[ownable := ownable]
 initializes: engine_books
 initializes: engine_expiry[engine_books := engine_books]
 initializes: engine_fills[engine_books := engine_books]
+initializes: engine_closes[engine_fills := engine_fills]
 
 exports: (
     ownable_2step.owner,
@@ -78,6 +80,23 @@ def trade(fill: IOptions.Fill):
     if not self.venues[msg.sender]:
         errors._fail("options: not a venue")
     engine_fills._trade(fill)
+
+
+@external
+def close(fill: IOptions.Fill, concession: uint256):
+    """
+    @notice Close part of one leg of an account under MM against a maker who agreed; only listed
+            venues, which answer for the maker's consent, the price, and the hour's concession. The
+            account must be better off for it, and pays no fee.
+    @param concession [WAD] most that it may cost the account, of the MM that it releases
+    @custom:source docs/spec/engine.md#close
+    @custom:reverts "options: not a venue", "options: not below mm", "options: closed",
+            "options: house", "options: one leg", "options: not reducing", "options: not better",
+            "options: cost", "options: overshoot", and the reasons of trade
+    """
+    if not self.venues[msg.sender]:
+        errors._fail("options: not a venue")
+    engine_closes._close(fill, concession)
 
 
 # ---- account owners -----------------------------------------------------------------------------

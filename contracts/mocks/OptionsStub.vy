@@ -15,6 +15,7 @@ hook: address
 payload: Bytes[8192]
 reached: public(bool)
 fills: public(uint256)
+conceded: public(uint256)
 sizes: public(HashMap[uint256, HashMap[uint256, int256]])
 legs: HashMap[uint256, DynArray[uint256, 32]]
 _last: IOptions.Fill
@@ -52,15 +53,16 @@ def aim(target: address, payload: Bytes[8192]):
 
 @external
 def trade(fill: IOptions.Fill):
-    assert msg.sender == self.venue, "stub: not the venue"
-    assert not self.refuses, "stub: margin"
-    self.fills += 1
-    self._last = fill
-    for leg: IOptions.Leg in fill.legs:
-        self.sizes[fill.taker][leg.instrument] += leg.size
-        self.sizes[fill.maker][leg.instrument] -= leg.size
-    if self.hook != empty(address):
-        self.reached = raw_call(self.hook, self.payload, revert_on_failure=False)
+    self._take(fill)
+
+
+@external
+def close(fill: IOptions.Fill, concession: uint256):
+    """
+    @notice Keeps the concession, for a test to read.
+    """
+    self.conceded = concession
+    self._take(fill)
 
 
 @external
@@ -73,3 +75,16 @@ def last() -> IOptions.Fill:
 @view
 def account_legs(account: uint256) -> DynArray[uint256, 32]:
     return self.legs[account]
+
+
+@internal
+def _take(fill: IOptions.Fill):
+    assert msg.sender == self.venue, "stub: not the venue"
+    assert not self.refuses, "stub: margin"
+    self.fills += 1
+    self._last = fill
+    for leg: IOptions.Leg in fill.legs:
+        self.sizes[fill.taker][leg.instrument] += leg.size
+        self.sizes[fill.maker][leg.instrument] -= leg.size
+    if self.hook != empty(address):
+        self.reached = raw_call(self.hook, self.payload, revert_on_failure=False)

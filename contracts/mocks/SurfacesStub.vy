@@ -46,7 +46,7 @@ def settlement_price(market: uint256, expiry_hours: uint256) -> uint256:
 @view
 @reentrant
 def bounds(market: uint256) -> (uint256, uint256, uint256):
-    return 365 * u.DAY, 10, 200
+    return 365 * u.DAY, 10, u.WAD // 50
 
 
 @external

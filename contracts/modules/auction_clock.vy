@@ -63,6 +63,22 @@ def clock(account: uint256) -> (uint256, uint256):
     return ledger_packing._clock_live(word), ledger_packing._clock_last(word)
 
 
+@external
+@view
+def concession(account: uint256) -> uint256:
+    """
+    @notice How much of the MM that it releases a close on the Exchange may cost an account: the
+            reward's share of MM at the last call that found E < MM, 0 an hour after it.
+    @return [WAD]
+    @custom:source docs/spec/liquidation.md#bids
+    """
+    word: uint256 = self.words[account]
+    # times of 32 bits
+    if block.timestamp > unsafe_add(ledger_packing._clock_last(word), MEMORY):
+        return 0
+    return self._reward(ledger_packing._clock_live(word), u.WAD)
+
+
 # ---- read and write -----------------------------------------------------------------------------
 
 

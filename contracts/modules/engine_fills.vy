@@ -94,9 +94,6 @@ def _trade(fill: IOptions.Fill):
     """
     @notice Plan, apply, require both sides.
     """
-    if fill.taker == fill.maker:
-        errors._fail("options: parties")
-
     before_taker: IMarkets.Health = empty(IMarkets.Health)
     before_maker: IMarkets.Health = empty(IMarkets.Health)
     taker: Side = empty(Side)
@@ -114,14 +111,6 @@ def _trade(fill: IOptions.Fill):
 
     self._require_side(fill.taker, sums.taker_opens, before_taker)
     self._require_side(fill.maker, sums.maker_opens, before_maker)
-    log IOptions.FillTraded(
-        taker=fill.taker,
-        maker=fill.maker,
-        cash=sums.cash,
-        quote=sums.quote,
-        taker_fee=fill.taker_fee,
-        maker_fee=fill.maker_fee,
-    )
 
 
 @internal
@@ -167,6 +156,8 @@ def _sums(fill: IOptions.Fill, taker: Side, maker: Side) -> Sums:
     """
     @notice What a fill moves, each leg held to what its market allows.
     """
+    if fill.taker == fill.maker:
+        errors._fail("options: parties")
     sums: Sums = empty(Sums)
     known: Known = empty(Known)
     last: uint256 = 0
@@ -322,6 +313,14 @@ def _apply(fill: IOptions.Fill, sums: Sums):
     extcall CLEARINGHOUSE.deal(deal)
     for leg: IOptions.Leg in perps:
         extcall CLEARINGHOUSE.deal(self._deal(fill.taker, fill.maker, leg.instrument, leg.size))
+    log IOptions.FillTraded(
+        taker=fill.taker,
+        maker=fill.maker,
+        cash=sums.cash,
+        quote=sums.quote,
+        taker_fee=fill.taker_fee,
+        maker_fee=fill.maker_fee,
+    )
 
 
 @internal
@@ -431,8 +430,15 @@ def _require_side(account: uint256, opens: bool, before: IMarkets.Health):
             errors._fail("options: invalid feed")
         if after.equity < convert(after.im, int256):
             errors._fail("options: margin")
-    # the core is ours and asks nobody for it
-    if side.word & packing.AUCTION_BIT != 0 and after.equity >= convert(after.mm, int256):
+    self._cure(account, side.word, after)
+
+
+@internal
+def _cure(account: uint256, word: uint256, health: IMarkets.Health):
+    """
+    @notice End the auction of who stands above MM, as the core does after its own fills.
+    """
+    if word & packing.AUCTION_BIT != 0 and health.equity >= convert(health.mm, int256):
         extcall CLEARINGHOUSE.set_auction(account, False)
 
 
@@ -449,4 +455,13 @@ def _is_no_worse(before: IMarkets.Health, after: IMarkets.Health) -> bool:
         return False
     if before.equity < 0:
         return after.equity >= before.equity
+    return self._ratio_held(before, after)
+
+
+@internal
+@pure
+def _ratio_held(before: IMarkets.Health, after: IMarkets.Health) -> bool:
+    """
+    @return whether E / MM did not fall, without a division
+    """
     return after.equity * convert(before.mm, int256) >= before.equity * convert(after.mm, int256)

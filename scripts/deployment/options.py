@@ -169,7 +169,8 @@ def _engine(site: Site) -> tuple[object, ...]:
 
 
 def _exchange(site: Site) -> tuple[object, ...]:
-    return (*_at(site, "Clearinghouse", ENGINE, "Surfaces"), site.parameters.exchange_fees)
+    places = _at(site, "Clearinghouse", ENGINE, "Surfaces", "Liquidator")
+    return (*places, site.parameters.exchange_fees)
 
 
 def _lens(site: Site) -> tuple[object, ...]:

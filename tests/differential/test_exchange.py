@@ -185,3 +185,34 @@ def test_fill__any_two_orders__end_as_the_reference_says(desk: Desk, data: st.Da
             assert (last.maker_fee, last.taker_fee) == (expected.maker_fee, expected.taker_fee)
             for order, signed in ((maker, ours), (taker, theirs)):
                 assert desk.exchange.remaining(signed.struct) == model.remaining(order)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_close__any_order__ends_as_the_reference_says(desk: Desk, data: st.DataObject) -> None:
+    with boa.env.anchor():
+        model = book(desk)
+        maker = data.draw(makers(desk.now))
+        if data.draw(seldom(st.just(True), st.just(False))):
+            maker = maker._replace(legs=maker.legs[:1], by_net=False)
+        account = data.draw(seldom(st.just(int(TAKER, 16)), st.just(int(MAKER, 16)))) << 96
+        held = {leg.instrument: data.draw(seldom(st.just(-leg.size), SIZES)) for leg in maker.legs}
+        desk.hold(maker.account, held)
+        model.held |= {(maker.account, each): size for each, size in held.items()}
+        signed = as_signed(maker)
+        by = desk.signature(signed, "maker")
+        whole = abs(maker.legs[0].size)
+        for _ in range(data.draw(st.integers(1, 3))):
+            size = data.draw(seldom(st.integers(1, whole), st.sampled_from([0, whole + 1])))
+            try:
+                expected = model.close(account, maker, size)
+            except Refused as refused:
+                with boa.reverts(refused.reason):
+                    desk.close(signed, account, size, maker_signature=by)
+                continue
+            desk.close(signed, account, size, maker_signature=by)
+            last = desk.options.last()
+            assert tuple(Leg(*leg) for leg in last.legs) == expected.legs
+            assert (last.maker_fee, last.taker_fee) == (expected.maker_fee, 0)
+            assert last.taker == account
+            assert desk.exchange.remaining(signed.struct) == model.remaining(maker)

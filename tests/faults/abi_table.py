@@ -124,7 +124,7 @@ CLEARINGHOUSE = {
         ),
         LIQUIDATOR,
         NOT_A_HAND,
-        also=(OPERATORS,),
+        also=(OPERATORS, ENGINE),
     ),
     "batch": Entry(
         lambda s: (b"", s.actor.address, [s.own_transfer]),
@@ -133,8 +133,10 @@ CLEARINGHOUSE = {
         also=(OPERATORS,),
     ),
     "deal": Entry(lambda s: ((s.account, s.buyer, perp(1), 0, 0, 0, 0, 0),), ENGINE, NOT_A_HAND),
-    "set_auction": Entry(lambda s: (s.weak, True), LIQUIDATOR, NOT_A_HAND),
-    "write_off": Entry(lambda s: (s.weak, 0), LIQUIDATOR, NOT_A_HAND, "seizure: no such debt"),
+    "set_auction": Entry(lambda s: (s.weak, True), LIQUIDATOR, NOT_A_HAND, also=(ENGINE,)),
+    "write_off": Entry(
+        lambda s: (s.weak, 0), LIQUIDATOR, NOT_A_HAND, "seizure: no such debt", also=(ENGINE,)
+    ),
     "list_collateral": owned(
         lambda s: (s.new_token, 1, WAD * 15 // 100, WAD // 10, 1_000, 1_000), mid=SHUT
     ),
@@ -184,6 +186,7 @@ LIQUIDATOR_TABLE = {
     ),
     "write_off": Entry(lambda s: (s.weak,), says="liquidator: not written off"),
     "clock": Entry(lambda s: (s.weak,), mid=OTHERS),
+    "concession": Entry(lambda s: (s.weak,), mid=OTHERS),
     "plan_reduce": Entry(lambda s: (s.weak, perp(1))),
     "plan_take": Entry(lambda s: (s.weak,)),
 }

@@ -69,8 +69,9 @@ def venue(world: World) -> Venue:
     surfaces = deployer_of("contracts/mocks/MarksStub.vy").deploy()
     surfaces.set_band(BAND)
     made = sources.of("contracts/Exchange.vy")
-    places = [str(each.address) for each in (world.clearinghouse, options, surfaces)]
-    kinds = ["address", "address", "address", "(uint256,uint256,uint256,uint256,uint256)"]
+    neighbours = (world.clearinghouse, options, surfaces, world.liquidator)
+    places = [str(each.address) for each in neighbours]
+    kinds = [*4 * ["address"], "(uint256,uint256,uint256,uint256,uint256)"]
     arguments = encode(kinds, [*places, (200, 500, 300, 400, 100_000)])
     address, _ = boa.env.deploy_code(bytecode=bytes.fromhex(made.initcode) + arguments)
     options.set_venue(str(address))

@@ -15,6 +15,7 @@ MAX_LEGS = 8
 MAX_SIZE = 2**63 - 1
 MAX_AGE = 60
 RATE_ONE = 10**6
+MAX_RATE = 1_000
 LEAST_BAND = WAD // 1_000
 
 
@@ -106,16 +107,27 @@ class Book:
             self._spend(taker, size)
         return Fill(legs, maker_fee, taker_fee)
 
+    def close(self, account: int, maker: Order, size: int) -> Fill:
+        """Fill a maker's order against an account under MM, whose owner is not asked."""
+        self._require_resting(maker, account, size)
+        require(len(maker.legs) == 1, "exchange: one leg")
+        legs = _legs(maker, size, ())
+        _require_limits(maker, legs, -1)
+        self._require_reducing(maker, legs, -1)
+        anybody = maker._replace(fee_cap=MAX_RATE)
+        fee = 0
+        for leg in legs:
+            self._require_near(leg)
+            fee += self._fee(leg, maker, takes=False, other=anybody)
+        self._spend(maker, size)
+        return Fill(legs, fee, 0)
+
     def _require_pair(self, maker: Order, taker: Order, size: int) -> None:
-        _require_sound(maker)
         _require_sound(taker)
-        require(taker.takes and not maker.takes, "exchange: wrong roles")
-        require(self.now <= min(maker.deadline, taker.deadline), "exchange: expired")
-        a, b = owner_of(maker.account), owner_of(taker.account)
-        require(a != b, "exchange: same owner")
-        require(maker.counterparty in (0, b), "exchange: counterparty")
-        require(taker.counterparty in (0, a), "exchange: counterparty")
-        require(size != 0, "exchange: no size")
+        self._require_resting(maker, taker.account, size)
+        require(taker.takes, "exchange: wrong roles")
+        require(self.now <= taker.deadline, "exchange: expired")
+        require(taker.counterparty in (0, owner_of(maker.account)), "exchange: counterparty")
         require(len(maker.legs) == len(taker.legs), "exchange: legs differ")
         for ours, theirs in zip(maker.legs, taker.legs, strict=True):
             same = ours.instrument == theirs.instrument and ours.size * theirs.size < 0
@@ -124,6 +136,15 @@ class Book:
         whole = [abs(order.legs[0].size) for order in (maker, taker)]
         require(len(maker.legs) == 1 or size == whole[0], "exchange: all or nothing")
         require(size <= min(whole), "exchange: too much")
+
+    def _require_resting(self, maker: Order, account: int, size: int) -> None:
+        _require_sound(maker)
+        require(not maker.takes, "exchange: wrong roles")
+        require(self.now <= maker.deadline, "exchange: expired")
+        other = owner_of(account)
+        require(owner_of(maker.account) != other, "exchange: same owner")
+        require(maker.counterparty in (0, other), "exchange: counterparty")
+        require(size != 0, "exchange: no size")
 
     def _require_reducing(self, order: Order, legs: tuple[Leg, ...], side: int) -> None:
         for leg in legs:

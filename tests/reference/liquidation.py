@@ -54,6 +54,12 @@ def live_at(world: World, account_id: int, health: Health) -> int:
     return live + min(CLOCK_STEP, max(0, away)) if running else live
 
 
+def concession(world: World, account_id: int) -> int:
+    """Return how much of the MM released a close on the Exchange may cost an account [WAD]."""
+    live, last = world.clocks.get(account_id, (0, 0))
+    return 0 if world.now > last + CLOCK_MEMORY else delta(live)
+
+
 def _require_liquidatable(world: World, account_id: int, health: Health) -> None:
     require(health.equity < health.mm, "liquidator: not below mm")
     require(margin.liquidation_open(health), "liquidator: closed")

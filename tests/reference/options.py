@@ -474,13 +474,50 @@ class Engine:
 def trade(world: World, fill: Fill) -> None:
     """Fill what two accounts agreed, and hold both to R2."""
     engine = engine_of(world)
-    require(fill.taker != fill.maker, "options: parties")
     sides = (fill.taker, fill.maker)
     opened, cash, quote = _terms(world, engine, fill)
     before = [
         None if opens else health_of(world, key) for key, opens in zip(sides, opened, strict=True)
     ]
 
+    _apply(world, engine, fill, cash, quote)
+    for key, opens, then in zip(sides, opened, before, strict=True):
+        _require_side(world, key, opens, then)
+
+
+def close(world: World, fill: Fill, concession: int) -> None:
+    """Close part of a leg of an account under MM, the taker, without its owner."""
+    engine = engine_of(world)
+    opened, cash, quote = _terms(world, engine, fill)
+    before = health_of(world, fill.taker)
+    require(before.equity < before.mm, "options: not below mm")
+    require(margin.liquidation_open(before), "options: closed")
+    require(not world.account(fill.taker).house, "options: house")
+    require(len(fill.legs) == 1, "options: one leg")
+    require(not opened[0], "options: not reducing")
+    makers = None if opened[1] else health_of(world, fill.maker)
+
+    _apply(world, engine, fill, cash, quote)
+    after = health_of(world, fill.taker)
+    nearer = after.le - after.equity < before.le - before.equity
+    held = after.equity * before.mm >= before.equity * after.mm
+    require(after.mm < before.mm and nearer and held, "options: not better")
+    cost, released = before.equity - after.equity, before.mm - after.mm
+    require(cost * WAD <= released * min(concession, WAD // 2), "options: cost")
+    (leg,) = fill.legs
+    spare = 1
+    if not _held(world, engine, fill.taker, leg.instrument):
+        spare = ceil_div(DUST, world.markets[market_of(leg.instrument)].price)
+    over = max(0, after.equity - after.le)
+    gained = before.le - before.equity + over
+    require(over * abs(leg.size) <= gained * spare, "options: overshoot")
+    _require_side(world, fill.maker, opened[1], makers)
+    ledger.end_auction(world, fill.taker)
+
+
+def _apply(world: World, engine: Engine, fill: Fill, cash: int, quote: int) -> None:
+    """Move legs, then money and perps in the core."""
+    sides = (fill.taker, fill.maker)
     perps = []
     for leg in fill.legs:
         if parts(leg.instrument).kind == PERP:
@@ -498,12 +535,11 @@ def trade(world: World, fill: Fill) -> None:
     ledger.deal(world, ledger.Deal(*sides, 0, 0, *money, flags))
     for leg in perps:
         ledger.deal(world, ledger.Deal(*sides, leg.instrument, leg.size, 0, 0, 0, flags))
-    for key, opens, then in zip(sides, opened, before, strict=True):
-        _require_side(world, key, opens, then)
 
 
 def _terms(world: World, engine: Engine, fill: Fill) -> tuple[list[bool], int, int]:
     """Return which side opens, and what leaves the taker in cash and quote."""
+    require(fill.taker != fill.maker, "options: parties")
     last, cash, quote, worth, opened = 0, 0, 0, 0, [False, False]
     for leg in fill.legs:
         said = parts(leg.instrument)
@@ -577,8 +613,7 @@ def _require_side(world: World, account: int, opens: bool, before: Health | None
     if initial:
         require(after.status & LEG_INVALID == 0, "options: invalid feed")
         require(after.equity >= after.im, "options: margin")
-    if after.equity >= after.mm:
-        ledger.set_auction(world, account, False)
+    ledger.end_auction(world, account)
 
 
 def set_mode(world: World, account: int, portfolio: bool) -> None:

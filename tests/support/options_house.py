@@ -143,6 +143,12 @@ class OptionsHouse(House):
         told = (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
         self.options.send(sender, "trade", told)
 
+    def close(self, fill: options.Fill, concession: int, sender: int = VENUE) -> None:
+        """Close on the chain."""
+        legs = [astuple(leg) for leg in fill.legs]
+        told = (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
+        self.options.send(sender, "close", told, concession)
+
     def account(self, account: int) -> Account:
         """Return what the core holds of an account."""
         return words.decode_account(*self.clearinghouse.view("account_words", account))

@@ -69,6 +69,7 @@ class Desk:
     core: Any
     surfaces: Any
     options: Any
+    clocks: Any
     exchange: Any
     owner: str
     keeper: str
@@ -83,15 +84,16 @@ class Desk:
         core = deployer_of("mocks/PoolStub").deploy(owner, 10**12)
         surfaces = deployer_of("mocks/MarksStub").deploy()
         options = deployer_of("mocks/OptionsStub").deploy()
+        clocks = deployer_of("mocks/ClockStub").deploy()
         with boa.env.prank(owner):
             exchange = deployer_of("Exchange").deploy(
-                core.address, options.address, surfaces.address, RATES
+                core.address, options.address, surfaces.address, clocks.address, RATES
             )
         options.set_venue(exchange.address)
         surfaces.set_band(BAND)
         for each, mark in MARK.items():
             surfaces.set_mark(each, mark)
-        desk = cls(core, surfaces, options, exchange, owner, keeper)
+        desk = cls(core, surfaces, options, clocks, exchange, owner, keeper)
         for market, price in PRICE.items():
             desk.publish(market, price)
         return desk
@@ -160,6 +162,13 @@ class Desk:
             *call.pop("reports", ()),
         ]
         return bytes(self.exchange.fill(*args, **({"sender": self.keeper} | call)))
+
+    def close(self, maker: Order, account: int, size: int | None = None, **call: Any) -> bytes:
+        """Fill an order against an account under MM, as a keeper."""
+        signed = self.signed(maker, call.pop("maker_signature", None))
+        size = maker.size if size is None else size
+        args = (account, signed, size, *call.pop("reports", ()))
+        return bytes(self.exchange.close(*args, **({"sender": self.keeper} | call)))
 
     def held(self, owner: str, instrument: int) -> int:
         """Return the lots that the stub of Options has for an owner's account."""

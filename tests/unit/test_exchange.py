@@ -520,7 +520,9 @@ def test_set_fees__at_and_past_each_bound__allowed_and_refused(desk: Desk) -> No
         with boa.reverts("exchange: out of range"):
             desk.exchange.set_fees(past, sender=desk.owner)
         with boa.reverts("exchange: out of range"):
-            deployer_of("Exchange").deploy(desk.core, desk.options, desk.surfaces, past)
+            deployer_of("Exchange").deploy(
+                desk.core, desk.options, desk.surfaces, desk.clocks, past
+            )
     desk.exchange.set_fees((0,) * 5, sender=desk.owner)
     desk.fill(limit(desk))
     assert (desk.options.last().maker_fee, desk.options.last().taker_fee) == (0, 0)
@@ -611,6 +613,7 @@ def test_lock__taken__shuts_every_function_but_the_owners_slots(desk: Desk) -> N
     maker = limit(desk)
     calls = (
         lambda: desk.fill(maker),
+        lambda: desk.close(limit(desk), account_of(TAKER)),
         lambda: desk.exchange.cancel(MAKER, 0, 1, sender=MAKER),
         lambda: desk.exchange.set_fees(RATES, sender=desk.owner),
         lambda: desk.exchange.order_hash(maker.struct),
