@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -73,6 +74,48 @@ async def fixed_source(runtime: Runtime, fixed: Sequence[str], conf: int) -> Sou
         return quotes
 
     return source
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Where surfaces come from: a file and the second of it to start at, or an exchange."""
+
+    file: Path | None = None
+    start: int | None = None  # of the file
+    chain_from: int | None = None  # the chain time of that
+    exchange: str | None = None
+
+
+@contextlib.asynccontextmanager
+async def smiles_source(runtime: Runtime, chains: Chains) -> AsyncIterator[Smiles | None]:
+    """Yield what a publisher signs of volatility, None where it signs no surfaces."""
+    if chains.exchange is not None:
+        async with _live_smiles(runtime, chains.exchange) as smiles:
+            yield smiles
+        return
+    if chains.file is None:
+        yield None
+        return
+    yield await recorded_smiles(runtime, (chains.file, chains.start, chains.chain_from))
+
+
+@contextlib.asynccontextmanager
+async def _live_smiles(runtime: Runtime, name: str) -> AsyncIterator[Smiles]:
+    """Yield surfaces of an exchange's chains; it is asked once before anything starts."""
+    from keepers.smiles.live import Live, open_options
+
+    runtime.deployment.address("Surfaces")
+    exchange = open_options(name)
+    # of the markets those that have bounds, and so options
+    ids = sorted(runtime.deployment.markets.values())
+    bounds = await runtime.reader.many([("Surfaces", "bounds", (each,)) for each in ids])
+    opened = [each for each, found in zip(ids, bounds, strict=True) if found[0]]
+    source = Live(exchange, {each: runtime.deployment.symbol(each) for each in opened})
+    try:
+        await source.refresh((await runtime.rpc.head()).time)
+        yield source.surfaces
+    finally:
+        await exchange.close()
 
 
 async def recorded_smiles(

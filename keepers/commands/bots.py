@@ -22,8 +22,8 @@ from keepers.settings import (
 
 app = typer.Typer()
 
-# a file of option chains, the second of it to start at, and the chain time of that
-Recording = tuple[Path, int | None, int | None] | None
+# as of `keepers.bots.sources.Chains`
+Chosen = tuple[Path | None, int | None, int | None, str | None]
 Given = dict[str, Any]  # what the shared options were given, by the name of the setting
 
 
@@ -135,6 +135,10 @@ def publish(
         int | None,
         typer.Option("--quorum", help="Reports of one update.", show_default="3"),
     ] = None,
+    live_chains: Annotated[
+        str | None,
+        typer.Option("--live-chains", help="Exchange whose option chains ccxt gives: deribit."),
+    ] = None,
     peer: shared.Peers = None,
 ) -> None:
     """Sign price reports, swap them with peers, submit the first quorum."""
@@ -152,14 +156,16 @@ def publish(
             "there is no source of prices, or more than one",
             "give --prices FILE, --live EXCHANGE or --fixed SYMBOL=USD",
         )
-    recorded = None if chains is None else (chains, chains_from, chain_from)
+    if chains and live_chains:
+        raise BadInput("there are two sources of surfaces", "give --chains or --live-chains")
+    smiles = (chains, chains_from, chain_from, live_chains)
     if live:
-        job = _publish_live(settings, live, tuple(pair or ()), recorded)
+        job = _publish_live(settings, live, tuple(pair or ()), smiles)
     elif fixed:
-        job = _publish_fixed(settings, tuple(fixed), recorded)
+        job = _publish_fixed(settings, tuple(fixed), smiles)
     else:
         played = (file_from, chain_from, _speed(speed))
-        job = _publish_files(settings, tuple(prices or ()), *played, recorded)
+        job = _publish_files(settings, tuple(prices or ()), *played, smiles)
     shared.run(job)
 
 
@@ -179,42 +185,38 @@ async def _publish_files(
     file_from: int | None,
     chain_from: int | None,
     speed: Fraction,
-    recorded: Recording,
+    chosen: Chosen,
 ) -> None:
     from keepers.bots.publish import Publish
-    from keepers.bots.sources import recorded_smiles, replay_source
+    from keepers.bots.sources import Chains, replay_source, smiles_source
 
-    async with opened(settings) as runtime:
+    async with opened(settings) as runtime, smiles_source(runtime, Chains(*chosen)) as smiles:
         source = await replay_source(runtime, prices, file_from, chain_from, speed, settings.conf)
-        smiles = await recorded_smiles(runtime, recorded)
         bot = Publish(runtime, settings, source, wall_clock=False, smiles=smiles)
         await run_bot(bot, settings)
 
 
-async def _publish_fixed(
-    settings: PublishSettings, fixed: tuple[str, ...], recorded: Recording
-) -> None:
+async def _publish_fixed(settings: PublishSettings, fixed: tuple[str, ...], chosen: Chosen) -> None:
     from keepers.bots.publish import Publish
-    from keepers.bots.sources import fixed_source, recorded_smiles
+    from keepers.bots.sources import Chains, fixed_source, smiles_source
 
-    async with opened(settings) as runtime:
+    async with opened(settings) as runtime, smiles_source(runtime, Chains(*chosen)) as smiles:
         source = await fixed_source(runtime, fixed, settings.conf)
-        smiles = await recorded_smiles(runtime, recorded)
         bot = Publish(runtime, settings, source, wall_clock=True, smiles=smiles)
         await run_bot(bot, settings)
 
 
 async def _publish_live(
-    settings: PublishSettings, name: str, pairs: tuple[str, ...], recorded: Recording
+    settings: PublishSettings, name: str, pairs: tuple[str, ...], chosen: Chosen
 ) -> None:
     from keepers.bots.publish import Publish
-    from keepers.bots.sources import live_source, recorded_smiles
+    from keepers.bots.sources import Chains, live_source, smiles_source
 
     async with (
         opened(settings) as runtime,
         live_source(runtime, name, pairs, settings.conf) as source,
+        smiles_source(runtime, Chains(*chosen)) as smiles,
     ):
-        smiles = await recorded_smiles(runtime, recorded)
         bot = Publish(runtime, settings, source, wall_clock=True, smiles=smiles)
         await run_bot(bot, settings)
 

@@ -43,10 +43,11 @@ def read_chains(path: Path, currency: str) -> dict[int, list[Quotes]]:
         ) from error
     if not rows:
         raise BadInput(f"{path} has no options on {currency}", "try BTC or ETH")
-    return {time: _chain(each, time) for time, each in sorted(rows.items())}
+    return {time: chain_of(each, time) for time, each in sorted(rows.items())}
 
 
-def _chain(rows: Sequence[Row], now: int) -> list[Quotes]:
+def chain_of(rows: Sequence[Row], now: int) -> list[Quotes]:
+    """Return the quotes of every expiry to come that has enough of them."""
     by_expiry: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         if int(row["expiry"]) > now:

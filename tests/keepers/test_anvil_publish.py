@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
-from eth_utils.address import to_checksum_address
 
 from keepers.bots.cosign import Smiles
 from keepers.bots.execute import Execute
 from keepers.bots.publish import Publish, Source
-from keepers.bots.runtime import Runtime
-from keepers.chain.abi import interface
+from keepers.bots.runtime import Runtime, opened
+from keepers.bots.sources import Chains, smiles_source
 from keepers.domain.reports import Quote
 from keepers.domain.surfaces import Surface, surface_of
 from keepers.domain.units import TICKS_PER_USD
@@ -25,7 +22,6 @@ from keepers.errors import BadInput
 from keepers.lab.chain import free_port
 from keepers.settings import PublishSettings, make
 from keepers.web.server import application, serve
-from scripts.deployment import artifacts
 from tests.keepers.anvil_world import (
     DEPLOYER,
     EXECUTOR,
@@ -38,6 +34,7 @@ from tests.keepers.anvil_world import (
 )
 from tests.keepers.bot_runs import options, running, until, world
 from tests.keepers.executing import emptied, executor, size_of
+from tests.keepers.lab.chains import recorded
 
 pytestmark = pytest.mark.anvil
 
@@ -80,47 +77,66 @@ async def publisher(
                 await server
 
 
-async def with_surfaces(on: World, folder: Path) -> tuple[Path, str]:
-    """Deploy Surfaces beside the house; return a deployment file that names it, its address."""
-    made = artifacts.load("Surfaces")["Surfaces"]
-    markets = encode(["address"], [on.deployment.address("Markets")]).hex()
-    tx = {"from": key(DEPLOYER).address, "data": "0x" + made.initcode + markets, "gas": "0x989680"}
-    hash_ = str(await on.rpc.request("eth_sendTransaction", tx))
-    address = str((await on.landed(hash_))["contractAddress"])
-    said = json.loads(on.node.path.read_text(encoding="utf-8"))
-    said["contracts"]["Surfaces"] = {"address": to_checksum_address(address), "tx": hash_}
-    path = folder / "with_surfaces.json"
-    path.write_text(json.dumps(said), encoding="utf-8")
-    return path, address
-
-
-def test_publish__with_smiles__a_quorum_brings_them(node: Node, tmp_path: Path) -> None:
+def test_publish__with_smiles__a_quorum_brings_them(node: Node) -> None:
     async def scenario() -> None:
         async with world(node) as on, AsyncExitStack() as stack:
-            path, address = await with_surfaces(on, tmp_path)
             hours = await on.now() // 3_600 + 24
 
             async def smiles(now: int) -> dict[int, list[Surface]]:
                 return {1: [Surface(1, hours, now, 2**30, 2**25, 2**24, 0, 0, 2**25)]}
 
             for place in (0, 2, 3):
-                given = {"deployment": path, "surface_heartbeat_s": 10, "surface_poll_s": 0.1}
-                bot = await stack.enter_async_context(publisher(on, node, place, smiles, **given))
+                bot = await stack.enter_async_context(
+                    publisher(on, node, place, smiles, **SURFACES)
+                )
                 assert bot.proposals is not None
-
-            async def brought() -> bool:
-                data = interface("Surfaces").encode("surface", 1, hours)
-                word = int.from_bytes(await on.rpc.call(address, data), "big")
-                return word != 0 and surface_of(word).hours == hours
-
-            # at one of two beats it is the turn of somebody who is there
-            for _ in range(2):
-                await next_beat(on)
-                with suppress(TimeoutError):
-                    await until(brought, 5.0)
-            assert await brought()
+            await two_beats(on, lambda: brought(on, "ETH", {hours}))
 
     asyncio.run(scenario())
+
+
+SURFACES = {"surface_heartbeat_s": 10, "surface_poll_s": 0.1}
+
+
+async def brought(on: World, symbol: str, hours: set[int]) -> bool:
+    """Return whether surfaces of just these expiries are stored."""
+    (words,) = await on.reader.one("Surfaces", "surfaces", on.deployment.market(symbol))
+    return {surface_of(word).hours for word in words} == hours
+
+
+async def two_beats(on: World, done: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what is done at one of two beats, when it is the turn of somebody who is there."""
+    for _ in range(2):
+        await next_beat(on)
+        with suppress(TimeoutError):
+            await until(done, 5.0)
+    assert await done()
+
+
+def test_publish__recorded_chains__are_fitted_signed_and_stored(node: Node, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(node) as on, AsyncExitStack() as stack:
+            file = recorded(tmp_path / "chains.csv.gz")
+            now = await on.now()
+            for place in (0, 2, 3):
+                runtime = await stack.enter_async_context(opened(settings(node)))
+                chosen = Chains(file, chain_from=now)
+                smiles = await stack.enter_async_context(smiles_source(runtime, chosen))
+                assert smiles is not None
+                expected = {each.hours for each in (await smiles(now))[on.deployment.market("BTC")]}
+                assert len(expected) == 2
+                await stack.enter_async_context(publisher(on, node, place, smiles, **SURFACES))
+            await two_beats(on, lambda: brought(on, "BTC", expected))
+            market = on.deployment.market("BTC")
+            for hours in expected:
+                (trusted,) = await on.reader.one("Surfaces", "surface_trusted", market, hours)
+                assert trusted
+
+    asyncio.run(scenario())
+
+
+def settings(node: Node) -> PublishSettings:
+    return make(PublishSettings, **options(node, SIGNERS[1]))
 
 
 async def stored(on: World) -> tuple[int, int]:

@@ -37,6 +37,13 @@ OWNER = "0x" + "cd" * 20
         (["publish", "--key", "test:0"], 2, "no source of prices"),
         (["publish", "--prices", "x.csv", "--live", "y"], 2, "no source of prices"),
         (["publish", "--prices", "x.csv", "--speed", "0"], 2, "no speed"),
+        (
+            ["publish", "--fixed", "ETH=1", "--chains", "x.csv.gz", "--live-chains", "deribit"],
+            2,
+            "two sources of surfaces",
+        ),
+        (["expire", "--observe-s", "241"], 2, "--observe-s or PLIMSOLL_OBSERVE_S"),
+        (["expire", "--dry-run", "--rpc", "http://127.0.0.1:1"], 1, "does not answer"),
         (["execute", "--rpc", "ftp://x"], 2, "no HTTP address"),
         (["execute", "--fee-cap-gwei", "0"], 2, "--fee-cap-gwei or PLIMSOLL_FEE_CAP_GWEI"),
         (["liquidate", "--max-take-usd", "-1"], 2, "max_take_usd is not usable"),
