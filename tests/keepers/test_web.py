@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -254,3 +256,14 @@ def test_follow_seats__signer_set__seats_the_new_one() -> None:
     other = ("0x" + "22" * 32,)
     follow_seats(kept, Log("0x" + "11" * 20, other, b"", 1, "0x01", "0x02", 0, False))
     assert kept.seats[1] == new.lower()
+
+
+def test_metrics__every_one__stands_in_the_keepers_page() -> None:
+    page = (Path(__file__).parents[2] / "docs/keepers.md").read_text(encoding="utf-8")
+    families = list(Metrics().registry.collect())
+    written = [
+        each.name.removeprefix("plimsoll_") + "_total" * (each.type == "counter")
+        for each in families
+    ]
+    assert len(written) > 20
+    assert [name for name in written if not re.search(rf"`{name}[`{{]", page)] == []
