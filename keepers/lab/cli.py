@@ -31,7 +31,7 @@ from keepers.lab.replay import PricePath
 from keepers.lab.summary import Summary, summarise
 
 if TYPE_CHECKING:
-    from keepers.lab.options_act import Act as OptionsAct
+    from keepers.lab.options_act_record import Act as OptionsAct
 
 SEED: Final = 19_052_021
 ACCOUNTS: Final = 240

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,146 +19,37 @@ from keepers.chain.proving import prove
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Rpc
 from keepers.chain.signer import Signer, test_secret
-from keepers.domain.instruments import Kind, decode
 from keepers.domain.margin import Health
-from keepers.domain.units import HOUR, LOT, TICK, TICKS_PER_USD, WAD
+from keepers.domain.times import clock as moment
+from keepers.domain.units import HOUR, TICKS_PER_USD, WAD
 from keepers.errors import ChainError
-from keepers.lab import chain, world
+from keepers.lab import chain, options_act_expiry, world
 from keepers.lab import options_act_market as markets
 from keepers.lab.chain import CHAIN_ID, Node
 from keepers.lab.clock import Clock, Desk
-from keepers.lab.options_act_books import Book
-from keepers.lab.options_act_market import EXPIRIES, STEP, SYMBOLS, Fits
-from keepers.lab.options_act_open import Opening
+from keepers.lab.options_act_market import EXPIRIES, STEP, SYMBOLS
+from keepers.lab.options_act_open import EXPIRER, Opening
+from keepers.lab.options_act_record import Act, Frame, Taken, below, named
 from keepers.lab.options_act_sources import Sources
 from keepers.lab.options_act_stage import Stage, numbers
 from keepers.lab.orchestrate import SETTINGS
 from keepers.lab.processes import Crew
-from keepers.lab.records import MISSED_BLOCKS, Books
+from keepers.lab.records import Books
 from keepers.lab.world import LIQUIDATORS, World
 
+LIKE: Final = "liquidator"  # whose settings all keepers have here
 BEFORE_S: Final = 900  # chain time between the first block and the fall, for deployment and opening
 AFTER_S: Final = 300  # played on after the fall
 BLOCK_S: Final = 2  # chain time between blocks while somebody is below maintenance
 SILENT_S: Final = 10.0  # on this machine, for the liquidators to answer a breach
 WAITING_S: Final = 1.0  # and for one who waits for a reward
-TAKEN_S: Final = 300  # from a flag on: then the reward is half of MM, and pays whoever takes
-GAS_SETTLE: Final = 6_000_000
 # before an expiry: the grace after days without a price runs out before its last half hour
 LEAD: Final = 3_000
+OBSERVED: Final = 2_100  # before it prices may count
 BEAT: Final = 60  # seconds between two observations
 OVER: Final = 120  # after it, for the price that closes the window
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The act after one step; floats, for charts alone."""
-
-    time: int
-    prices: dict[str, float]
-    volatility: dict[str, float]  # at the money, of the nearest expiry
-    equity: list[float]  # by book
-    mm: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One take."""
-
-    account: int
-    time: int
-    fraction: int  # WAD
-    reward: int
-    deficit: int
-    equity: int  # before
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """One expiry of one market: the price that was written, and what it paid."""
-
-    symbol: str
-    expiry: int
-    price: int  # ticks
-    paid: int  # to holders of options [WAD]
-    legs: int
-
-
-@dataclass(slots=True)
-class Late:
-    """Who waits for a liquidator: blocks without a flag, and since when a flag has stood."""
-
-    blocks: dict[int, int] = field(default_factory=dict)
-    flagged: dict[int, int] = field(default_factory=dict)
-
-    def silent(self, under: Iterable[int]) -> bool:
-        """Return whether somebody has no flag yet."""
-        return any(account not in self.flagged for account in under)
-
-    def answered(self, account: int, now: int, *, taken: bool) -> None:
-        """Note a flag, or a take of a part: whoever goes on has time again."""
-        if taken or account not in self.flagged:
-            self.flagged[account] = now
-
-    def follow(self, under: Sequence[int], now: int) -> list[str]:
-        """Count a block; return whom it made late."""
-        self.blocks = {account: self.blocks.get(account, 0) + 1 for account in under}
-        self.flagged = {each: at for each, at in self.flagged.items() if each in self.blocks}
-        said = []
-        for account, blocks in self.blocks.items():
-            if account not in self.flagged and blocks == MISSED_BLOCKS + 1:
-                said.append(f"{named(account)} stood below maintenance unanswered")
-            elif now - self.flagged.get(account, now) > TAKEN_S:
-                self.flagged[account] = now
-                said.append(f"{named(account)} was flagged and not taken for {TAKEN_S} s")
-        return said
-
-
-def named(account: int) -> str:
-    """Return an account as people can tell it from others."""
-    return f"account 0x{account >> 144:04x}…:{account & 1}"
-
-
-@dataclass(slots=True)
-class Act:
-    """Everything about it."""
-
-    seed: int
-    source: str
-    fits: Fits
-    books: list[Book] = field(default_factory=list)
-    frames: list[Frame] = field(default_factory=list)
-    takes: list[Taken] = field(default_factory=list)
-    expired: list[Expired] = field(default_factory=list)
-    proofs: list[Books] = field(default_factory=list)
-    missed: list[str] = field(default_factory=list)
-    late: Late = field(default_factory=Late)
-    waited: dict[str, int] = field(default_factory=dict)
-    fills: int = 0
-    blocks: int = 0
-    deficit: int = 0  # of the ledger, at the end
-    owing: int = 0  # accounts with less than nothing at the end
-    held: int = 0  # option and future legs at the end
-    insurance: tuple[int, int] = (0, 0)
-    seconds: float = 0.0
-
-    @property
-    def failures(self) -> list[str]:
-        """Return what is off, one sentence each."""
-        said = list(self.missed)
-        owed = self.deficit + sum(each.deficit for each in self.takes)
-        if owed or self.owing:
-            said.append(f"bad debt: {owed} wei booked, {self.owing} accounts below zero at the end")
-        if self.insurance[1] < self.insurance[0]:
-            said.append("the insurance fund paid")
-        if self.held:
-            said.append(f"{self.held} legs were left after the last expiry")
-        if sum(book.takes for book in self.books) == 0:
-            said.append("nobody fell: the act shows nothing")
-        said += [f"{books.when}: {books.said}" for books in self.proofs if not books.ok]
-        return said
 
 
 # ---- the whole ----------------------------------------------------------------------------------
@@ -228,14 +118,14 @@ async def _play(act: Act, stage: Stage, crew: Crew, node: Node, tell: Tell) -> N
 
 
 async def _hire(crew: Crew, node: Node) -> None:
-    """Start the liquidators: processes of their own, as anybody would run them."""
+    """Start the keepers: processes of their own, as anybody would run them."""
     file = node.folder / "deployments" / f"{CHAIN_ID}.json"
-    common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file), "--no-unwind"]
-    for place, number in enumerate(LIQUIDATORS, 1):
+    common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file)]
+    wanted = [("liquidate", number, ["--no-unwind"]) for number in LIQUIDATORS]
+    for role, number, further in (*wanted, ("expire", EXPIRER, [])):
         address = Signer(test_secret(number)).address
-        arguments = ["liquidate", "--key", f"test:{number}", *common]
-        name = f"options-liquidator-{place}"
-        await crew.start("liquidator", name, address, arguments, SETTINGS["liquidator"])
+        arguments = [role, "--key", f"test:{number}", *common, *further]
+        await crew.start(role, f"options-{role}-{number}", address, arguments, SETTINGS[LIKE])
 
 
 async def _fund(stage: Stage) -> int:
@@ -296,15 +186,6 @@ async def _answer(act: Act, stage: Stage, crew: Crew, end: int) -> None:
         act.missed += late.follow(under, clock.now)
 
 
-def below(act: Act, found: Mapping[int, Health]) -> list[int]:
-    """Return the books below maintenance at prices that liquidate."""
-    return [
-        book.account
-        for book in act.books
-        if found[book.account].open and found[book.account].under_mm
-    ]
-
-
 async def _note(act: Act, stage: Stage) -> None:
     """Book flags and takes of the blocks since the last look."""
     address, first = stage.world.deployment.address("Liquidator"), stage.noted + 1
@@ -329,82 +210,22 @@ async def _note(act: Act, stage: Stage) -> None:
 
 
 async def _expire(act: Act, stage: Stage, opening: Opening, crew: Crew, expiry: int) -> None:
-    """Move time to an expiry, observe its last half hour, settle everybody."""
+    """Move time to an expiry, let its last half hour be observed and everybody be settled."""
     series = [(stage.world.deployment.market(symbol), expiry // HOUR) for symbol in SYMBOLS]
     written: dict[int, int] = {}
     for at in range(expiry - LEAD, expiry + OVER + 1, BEAT):
-        await stage.tick(at, series)
+        first = stage.clock.block + 1
+        await stage.tick(at)
+        if at >= expiry - OBSERVED:
+            await options_act_expiry.observed(stage, series)
         if at >= expiry and not written:
-            written = await _written(stage, series)
+            written = await options_act_expiry.written(stage, series)
             if written:
-                await _settle(act, stage, expiry, written)
+                await options_act_expiry.settled(act, stage, expiry, written, first)
                 await opening.unwind(expiry)
         await _answer(act, stage, crew, at + BEAT)
     if not written:
-        act.missed.append(f"no settlement price of {expiry} was written")
-
-
-async def _written(stage: Stage, series: list[tuple[int, int]]) -> dict[int, int]:
-    """Return the settlement prices [ticks] by market, nothing until all are there."""
-    answers = await stage.reader.many([("Expiries", "settlement_price", each) for each in series])
-    found = {market: answer[0] for (market, _), answer in zip(series, answers, strict=True)}
-    return found if all(found.values()) else {}
-
-
-async def _settle(act: Act, stage: Stage, expiry: int, prices: dict[int, int]) -> None:
-    """Close every expired leg, then bring what was lost into the pot, and pay the winners."""
-    ids = await stage.reader.account_ids()
-    held = await stage.legs(ids)
-    due = [id_ for id_ in ids if any(decode(leg.instrument).expiry == expiry for leg in held[id_])]
-    first = stage.clock.block + 1
-    await stage.act(
-        [
-            (stage.relayer, stage.draft("Options", "settle_expired", id_, gas=GAS_SETTLE))
-            for id_ in due
-        ]
-    )
-    await _note_expired(act, stage, expiry, prices, first)
-    await _collect(stage, due)
-
-
-async def _collect(stage: Stage, ids: list[int]) -> None:
-    """Settle losers first: what they lost is what the winners get."""
-    found = await stage.healths(ids)
-    order = sorted(
-        (each for each in ids if found[each].unsettled),
-        key=lambda each: (found[each].unsettled > 0, each),
-    )
-    await stage.act(
-        [
-            (stage.relayer, stage.draft("Clearinghouse", "settle", each, gas=GAS_SETTLE))
-            for each in order
-        ]
-    )
-
-
-async def _note_expired(
-    act: Act, stage: Stage, expiry: int, prices: dict[int, int], first: int
-) -> None:
-    address = stage.world.deployment.address("Options")
-    by_account = {book.account: book for book in act.books}
-    paid = {market: 0 for market in prices}
-    count = {market: 0 for market in prices}
-    for log in await stage.reader.rpc.logs([address], first, stage.clock.block):
-        event = interface("Options").topics.get(log.topics[0])
-        if event is None or event.name != "LegSettled":
-            continue
-        said = event.decode(log.topics, log.data)
-        market, future = said["instrument"] >> 56, decode(said["instrument"]).kind == Kind.FUTURE
-        paid[market] += 0 if future else max(0, said["value"])
-        count[market] += 1
-        book = by_account.get(said["account"])
-        if book is not None:
-            # a future pays its whole price, against the one that it was bought at
-            at = book.entries[said["instrument"]] * TICK if future else 0
-            book.settled += said["value"] - said["size"] * at * LOT // WAD
-    for market, price in prices.items():
-        symbol = stage.world.deployment.symbol(market)
-        act.expired.append(Expired(symbol, expiry, price, paid[market], count[market]))
+        act.missed.append(f"no settlement price of {moment(expiry)} was written")
 
 
 # ---- the end ------------------------------------------------------------------------------------
@@ -413,7 +234,7 @@ async def _note_expired(
 async def _finish(act: Act, stage: Stage) -> None:
     totals, ids = await stage.reader.totals(), await stage.reader.account_ids()
     act.deficit, act.waited = totals.deficit, dict(stage.waited)
-    act.held = sum(map(len, (await stage.legs(ids)).values()))
+    act.held = sum(len(each.options) for each in await stage.reader.accounts(ids))
     found = await stage.healths(stage.accounts)
     act.owing = sum(each.equity < 0 for each in found.values())
     known = {each.id: each for each in await stage.reader.accounts(stage.accounts)}

@@ -62,7 +62,14 @@ STRUCTURES: Final = (
         (Part(Kind.PUT, -1, MIDDLE, 88), Part(Kind.CALL, -1, MIDDLE, 112)),
         hedged=True,
     ),
-    Structure("future against perp", "BTC", 2, (Part(Kind.FUTURE, 1, FAR), Part(Kind.PERP, -1))),
+    # between the future's expiry and the close of the perp, the perp stands alone
+    Structure(
+        "future against perp",
+        "BTC",
+        2,
+        (Part(Kind.FUTURE, 1, FAR), Part(Kind.PERP, -1)),
+        margin=200,
+    ),
     Structure("long future", "ETH", 40, (Part(Kind.FUTURE, 1, FAR),)),
 )
 

@@ -30,7 +30,7 @@ from keepers.lab.options_act_books import (
 from keepers.lab.options_act_market import EXPIRIES
 from keepers.lab.options_act_sources import Letter
 from keepers.lab.options_act_stage import Stage
-from keepers.lab.world import INSURANCE_USD, LENDER, LIQUIDATORS
+from keepers.lab.world import EXECUTORS, INSURANCE_USD, LENDER, LIQUIDATORS
 
 ENDOWMENT: Final = 100 * WAD  # native coin of everybody who sends
 FOREVER: Final = 2**256 - 1
@@ -40,6 +40,7 @@ HOUSE_USD: Final = 5_000_000  # of each maker and liquidator
 LEFT_USD: Final = 10  # cash that an account keeps at least
 GAS_FILL: Final = 6_000_000
 GAS_MODE: Final = 1_000_000
+EXPIRER: Final = EXECUTORS[1]  # the key of the keeper of expiries
 MAKERS: Final = (15, 16)  # numbers of their test keys
 WIDE: Final = (90, 110)  # percent of the usual half spread; each package moves them
 
@@ -82,7 +83,8 @@ class Opening:
         """Give everybody what it trades with, and every second account portfolio margin."""
         stage = self.stage
         everybody = [*self.traders, *self.makers, *self.buyers, self.lender, stage.relayer]
-        addresses = [each.address for each in (*everybody, *stage.sources.signers)]
+        everybody += [*stage.sources.signers, Signer(test_secret(EXPIRER))]
+        addresses = [each.address for each in everybody]
         await stage.desk.endow(addresses, ENDOWMENT)
         await stage.act(list(self._deposits()))
         modes = [(self.trader(book), book.account) for book in self.books if book.portfolio]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from keepers.domain.units import WAD
-from keepers.lab.options_act import Act
 from keepers.lab.options_act_books import STRUCTURES
 from keepers.lab.options_act_market import START, SYMBOLS
+from keepers.lab.options_act_record import Act
 from keepers.lab.options_act_report import BAD, GOOD, TITLE, verdict
 from keepers.smiles.fit import Fit
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from keepers.domain.units import TICKS_PER_USD, WAD
-from keepers.lab.options_act import Act
 from keepers.lab.options_act_books import Book
+from keepers.lab.options_act_record import Act
 from keepers.lab.report import duration
 
 TITLE: Final = "Options under two margins: 31 January to 5 February 2026"
@@ -101,7 +101,7 @@ def expired_rows(act: Act) -> Iterator[list[str]]:
 def facts(act: Act) -> Iterator[tuple[str, str]]:
     """Yield what else there is to say."""
     yield "smiles", f"{act.source}: {residuals(act)}"
-    yield "takes", f"{len(act.takes)} by two liquidators, processes of their own"
+    yield "takes", f"{len(act.takes)} by two liquidators; expiries by one keeper; all are processes"
     yield "fills", f"{act.fills} packages quoted by two makers, signed by both sides"
     yield "played", f"{act.blocks:,} blocks in {duration(act.seconds)}, seed {act.seed}"
     change = act.insurance[1] - act.insurance[0]

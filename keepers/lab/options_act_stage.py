@@ -11,7 +11,6 @@ from keepers.chain.reading import Reader
 from keepers.chain.signer import Signer, test_secret
 from keepers.chain.transactions import Draft
 from keepers.domain.economics import update_limit
-from keepers.domain.exchange_orders import Leg
 from keepers.domain.margin import Health
 from keepers.domain.surfaces import surface_of
 from keepers.errors import ChainError, KeeperError
@@ -22,10 +21,7 @@ from keepers.lab.world import EXECUTORS, World
 
 CONFIRM_S: Final = 5  # a jump is confirmed by a report this long after it
 GAS: Final = 400_000
-GAS_OBSERVE: Final = 150_000  # of each series
 RELAYER: Final = EXECUTORS[0]  # brings what others have signed
-
-Series = Sequence[tuple[int, int]]  # market, hour of the expiry
 
 
 @dataclass(slots=True)
@@ -45,29 +41,23 @@ class Stage:
 
     # ---- time
 
-    async def tick(self, at: int, series: Series = ()) -> None:
+    async def tick(self, at: int) -> None:
         """Bring prices and surfaces of a time in one block, and once more what jumped."""
-        await self._bring(at, series)
+        await self._bring(at)
         waits = await self._waiting()
         for what in waits:
             self.waited[what] += 1
         if waits:
-            await self._bring(at + CONFIRM_S, series)
+            await self._bring(at + CONFIRM_S)
             still = await self._waiting()
             if still:
                 raise ChainError(f"{' and '.join(still)} wait for a third report")
 
-    async def _bring(self, at: int, series: Series) -> None:
-        surfaces = await self.sources.surfaces(at)
-        await self.act([(self.relayer, self._prices(at, series)), *surfaces], at)
-
-    def _prices(self, at: int, series: Series) -> Draft:
-        blob = self.sources.prices(at)
+    async def _bring(self, at: int) -> None:
         gas = update_limit(len(self.world.deployment.markets), 0)
-        if series:
-            gas += GAS_OBSERVE * len(series)
-            return self.draft("Expiries", "update_and_observe", blob, list(series), gas=gas)
-        return self.draft("Markets", "update", blob, gas=gas)
+        prices = self.draft("Markets", "update", self.sources.prices(at), gas=gas)
+        surfaces = await self.sources.surfaces(at)
+        await self.act([(self.relayer, prices), *surfaces], at)
 
     async def _waiting(self) -> list[str]:
         """Return what of prices and surfaces waits for a confirmation.
@@ -123,13 +113,11 @@ class Stage:
 
     async def healths(self, accounts: Sequence[int] = ()) -> dict[int, Health]:
         """Return the contracts' own health of accounts, of those watched if none is named."""
-        wanted = list(accounts or self.accounts)
-        answers = await self.reader.many([("Clearinghouse", "health", (id_,)) for id_ in wanted])
-        names = ("equity", "unsettled", "im", "le", "mm", "kappa", "status", "resume")
-        return {
-            id_: Health(**dict(zip(names, answer[0], strict=True)))
-            for id_, answer in zip(wanted, answers, strict=True)
-        }
+        found = await self.reader.healths(list(accounts or self.accounts))
+        silent = [id_ for id_, told in found.items() if told is None]
+        if silent:
+            raise ChainError(f"account {silent[0]:#x} has no health")
+        return {id_: told for id_, told in found.items() if told is not None}
 
     async def marks(self, market: int, ids: Iterable[int]) -> dict[int, int]:
         """Return what instruments of a market are worth on the chain [ticks]."""
@@ -142,22 +130,6 @@ class Stage:
         (answer,) = await self.reader.one("Surfaces", "marks", market, price, words)
         found = dict(zip(wanted, answer, strict=False))
         return {**found, market << 56: price}
-
-    async def legs(self, accounts: Sequence[int]) -> dict[int, list[Leg]]:
-        """Return the option and future legs of accounts."""
-        answers = await self.reader.many([("Options", "account_legs", (id_,)) for id_ in accounts])
-        return {
-            id_: [leg for word in answer[0] for leg in _two(word)]
-            for id_, answer in zip(accounts, answers, strict=True)
-        }
-
-
-def _two(word: int) -> Iterable[Leg]:
-    for half in range(2):
-        entry = word >> 128 * half & 2**128 - 1
-        size = entry & 2**64 - 1
-        if entry:
-            yield Leg(entry >> 64, size - 2**64 if size >> 63 else size)
 
 
 def numbers(world: World, symbols: Iterable[str]) -> Mapping[str, int]:

@@ -26,9 +26,9 @@ from keepers.errors import BadInput, ChainError
 from keepers.lab import cli, options_act_picture, options_act_report
 from keepers.lab import options_act_books as books
 from keepers.lab import options_act_market as markets
-from keepers.lab.options_act import Act, Expired, Frame, Late, Taken, below
 from keepers.lab.options_act_books import STRUCTURES, Book
 from keepers.lab.options_act_market import END, EXPIRIES, ONE, START, WAY, Market
+from keepers.lab.options_act_record import Act, Expired, Frame, Late, Taken, below
 from keepers.lab.options_act_sources import Sources
 from keepers.lab.records import Books
 from keepers.lab.world import PUBLISHERS
