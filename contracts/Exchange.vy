@@ -16,6 +16,7 @@ from interfaces import IMarkets
 from interfaces import IOptions
 from interfaces import ISurfaces
 from libs import errors
+from libs import fee_packing
 from libs import fixed_point
 from libs import instruments
 from libs import packing
@@ -74,7 +75,8 @@ struct Basis:               # what one market's legs are measured by
     marks: DynArray[uint256, MAX_MARKS]     # ticks, per leg of the order
 
 
-_fees: IExchange.Fees
+# IExchange.Fees as libs/fee_packing.vy packs it: a fill reads it once
+_fees: uint256
 
 
 @deploy
@@ -178,7 +180,7 @@ def fees() -> IExchange.Fees:
     """
     @return [1e-6]
     """
-    return self._fees
+    return fee_packing._fees(self._fees)
 
 
 # ---- the two orders -----------------------------------------------------------------------------
@@ -326,13 +328,8 @@ def _size_in(pair: uint256, instrument: uint256) -> int256:
     """
     @return [lots] of an instrument in two entries, which hold it once at most
     """
-    low: uint256 = packing._half(pair, 0)
-    if packing._leg_instrument(low) == instrument:
-        return packing._leg_size(low)
-    high: uint256 = packing._half(pair, 1)
-    if packing._leg_instrument(high) == instrument:
-        return packing._leg_size(high)
-    return 0
+    half: uint256 = packing._place_in(pair, instrument)
+    return 0 if half > 1 else packing._leg_size(packing._half(pair, half))
 
 
 @internal
@@ -375,7 +372,7 @@ def _judged(
     @custom:reverts "exchange: expired instrument", "exchange: price not trusted",
             "exchange: off the mark", "exchange: fee cap"
     """
-    rates: IExchange.Fees = self._fees
+    rates: IExchange.Fees = fee_packing._fees(self._fees)
     words: DynArray[uint256, LEG_WORDS] = self._words(legs)
     basis: Basis = empty(Basis)
     maker_fee: uint256 = 0
@@ -476,7 +473,7 @@ def _set_fees(rates: IExchange.Fees):
     )
     if highest > MAX_RATE or rates.premium_share > MAX_SHARE:
         errors._fail("exchange: out of range")
-    old: IExchange.Fees = self._fees
-    self._fees = rates
+    old: IExchange.Fees = fee_packing._fees(self._fees)
+    self._fees = fee_packing._word(rates)
 
     log IExchange.FeesSet(old=old, new=rates)

@@ -99,7 +99,10 @@ def check(
     # Markets counts the lines, of which there are not more
     extra.kappa = (count - len(lines)) * own.KAPPA_LEG
     if portfolio:
-        return engine_portfolio._check(held, word, lines, amounts, extra)
+        rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
+        spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
+        rest, spots, extra = engine_portfolio._taken(word, lines, amounts, extra)
+        return engine_portfolio._portfolio(rest, spots, held, lines, extra)
     return engine_standard._standard(word, amounts, held, lines, extra)
 
 

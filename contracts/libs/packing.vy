@@ -302,6 +302,19 @@ def _leg_instrument(entry: uint256) -> uint256:
 
 @internal
 @pure
+def _place_in(pair: uint256, instrument: uint256) -> uint256:
+    """
+    @return which half of a pair is a leg of the instrument: 0 or 1, 2 when neither is
+    """
+    if (pair >> 64) & MASK_64 == instrument:
+        return 0
+    if pair >> 192 == instrument:
+        return 1
+    return 2
+
+
+@internal
+@pure
 def _leg_size(entry: uint256) -> int256:
     return self._int64(entry & MASK_64)
 

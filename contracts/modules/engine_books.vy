@@ -69,13 +69,11 @@ def _find(account: uint256, instrument: uint256) -> (uint256, int256):
     @return position and size [lots] of a leg; the count and 0 when it is not held
     """
     count: uint256 = self._count(account)
-    pair: uint256 = 0
-    for i: uint256 in range(count, bound=ROOM):
-        if i & 1 == 0:
-            pair = self.entries[account][i // 2]
-        entry: uint256 = packing._half(pair, i)
-        if packing._leg_instrument(entry) == instrument:
-            return i, packing._leg_size(entry)
+    for word: uint256 in range((count + 1) // 2, bound=WORDS):
+        pair: uint256 = self.entries[account][word]
+        half: uint256 = packing._place_in(pair, instrument)
+        if half < 2:
+            return 2 * word + half, packing._leg_size(packing._half(pair, half))
     return count, 0
 
 

@@ -56,6 +56,18 @@ struct Sums:
     fundings: int256[MAX_LEGS]
 
 
+# what a leg asked for, which the next one often shares: a market's words, bounds, a surface
+struct Known:
+    market: uint256
+    word: uint256           # of the price
+    funding: int256         # ticks
+    bounded: bool           # whether it has its bounds
+    furthest: uint256       # s
+    widest: uint256
+    hours: uint256          # of the surface, 0: none
+    surface: uint256
+
+
 # a side of a fill, as the core holds it
 struct Side:
     word: uint256
@@ -87,13 +99,16 @@ def _trade(fill: IOptions.Fill):
 
     before_taker: IMarkets.Health = empty(IMarkets.Health)
     before_maker: IMarkets.Health = empty(IMarkets.Health)
-    taker: Side = self._side(fill.taker)
-    maker: Side = self._side(fill.maker)
+    taker: Side = empty(Side)
+    maker: Side = empty(Side)
+    if self._has_perp(fill.legs):
+        taker = self._side(fill.taker)
+        maker = self._side(fill.maker)
     sums: Sums = self._sums(fill, taker, maker)
     if not sums.taker_opens:
-        before_taker = self._health(fill.taker, taker)
+        before_taker = self._health(fill.taker, self._side(fill.taker))
     if not sums.maker_opens:
-        before_maker = self._health(fill.maker, maker)
+        before_maker = self._health(fill.maker, self._side(fill.maker))
 
     self._apply(fill, sums)
 
@@ -118,9 +133,22 @@ def _side(account: uint256) -> Side:
 
 
 @internal
+@pure
+def _has_perp(legs: DynArray[IOptions.Leg, MAX_LEGS]) -> bool:
+    """
+    @return whether the core holds any of the legs
+    """
+    for leg: IOptions.Leg in legs:
+        if instruments._kind(leg.instrument) == instruments.PERP:
+            return True
+    return False
+
+
+@internal
 @view
 def _held(account: uint256, side: Side, instrument: uint256) -> (uint256, int256):
     """
+    @param side empty unless the fill has a perp
     @return position and size [lots] of a leg, here or in the core
     """
     if instruments._kind(instrument) != instruments.PERP:
@@ -140,6 +168,7 @@ def _sums(fill: IOptions.Fill, taker: Side, maker: Side) -> Sums:
     @notice What a fill moves, each leg held to what its market allows.
     """
     sums: Sums = empty(Sums)
+    known: Known = empty(Known)
     last: uint256 = 0
     at: uint256 = 0
     for leg: IOptions.Leg in fill.legs:
@@ -156,21 +185,20 @@ def _sums(fill: IOptions.Fill, taker: Side, maker: Side) -> Sums:
         made: int256 = sums.maker_sizes[at] - leg.size
         taker_opens: bool = self._opens(sums.taker_sizes[at], taken)
         maker_opens: bool = self._opens(sums.maker_sizes[at], made)
-        mark: uint256 = 0
-        funding: int256 = 0
-        mark, funding = self._require_market(last, taker_opens or maker_opens)
+        known = self._require_market(known, last, taker_opens or maker_opens)
+        mark: uint256 = market_packing._price(known.word)
         self._require_size(taken, mark)
         self._require_size(made, mark)
         sums.taker_opens = sums.taker_opens or taker_opens
         sums.maker_opens = sums.maker_opens or maker_opens
         sums.marks[at] = mark
-        sums.fundings[at] = funding
+        sums.fundings[at] = known.funding
         at += 1
         sums.worth += convert(abs(leg.size), uint256) * mark
         price: int256 = convert(leg.price, int256)
         kind: uint256 = instruments._kind(last)
         if kind == instruments.PERP:
-            sums.quote += leg.size * (price - funding)
+            sums.quote += leg.size * (price - known.funding)
         elif kind == instruments.FUTURE:
             sums.quote += leg.size * price
         else:
@@ -198,25 +226,26 @@ def _opens(size: int256, after: int256) -> bool:
 
 @internal
 @view
-def _require_market(instrument: uint256, opens: bool) -> (uint256, int256):
+def _require_market(known: Known, instrument: uint256, opens: bool) -> Known:
     """
     @notice What opens needs a fresh, trusted price and surface, and stays within the market's
             bounds; what reduces, a price no older than liquidations take.
-    @return [ticks] the market's price, and its funding
+    @return what the leg asked for
     """
     market: uint256 = instruments._market(instrument)
-    word: uint256 = 0
-    state: uint256 = 0
-    funding: int256 = 0
-    word, state, funding = staticcall MARKETS.market_words(market)
-    price: uint256 = market_packing._price(word)
-    flags: uint256 = market_packing._price_flags(word)
+    found: Known = known
+    if market != known.market:
+        found = empty(Known)
+        found.market = market
+        state: uint256 = 0
+        found.word, state, found.funding = staticcall MARKETS.market_words(market)
+    flags: uint256 = market_packing._price_flags(found.word)
     max_age: uint256 = AGE_MM
     distrust: uint256 = packing.PENDING
     if opens:
         max_age = AGE_OPEN
         distrust = packing.PENDING | packing.UNTRUSTED | packing.OPENING
-    late: bool = block.timestamp > market_packing._publish_time(word) + max_age
+    late: bool = block.timestamp > market_packing._publish_time(found.word) + max_age
     if late or flags & distrust != 0 or flags & packing.ACTIVE == 0:
         errors._fail("options: price not trusted")
     if instruments._kind(instrument) != instruments.PERP:
@@ -224,26 +253,33 @@ def _require_market(instrument: uint256, opens: bool) -> (uint256, int256):
         if hours * u.HOUR <= block.timestamp:
             errors._fail("options: not open")
         if opens:
-            self._require_open(market, instrument, hours, price)
-    return price, funding
+            found = self._require_open(found, instrument, hours)
+    return found
 
 
 @internal
 @view
-def _require_open(market: uint256, instrument: uint256, hours: uint256, price: uint256):
-    if self.caps[market] == 0:
+def _require_open(known: Known, instrument: uint256, hours: uint256) -> Known:
+    found: Known = known
+    if self.caps[known.market] == 0:
         errors._fail("options: not open")
-    furthest: uint256 = 0
-    widest: uint256 = 0
-    band: uint256 = 0
-    furthest, widest, band = staticcall SURFACES.bounds(market)
-    if not instruments._may_open(instrument, block.timestamp, price, furthest, widest):
+    if not known.bounded:
+        band: uint256 = 0
+        found.furthest, found.widest, band = staticcall SURFACES.bounds(known.market)
+        found.bounded = True
+    price: uint256 = market_packing._price(known.word)
+    if not instruments._may_open(
+        instrument, block.timestamp, price, found.furthest, found.widest
+    ):
         errors._fail("options: not open")
-    surface: uint256 = staticcall SURFACES.surface(market, hours)
+    if hours != known.hours:
+        found.hours = hours
+        found.surface = staticcall SURFACES.surface(known.market, hours)
     # a time of 32 bits
-    publish: uint256 = unsafe_div(surface, PUBLISHED_AT) & packing.MASK_32
-    if surface == 0 or block.timestamp > publish + SURFACE_FRESH:
+    publish: uint256 = unsafe_div(found.surface, PUBLISHED_AT) & packing.MASK_32
+    if found.surface == 0 or block.timestamp > publish + SURFACE_FRESH:
         errors._fail("options: surface")
+    return found
 
 
 @internal

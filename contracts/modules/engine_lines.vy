@@ -48,7 +48,6 @@ struct Line:                # what an account has of one market
     long: uint256           # of both
     short: uint256
     gross: uint256          # of every leg
-    spot: uint256           # collateral in the scan
     held: bool              # a leg of the engine
     scanned: bool
 
@@ -91,6 +90,7 @@ def _lines(
     lines: DynArray[Line, MAX_LINES] = []
     room: uint256 = MAX_SCANNED if portfolio else 0
     own: uint256 = 2 * len(held)
+    at: uint256 = 0
     for i: uint256 in range(own + packing._leg_count(word), bound=ENTRIES + u.MAX_LEGS):
         entry: uint256 = 0
         if i < own:
@@ -100,11 +100,13 @@ def _lines(
         if entry == 0:
             continue
         market: uint256 = entry // packing.LEG_MARKET_AT
-        at: uint256 = 0
-        for k: uint256 in range(len(lines), bound=MAX_LINES):
-            if lines[k].market == market:
-                break
-            at += 1
+        # legs of a market are often neighbours
+        if at == len(lines) or lines[at].market != market:
+            at = 0
+            for k: uint256 in range(len(lines), bound=MAX_LINES):
+                if lines[k].market == market:
+                    break
+                at += 1
         if at == len(lines):
             if at == MAX_LINES:
                 errors._fail("engine: no room")
@@ -114,7 +116,13 @@ def _lines(
             elif portfolio and i < own:
                 # its options would count for nothing
                 errors._fail("engine: no room")
-        lines[at] = self._with_leg(lines[at], entry, i < own)
+        instrument: uint256 = packing._leg_instrument(entry)
+        size: int256 = packing._leg_size(entry)
+        lines[at].gross += convert(abs(size), uint256)
+        if i < own:
+            lines[at].held = True
+        if instruments._kind(instrument) <= instruments.FUTURE:
+            lines[at] = self._with_straight(lines[at], instrument, size)
     return lines
 
 
@@ -133,16 +141,12 @@ def _line(market: uint256, may: bool) -> Line:
 
 @internal
 @view
-def _with_leg(line: Line, entry: uint256, held: bool) -> Line:
+def _with_straight(line: Line, instrument: uint256, size: int256) -> Line:
+    """
+    @param instrument a perp or a future
+    """
     changed: Line = line
-    instrument: uint256 = packing._leg_instrument(entry)
-    size: int256 = packing._leg_size(entry)
-    changed.gross += convert(abs(size), uint256)
-    changed.held = line.held or held
-    kind: uint256 = instruments._kind(instrument)
-    if kind > instruments.FUTURE:
-        return changed
-    if kind == instruments.PERP:
+    if instruments._kind(instrument) == instruments.PERP:
         changed.perp = size
     elif instruments._expiry(instrument) <= block.timestamp:
         # what has expired moves no more

@@ -48,19 +48,19 @@ def __init__(portfolio: address):
 
 @internal
 @view
-def _check(
-    held: DynArray[uint256, own.WORDS],
+def _taken(
     word: uint256,
-    legs: DynArray[own.Line, own.MAX_LINES],
+    lines: DynArray[own.Line, own.MAX_LINES],
     amounts: uint256[u.AMOUNT_WORDS],
-    sums: own.Extra,
-) -> IMarkets.Health:
+    extra: own.Extra,
+) -> (Rest, uint256[own.MAX_LINES], own.Extra):
     """
     @notice Take the collateral of scanned markets out of the words: it is spot, without a haircut.
+    @return the words without it, its lots by line, and the sums with what it adds
     @custom:rounding lots down; what is above the soft cap counts for nothing in IM, up
     """
-    lines: DynArray[own.Line, own.MAX_LINES] = legs
-    extra: own.Extra = sums
+    sums: own.Extra = extra
+    spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
     rest: Rest = empty(Rest)
     rest.word = packing._without_collaterals(word)
     for i: uint256 in range(packing._collateral_count(word), bound=u.MAX_COLLATERALS):
@@ -74,25 +74,24 @@ def _check(
             rest = self._with_holding(rest, holding)
             continue
         lots: uint256 = holding.amount * u.LOTS_PER_UNIT // 10**holding.decimals
-        lines[at].spot += lots
+        spots[at] += lots
         value: uint256 = lots * market_packing._price(lines[at].price)
-        extra.kappa += min(own.KAPPA_COLLATERAL, value)
-        extra.im += fixed_point._ceil_div(value * (u.SOFT_ONE - holding.soft), u.SOFT_ONE)
-    return self._portfolio(rest, held, lines, extra)
+        sums.kappa += min(own.KAPPA_COLLATERAL, value)
+        sums.im += fixed_point._ceil_div(value * (u.SOFT_ONE - holding.soft), u.SOFT_ONE)
+    return rest, spots, sums
 
 
 @internal
 @view
 def _portfolio(
     rest: Rest,
+    spots: uint256[own.MAX_LINES],
     held: DynArray[uint256, own.WORDS],
     lines: DynArray[own.Line, own.MAX_LINES],
     extra: own.Extra,
 ) -> IMarkets.Health:
     """
     @notice R5: Markets answers for what takes no part, the scan for the rest.
-    @param rest the words without the collateral that takes part: it is spot, without a haircut;
-           lots rounded down, and what is above the soft cap counts for nothing in IM
     """
     sums: own.Extra = extra
     legs: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])
@@ -107,13 +106,21 @@ def _portfolio(
     )
 
     markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = []
-    for line: own.Line in lines:
-        if line.scanned:
-            markets = self._in_order(markets, self._underlying(line))
-            sums = self._with_doubt(sums, line)
+    perps: DynArray[uint256, own.MAX_SCANNED] = []
+    for k: uint256 in range(len(lines), bound=own.MAX_LINES):
+        if not lines[k].scanned:
+            continue
+        markets = self._in_order(markets, self._underlying(lines[k], spots[k]))
+        sums = self._with_doubt(sums, lines[k], spots[k])
+        if lines[k].perp != 0:
+            perps.append(packing._leg(packing._perp(lines[k].market), lines[k].perp))
+            price: int256 = convert(market_packing._price(lines[k].price), int256)
+            sums.unsettled += lines[k].perp * (price - lines[k].funding)
     scanned: DynArray[uint256, own.WORDS] = []
     surfaces: DynArray[uint256, MAX_SURFACES] = []
-    scanned, surfaces, sums = self._scanned(held, lines, sums)
+    scanned, surfaces, sums = self._scanned(held, markets, sums)
+    for perp: uint256 in perps:
+        scanned = self._appended(scanned, perp)
     health = own._total(health, sums)
     margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
         health.equity, health.mm, markets, surfaces, scanned
@@ -128,7 +135,7 @@ def _portfolio(
 
 @internal
 @view
-def _underlying(line: own.Line) -> IPortfolioMargin.Underlying:
+def _underlying(line: own.Line, spot: uint256) -> IPortfolioMargin.Underlying:
     """
     @notice What the scan is told of a market; of open interest, what it adds to the rate of a leg.
     """
@@ -139,7 +146,7 @@ def _underlying(line: own.Line) -> IPortfolioMargin.Underlying:
         price=line.price,
         risk=own.risks[line.market],
         funding=line.funding,
-        spot=convert(line.spot, int256),
+        spot=convert(spot, int256),
         oi_rate=max(capped.im, plain.im) - plain.im,
     )
 
@@ -167,14 +174,14 @@ def _in_order(
 
 @internal
 @view
-def _with_doubt(sums: own.Extra, line: own.Line) -> own.Extra:
+def _with_doubt(sums: own.Extra, line: own.Line, spot: uint256) -> own.Extra:
     """
     @notice What a dead feed adds (R9): twice the base to every leg, its haircut to spot; spot of an
             invalid one counts for nothing in IM.
     """
     changed: own.Extra = sums
     price: uint256 = market_packing._price(line.price)
-    value: uint256 = line.spot * price
+    value: uint256 = spot * price
     decay: uint256 = own._decay(line.price)
     if decay != 0:
         rate: uint256 = min(margin_math._dead_rate(line.state, decay), u.WAD)
@@ -193,74 +200,86 @@ def _with_doubt(sums: own.Extra, line: own.Line) -> own.Extra:
 @internal
 @view
 def _scanned(
-    held: DynArray[uint256, own.WORDS], lines: DynArray[own.Line, own.MAX_LINES], extra: own.Extra
+    held: DynArray[uint256, own.WORDS],
+    markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED],
+    extra: own.Extra,
 ) -> (DynArray[uint256, own.WORDS], DynArray[uint256, MAX_SURFACES], own.Extra):
     """
-    @return the legs of the scan, the surfaces of their expiries, and the sums with what expired and
-            with what perps and futures add to U
+    @return the legs of the scan but perps, the surfaces of their expiries, and the sums with what
+            expired and with what futures add to U
     """
     legs: DynArray[uint256, own.WORDS] = []
     surfaces: DynArray[uint256, MAX_SURFACES] = []
     keys: DynArray[uint256, MAX_SURFACES] = []
     sums: own.Extra = extra
     count: uint256 = 0
+    known: uint256 = 0
+    price: uint256 = 0
+    key: uint256 = 0
     for pair: uint256 in held:
         for half: uint256 in range(2):
             entry: uint256 = packing._half(pair, half)
             if entry == 0:
                 continue
             instrument: uint256 = packing._leg_instrument(entry)
-            size: int256 = packing._leg_size(entry)
-            price: uint256 = self._price_of(lines, instrument)
+            market: uint256 = instruments._market(instrument)
+            if market != known:
+                known = market
+                price = self._price_of(markets, market)
             expires: uint256 = instruments._expiry(instrument)
             if expires <= block.timestamp:
-                sums = own._expired(sums, instrument, size, price)
+                sums = own._expired(sums, instrument, packing._leg_size(entry), price)
                 continue
-            legs = self._appended(legs, count, entry)
+            # the engine has no more entries than there is room for
+            if count & 1 == 0:
+                legs.append(entry)
+            else:
+                legs[count // 2] = packing._with_half(legs[count // 2], count, entry)
             count += 1
             # market and expiry, as a surface word has them on top
-            market: uint256 = instruments._market(instrument)
-            key: uint256 = market * KEY_MARKET + expires // u.HOUR
-            if key not in keys:
+            own_key: uint256 = market * KEY_MARKET + expires // u.HOUR
+            if own_key != key and own_key not in keys:
                 if len(keys) == MAX_SURFACES:
                     errors._fail("engine: no room")
-                keys.append(key)
+                keys.append(own_key)
                 surfaces.append(staticcall own.SURFACES.surface(market, expires // u.HOUR))
+            key = own_key
             if instruments._kind(instrument) == instruments.FUTURE:
                 for i: uint256 in range(len(keys), bound=MAX_SURFACES):
                     if keys[i] == key:
                         forward: uint256 = self._forward(surfaces[i], price, expires)
-                        sums.unsettled += size * convert(forward, int256)
-    for line: own.Line in lines:
-        if line.scanned and line.perp != 0:
-            legs = self._appended(legs, count, packing._leg(packing._perp(line.market), line.perp))
-            count += 1
-            price: int256 = convert(market_packing._price(line.price), int256)
-            sums.unsettled += line.perp * (price - line.funding)
+                        sums.unsettled += packing._leg_size(entry) * convert(forward, int256)
     return legs, surfaces, sums
 
 
 @internal
 @pure
-def _appended(
-    legs: DynArray[uint256, own.WORDS], count: uint256, entry: uint256
-) -> DynArray[uint256, own.WORDS]:
+def _appended(legs: DynArray[uint256, own.WORDS], entry: uint256) -> DynArray[uint256, own.WORDS]:
+    """
+    @custom:reverts "engine: no room"
+    """
     changed: DynArray[uint256, own.WORDS] = legs
-    if count & 1 == 0:
-        if count == own.ENTRIES:
+    last: uint256 = len(legs)
+    if last != 0 and legs[last - 1] <= packing.MASK_128:
+        changed[last - 1] = packing._with_half(legs[last - 1], 1, entry)
+    else:
+        if last == own.WORDS:
             errors._fail("engine: no room")
         changed.append(entry)
-    else:
-        changed[count // 2] = packing._with_half(changed[count // 2], count, entry)
     return changed
 
 
 @internal
 @pure
-def _price_of(lines: DynArray[own.Line, own.MAX_LINES], instrument: uint256) -> uint256:
-    for k: uint256 in range(len(lines), bound=own.MAX_LINES):
-        if lines[k].market == instruments._market(instrument):
-            return market_packing._price(lines[k].price)
+def _price_of(
+    markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED], market: uint256
+) -> uint256:
+    """
+    @return [ticks] of a market of the scan, as are all that have legs at the engine
+    """
+    for k: uint256 in range(len(markets), bound=own.MAX_SCANNED):
+        if markets[k].market == market:
+            return market_packing._price(markets[k].price)
     return 0
 
 

@@ -57,6 +57,7 @@ struct Case:                # an account as it stands
     held: DynArray[uint256, own.WORDS]
     portfolio: bool
     lines: DynArray[own.Line, own.MAX_LINES]
+    spots: uint256[own.MAX_LINES]   # by line: its collateral in the scan [lots]
     rest: engine_portfolio.Rest     # its words without what takes part in the scan
     kappa: uint256          # beyond what Markets says of the rest [WAD]
     soft: uint256           # of IM: collateral in the scan above its soft cap [WAD]
@@ -113,7 +114,7 @@ def _with_rest(case: Case) -> Case:
                 scanned = True
                 lots: uint256 = holding.amount * u.LOTS_PER_UNIT // 10**holding.decimals
                 value: uint256 = lots * market_packing._price(found.lines[k].price)
-                found.lines[k].spot += lots
+                found.spots[k] += lots
                 found.kappa += min(own.KAPPA_COLLATERAL, value)
                 found.soft += fixed_point._ceil_div(
                     value * (u.SOFT_ONE - holding.soft), u.SOFT_ONE
@@ -130,16 +131,22 @@ def _scan(case: Case, initial: bool) -> IPortfolioRows.Scan:
     @return the rows of what takes part; no markets where nothing does
     """
     markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = []
-    for line: own.Line in case.lines:
+    perps: DynArray[uint256, own.MAX_SCANNED] = []
+    for k: uint256 in range(len(case.lines), bound=own.MAX_LINES):
+        line: own.Line = case.lines[k]
         if line.scanned:
-            market: IPortfolioMargin.Underlying = engine_portfolio._underlying(line)
+            market: IPortfolioMargin.Underlying = engine_portfolio._underlying(line, case.spots[k])
             market.risk = staticcall MARGIN.risk(line.market)
             markets = engine_portfolio._in_order(markets, market)
+            if line.perp != 0:
+                perps.append(packing._leg(packing._perp(line.market), line.perp))
     legs: DynArray[uint256, own.WORDS] = []
     surfaces: DynArray[uint256, MAX_SURFACES] = []
     sums: own.Extra = empty(own.Extra)
     if len(markets) != 0:
-        legs, surfaces, sums = engine_portfolio._scanned(case.held, case.lines, sums)
+        legs, surfaces, sums = engine_portfolio._scanned(case.held, markets, sums)
+    for perp: uint256 in perps:
+        legs = engine_portfolio._appended(legs, perp)
     return staticcall ROWS.rows(markets, surfaces, legs, initial)
 
 
@@ -159,9 +166,12 @@ def _decomposition(case: Case) -> IMarginLens.Decomposition:
     if len(case.lines) == 0 and not money:
         return found
     found.parts = self._market_parts(case)
-    for line: own.Line in case.lines:
+    for k: uint256 in range(len(case.lines), bound=own.MAX_LINES):
+        line: own.Line = case.lines[k]
         if line.scanned:
-            sums: own.Extra = engine_portfolio._with_doubt(empty(own.Extra), line)
+            sums: own.Extra = engine_portfolio._with_doubt(
+                empty(own.Extra), line, case.spots[k]
+            )
             found.parts = self._with(found.parts, DEAD_FEED, line.market, sums.mm, sums.mm)
             found.parts = self._with(found.parts, SPOT, line.market, 0, sums.im - sums.mm)
         elif line.held:
