@@ -162,9 +162,10 @@ class OptionDesk:
         self.scene.by(actor, self.contract("Options")).send("set_mode", account, True)
         return account
 
-    def legs(self, actor: str) -> int:
-        """Return how many legs the engine holds of an account."""
-        return int(self.contract("Options").read("mode", self.scene.account(actor))[0])
+    def spend(self, actor: str) -> None:
+        """Let an owner spend his nonce 0."""
+        exchange = self.scene.by(actor, self.contract("Exchange"))
+        exchange.send("cancel", self.scene.actor(actor), 0, 1)
 
 
 def units(size: float) -> int:

@@ -5,11 +5,14 @@ Expiries and the core of `scripts/params/bench.yaml`, on a chain of its own; eve
 transaction with cold storage. Volatility is above 1 and the ranges of MM and IM are equal, as in
 `bench.portfolio`.
 
-* `fill_1leg`: two funded accounts under portfolio margin trade their first option, each signs, a
-  keeper brings both orders. `fill_4legs`: the same two then trade four more, an iron condor, which
-  leaves five legs on either side. `fill_4legs_again`: the same four once more.
+* `fill_1leg`, `fill_4legs`: two funded accounts under portfolio margin, whose owners have traded
+  before and hold nothing now, open an option, or an iron condor; each signs, a keeper brings both
+  orders. `fill_4legs_again`: the same condor once more. `fill_4legs_more`: the condor by accounts
+  that hold another option, so that five legs are scanned, one of them without a partner.
 * `health_pm_8`, `_32`, `_64`: `Clearinghouse.health` of the mixed books of `bench.portfolio`, as
   deployed: through Options and OptionsMargin, whose scan alone is `pm_8` and so on.
+* `health_many_2x64`: both sides of the book of 64 legs through OptionLens;
+  `health_pm_lens_per_position`: a leg's share of it.
 * `settle_64`: 64 legs of two markets that expired, all their prices written; `settle_64_again`:
   those of the other side.
 * `flag_64`, `take_64`: the book of 64 legs once it is under MM; what the plan says is taken. Of C7,
@@ -18,9 +21,12 @@ transaction with cold storage. Volatility is above 1 and the ranges of MM and IM
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 
 from bench import portfolio
+from bench.account import TX_GAS, Account
 from bench.node import rpc
 from bench.operations import stir
 from bench.option_desk import OptionDesk, units
@@ -31,6 +37,7 @@ from tests.support import books as b
 from tests.support.scene import WAD
 
 BUYER, WRITER, TAKER = "buyer of options", "writer of options", "taker of options"
+FIRST, SECOND = "first with options", "second with options"
 DOLLARS = 5_000_000
 MONTH = 30 * 24
 # in hours from now: a window of thirty minutes, and 64 legs before it
@@ -51,7 +58,7 @@ def measure(scene: MeasuredScene) -> None:
     """Note every figure in the scene, and leave the chain as it was."""
     scene.brief = True
     stir(scene, MARKETS, 30_000_000, RISE)
-    for actor in (BUYER, WRITER, TAKER):
+    for actor in (BUYER, WRITER, TAKER, FIRST, SECOND, "keeper"):
         # an actor that exists before a snapshot keeps its coins after it
         scene.actor(actor)
     for part in PARTS:
@@ -79,9 +86,22 @@ def _fills(desk: OptionDesk) -> None:
             (CALL, 120, 10),
         )
     }
-    desk.fill(WRITER, BUYER, one, "fill_1leg")
+    # a market that trades has contracts outstanding; each is a slot by market, not by account
+    other = {desk.instrument("ETH", PUT, MONTH, _strike(desk, 70)): units(1)}
+    for actor in (FIRST, SECOND):
+        desk.portfolio(actor, DOLLARS)
+    desk.fill(FIRST, SECOND, other)
+    for actor in (BUYER, WRITER):
+        # an owner's first order fills a slot of spent nonces, the next 255 change it
+        desk.spend(actor)
+    before, prices = rpc(desk.scene.web3, "evm_snapshot"), dict(desk.scene.prices)
     desk.fill(WRITER, BUYER, condor, "fill_4legs")
     desk.fill(WRITER, BUYER, condor, "fill_4legs_again")
+    rpc(desk.scene.web3, "evm_revert", before)
+    desk.scene.prices = prices
+    desk.forget()
+    desk.fill(WRITER, BUYER, one, "fill_1leg")
+    desk.fill(WRITER, BUYER, condor, "fill_4legs_more")
 
 
 # ---- books ---------------------------------------------------------------------------------------
@@ -97,10 +117,23 @@ def _books(desk: OptionDesk) -> None:
         call = (ledger, "health", (scene.account(BUYER),))
         scene.measure(f"health_pm_{count}", "keeper", call)
         if count == max(portfolio.EXPIRIES):
+            _lens(scene, count)
             _take(desk)
         rpc(scene.web3, "evm_revert", before)
         scene.prices = prices
         desk.forget()
+
+
+def _lens(scene: MeasuredScene, count: int) -> None:
+    """Measure both sides' health through the lens, by position."""
+    accounts = [scene.account(actor) for actor in (BUYER, WRITER)]
+    call = (scene.contract("OptionLens"), "health_many", (accounts,))
+    scene.measure("health_many_2x64", "keeper", call)
+    each = math.ceil(scene.figures["health_many_2x64"]["execution"] / (len(accounts) * count))
+    # no transaction asks for a position alone: `whole` is what one would pay without calldata
+    scene.figures["health_pm_lens_per_position"] = {"execution": each, "whole": TX_GAS + each}
+    work = Account(other=Counter({"a position work": each}))
+    scene.accounts["health_pm_lens_per_position"] = work
 
 
 def _mixed(desk: OptionDesk, count: int) -> Mapping[int, int]:
