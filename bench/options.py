@@ -11,6 +11,8 @@ transaction with cold storage. Volatility is above 1 and the ranges of MM and IM
   that hold another option, so that five legs are scanned, one of them without a partner.
 * `health_pm_8`, `_32`, `_64`: `Clearinghouse.health` of the mixed books of `bench.portfolio`, as
   deployed: through Options and OptionsMargin, whose scan alone is `pm_8` and so on.
+* `health_many_2x64`: both sides of the book of 64 legs through OptionLens;
+  `health_pm_lens_per_position`: a leg's share of it.
 * `settle_64`: 64 legs of two markets that expired, all their prices written; `settle_64_again`:
   those of the other side.
 * `flag_64`, `take_64`: the book of 64 legs once it is under MM; what the plan says is taken. Of C7,
@@ -19,9 +21,12 @@ transaction with cold storage. Volatility is above 1 and the ranges of MM and IM
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 
 from bench import portfolio
+from bench.account import TX_GAS, Account
 from bench.node import rpc
 from bench.operations import stir
 from bench.option_desk import OptionDesk, units
@@ -112,10 +117,23 @@ def _books(desk: OptionDesk) -> None:
         call = (ledger, "health", (scene.account(BUYER),))
         scene.measure(f"health_pm_{count}", "keeper", call)
         if count == max(portfolio.EXPIRIES):
+            _lens(scene, count)
             _take(desk)
         rpc(scene.web3, "evm_revert", before)
         scene.prices = prices
         desk.forget()
+
+
+def _lens(scene: MeasuredScene, count: int) -> None:
+    """Measure both sides' health through the lens, by position."""
+    accounts = [scene.account(actor) for actor in (BUYER, WRITER)]
+    call = (scene.contract("OptionLens"), "health_many", (accounts,))
+    scene.measure("health_many_2x64", "keeper", call)
+    each = math.ceil(scene.figures["health_many_2x64"]["execution"] / (len(accounts) * count))
+    # no transaction asks for a position alone: `whole` is what one would pay without calldata
+    scene.figures["health_pm_lens_per_position"] = {"execution": each, "whole": TX_GAS + each}
+    work = Account(other=Counter({"a position work": each}))
+    scene.accounts["health_pm_lens_per_position"] = work
 
 
 def _mixed(desk: OptionDesk, count: int) -> Mapping[int, int]:
