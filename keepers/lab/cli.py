@@ -256,7 +256,7 @@ def play_options(seed: int, out: Path, *, keep: bool, as_json: bool) -> OptionsA
         typer.echo(found)
     else:
         wide = console if console.is_terminal else Console(width=160)
-        wide.print(options_act_report.table(act))
+        wide.print(options_act_report.table(act, wide.width))
     for name, where in (("page", page), ("picture", picture), ("figures", figures)):
         console.print(f"  {name:<8} {where}")
     return act

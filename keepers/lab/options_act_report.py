@@ -24,6 +24,8 @@ BOOKS: Final = (
     *("bad debt", "settled", "at the end"),
 )
 EXPIRED: Final = ("expiry", "market", "price written", "legs settled", "paid on options")
+SPLIT: Final = 7  # columns of books in the first table of a narrow screen
+WIDE: Final = 140  # characters that all of them need
 MARGINS: Final = ("standard", "portfolio")
 GOOD, BAD = "#1a7f4b", "#c8374f"
 PAGE: Final = """<!doctype html>
@@ -123,13 +125,13 @@ def usd(wad: int) -> str:
     return f"{whole:,}"
 
 
-def table(act: Act) -> Panel:
-    """Return everything about the act."""
-    large = Table(box=None, padding=(0, 1), header_style="dim")
-    for number, name in enumerate(BOOKS):
-        large.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
-    for book in act.books:
-        large.add_row(*book_row(book), style="" if book.portfolio else "bold")
+def table(act: Act, width: int = WIDE) -> Panel:
+    """Return everything about the act; on a narrow screen the columns of books stand in two."""
+    every = range(len(BOOKS))
+    parts = (every,) if width >= WIDE else (every[:SPLIT], (0, 1, *every[SPLIT:]))
+    shown: list[Table | Text | str] = [Text(story(act)), ""]
+    for columns in parts:
+        shown += [_books(act, columns), ""]
     small = Table(box=None, padding=(0, 1), header_style="dim")
     for number, name in enumerate(EXPIRED):
         small.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
@@ -138,8 +140,20 @@ def table(act: Act) -> Panel:
     grid = Table.grid(padding=(0, 2))
     for name, value in facts(act):
         grid.add_row(Text(name, style="dim"), value)
-    parts = (Text(story(act)), "", large, "", small, "", grid, "", verdict(act))
-    return Panel(Lines(*parts), title=TITLE, title_align="left")
+    shown += [small, "", grid, "", verdict(act)]
+    return Panel(Lines(*shown), title=TITLE, title_align="left")
+
+
+def _books(act: Act, columns: Sequence[int]) -> Table:
+    found = Table(box=None, padding=(0, 1), header_style="dim")
+    for number in columns:
+        side = "left" if number < 2 else "right"
+        found.add_column(BOOKS[number], justify=side, no_wrap=True)  # type: ignore[arg-type]
+    for book in act.books:
+        cells = book_row(book)
+        style = "" if book.portfolio else "bold"
+        found.add_row(*(cells[number] for number in columns), style=style)
+    return found
 
 
 def as_dict(act: Act) -> dict[str, object]:

@@ -43,6 +43,7 @@ OWNER, PENDING, TRADER, HOLDER, SPENDER, BUYER = (
 ORDERS, LIQUIDATOR, CORE, CONFIGURATOR = ("orders", "liquidator", "clearinghouse", "configurator")
 OPERATORS = "operators"
 ENGINE = "engine"
+EXCHANGE = "exchange"
 GUARDIAN = "guardian"
 ANYONE = "anyone"
 
@@ -374,18 +375,121 @@ FIXED_FEED = {
     **getters("quote max_age price_wad bounds", mid=OTHERS),
 }
 
+READS = "every view that a check or a mark needs is whole at any time; the engine is asked mid-call"
+NOTES = "it only notes what Markets has stored; whoever settles by it asks the core"
+UNKNOWN = "of whom it cannot ask it says so and nothing else"
+CORE_ALONE, NOT_A_VENUE = "options: not the core", "options: not a venue"
+NOTHING_EXPIRED, NO_REPORT = "options: nothing expired", "surfaces: bad report"
+
+OPTIONS_TABLE = {
+    **OWNABLE,
+    "trade": Entry(lambda s: (s.option_fill,), EXCHANGE, NOT_A_VENUE, mid=ACCESS),
+    "set_mode": Entry(
+        lambda s: (s.account, True), TRADER, "options: not the owner", also=(OPERATORS,)
+    ),
+    "settle_expired": Entry(
+        lambda s: (s.account,), refusal=NOTHING_EXPIRED, says=NOTHING_EXPIRED, mid=ACCESS
+    ),
+    "carry": Entry(lambda s: (s.account, s.buyer, WAD), CORE, CORE_ALONE, mid=ACCESS),
+    "set_venue": owned(lambda s: (s.stranger, True)),
+    "set_cap": owned(lambda s: (1, 10**8)),
+    "check": Entry(lambda s: (s.account, *s.words), lock=READS, mid=READS),
+    "rest": Entry(lambda s: (s.account, 0, *s.words), mid=OTHERS),
+    "notional": Entry(lambda s: (s.account,), mid=OTHERS),
+    "account_legs": Entry(lambda s: (s.account,), mid=OTHERS),
+    "mode": Entry(lambda s: (s.account,), mid=OTHERS),
+    "market_terms": Entry(lambda s: (1,), mid=OTHERS),
+    "venues": Entry(lambda s: (s.stranger,), mid=OTHERS),
+}
+
+OPTIONS_MARGIN = {
+    **OWNABLE,
+    "set_risk": owned(lambda s: (1, 0, [1_200, 855], 100, 100)),
+    "check": Entry(lambda s: ([], False, *s.words), lock=READS, mid=READS),
+    "risk": Entry(lambda s: (1,), mid=OTHERS),
+}
+
+SURFACES = {
+    **OWNABLE,
+    "update": Entry(lambda s: (b"",), refusal=NO_REPORT, says=NO_REPORT, lock=PRICES, mid=ACCESS),
+    "set_bounds": owned(lambda s: (1, (False, 0, 0, 0))),
+    "surface": Entry(lambda s: (1, s.series), lock=READS, mid=READS),
+    "surfaces": Entry(lambda s: (1,), lock=READS, mid=READS),
+    "surfaces_at": Entry(lambda s: ([s.series],), lock=READS, mid=READS),
+    "pending": Entry(lambda s: (1, s.series), lock=READS, mid=READS),
+    "surface_trusted": Entry(lambda s: (1, s.series), lock=READS, mid=READS),
+    "marks": Entry(lambda s: (1, 10**12, []), lock=READS, mid=READS),
+    "bounds": Entry(lambda s: (1,), lock=READS, mid=READS),
+    "markets": Entry(nothing, lock=READS, mid=READS),
+}
+
+EXPIRIES = {
+    "observe": Entry(lambda s: (1, s.series), mid=NOTES),
+    "update_and_observe": Entry(lambda s: (s.report, [(1, s.series)]), mid=NOTES),
+    "settle_dead": Entry(
+        lambda s: (1, s.series),
+        refusal="expiries: not dead",
+        says="expiries: not dead",
+        mid=ACCESS,
+    ),
+    "settlement_price": Entry(lambda s: (1, s.series), lock=READS, mid=READS),
+    "average": Entry(lambda s: (1, s.series), lock=READS, mid=READS),
+    "window": Entry(lambda s: (1, s.series), lock=READS, mid=READS),
+}
+
+EXCHANGE_TABLE = {
+    **OWNABLE,
+    "fill": Entry(
+        lambda s: (s.signed, s.signed, LOTS, []),
+        refusal="exchange: wrong roles",
+        says="exchange: wrong roles",
+        mid=ACCESS,
+    ),
+    "cancel": Entry(
+        lambda s: (s.actor.address, 0, 1),
+        TRADER,
+        "exchange: not the owner",
+        mid=CONSENT,
+        also=(OPERATORS,),
+    ),
+    "set_fees": owned(lambda s: (tuple(s.contract("Exchange").fees()),)),
+    "fees": Entry(nothing, mid=OTHERS),
+    "order_hash": Entry(lambda s: (s.signed[0],), mid=OTHERS),
+    "remaining": Entry(lambda s: (s.signed[0],), mid=OTHERS),
+    "nonces": Entry(lambda s: (s.actor.address, 0), mid=OTHERS),
+    **getters("eip712Domain", FIXED, FIXED),
+}
+
+OPTION_LENS = {
+    "marks": Entry(lambda s: ([],), mid=OTHERS),
+    "greeks": Entry(lambda s: (s.account,)),
+    "health_many": Entry(lambda s: ([s.account],), mid=UNKNOWN),
+}
+
+MARGIN_LENS = {
+    "scenarios": Entry(lambda s: (s.account, False)),
+    "decomposition": Entry(lambda s: (s.account,)),
+}
+
 TABLES: dict[str, dict[str, Entry]] = {
     "ChainlinkFeed": CHAINLINK_FEED,
     "Clearinghouse": CLEARINGHOUSE,
+    "Exchange": EXCHANGE_TABLE,
+    "Expiries": EXPIRIES,
     "FixedFeed": FIXED_FEED,
     "InsuranceFund": INSURANCE_FUND,
     "Lens": LENS,
     "Liquidator": LIQUIDATOR_TABLE,
     "LiquidityPool": LIQUIDITY_POOL,
+    "MarginLens": MARGIN_LENS,
     "Markets": MARKETS,
+    "OptionLens": OPTION_LENS,
+    "Options": OPTIONS_TABLE,
+    "OptionsMargin": OPTIONS_MARGIN,
     "Operators": OPERATORS_TABLE,
     "Orders": ORDERS_TABLE,
     "RiskConfigurator": RISK_CONFIGURATOR,
+    "Surfaces": SURFACES,
 }
 
 VIEWS = ("view", "pure")

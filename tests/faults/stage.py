@@ -27,7 +27,17 @@ KEEP_TILT = 2**255 - 1
 USDC = 10**6
 ETHER = 10**18
 NOBODY = "0x" + "00" * 20
-OWNED = ("Clearinghouse", "FixedFeed", "InsuranceFund", "LiquidityPool", "RiskConfigurator")
+OWNED = (
+    "Clearinghouse",
+    "Exchange",
+    "FixedFeed",
+    "InsuranceFund",
+    "LiquidityPool",
+    "Options",
+    "OptionsMargin",
+    "RiskConfigurator",
+    "Surfaces",
+)
 _PERMIT = keccak(
     b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 )
@@ -117,6 +127,23 @@ class Stage:
     def child_order(self) -> Order:
         """Return the first order of another account of the actor."""
         return self.new_order._replace(account=self.account + 1)
+
+    @property
+    def option_fill(self) -> tuple[Any, ...]:
+        """Return a fill of an ETH between the actor's account and the buyer's."""
+        return (self.account, self.buyer, [(perp(1), LOTS, self.world.prices["ETH"])], 0, 0)
+
+    @property
+    def series(self) -> int:
+        """Return the hours since 1970 of a day from now."""
+        return int(self.world.now // 3_600 + 24)
+
+    @property
+    def signed(self) -> tuple[Any, ...]:
+        """Return an order of the actor's that rests, and no signature."""
+        legs = [(perp(1), LOTS, self.world.prices["ETH"])]
+        order = (self.account, NOBODY, False, legs, False, 0, 7, 2**40, 1_000, False)
+        return order, b""
 
     def contract(self, name: str) -> Any:
         """Return a contract by its name."""
@@ -224,6 +251,7 @@ def _roles(world: World, actor: Actor) -> dict[str, str]:
         "configurator": str(world.risk_configurator.address),
         "orders": str(world.orders.address),
         "engine": str(world.options.address),
+        "exchange": str(world.contracts["Exchange"].address),
         "liquidator": str(world.liquidator.address),
         "operators": str(world.operators.address),
         "pool": str(world.liquidity_pool.address),
@@ -296,12 +324,30 @@ def digest(stage: Stage) -> tuple[Any, ...]:
         [world.liquidator.clock(account) for account in accounts],
         [[token.balanceOf(holder) for holder in holders] for token in tokens],
         world.risk_configurator.guardian(),
+        _engine_digest(stage),
         [
             world.risk_configurator.pause_of(action, market)
             for action in (1, 2, 4, 8)
             for market in range(5)
         ],
         [(world.contracts[name].owner(), world.contracts[name].pending_owner()) for name in OWNED],
+    )
+
+
+def _engine_digest(stage: Stage) -> tuple[Any, ...]:
+    """Return the same of the contracts of options."""
+    options, accounts = stage.contract("Options"), stage.world.all_accounts()
+    return (
+        [(options.account_legs(account), options.mode(account)) for account in accounts],
+        [options.market_terms(market) for market in range(1, 5)],
+        [options.venues(who) for who in stage.roles.values()],
+        [stage.contract("OptionsMargin").risk(market) for market in range(1, 5)],
+        [stage.contract("Surfaces").bounds(market) for market in range(1, 5)],
+        (
+            stage.contract("Exchange").fees(),
+            stage.contract("Exchange").nonces(stage.actor.address, 0),
+        ),
+        stage.contract("Expiries").window(1, stage.series),
     )
 
 

@@ -374,6 +374,14 @@ def test_report__an_act__page_table_and_json_say_the_same(tmp_path: Path) -> Non
     assert found["books"][3]["settled"] == -16_000 * WAD
 
 
+def test_table__a_narrow_screen__shows_every_column() -> None:
+    console = Console(width=96, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(options_act_report.table(act(), 96))
+    text = console.export_text()
+    assert all(name in text for name in options_act_report.BOOKS)
+    assert "…" not in text
+
+
 def test_report__a_failed_act__says_why(tmp_path: Path) -> None:
     made = act(held=4)
     options_act_report.write_page(made, tmp_path / "a.html", "")
