@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import structlog
+
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
@@ -31,6 +33,8 @@ from keepers.domain.units import WAD
 from keepers.domain.words import Account, account_id
 from keepers.errors import Reverted
 from keepers.settings import LiquidateSettings, share
+
+log = structlog.get_logger()
 
 DEADLINE_S: Final = 300
 GAS_SMALL: Final = 600_000
@@ -122,6 +126,10 @@ class Planner:
             asked.append((self.address, self._plan_take.encode(each.account.id)))
             asked.append((self.address, self._clock.encode(each.account.id)))
         answers = await self.reader.rpc.calls(asked) if asked else []
+        for each, plan in zip(candidates, answers[::2], strict=True):
+            if each.account.engaged and isinstance(plan, Exception):
+                # a plan about 64 legs may take 60,000,000 gas: docs/spec/liquidation.md
+                log.warning("no plan to take", account=hex(each.account.id), why=str(plan))
         return [
             (self._take_plan(plan), _last(self._clock.decode(clock)))
             if isinstance(clock, bytes)

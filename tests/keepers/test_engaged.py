@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
 from keepers.chain.engaged import Engaged
+from keepers.chain.liquidations import Planner
 from keepers.chain.mirror import watched
 from keepers.domain.economics import GAS_TAKE, GAS_TAKE_LEG, GasMarket
 from keepers.domain.instruments import Instrument, Kind, encode
@@ -35,6 +37,7 @@ from keepers.domain.scan import Book, Candidate
 from keepers.domain.units import HOUR, LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from keepers.domain.words import HOUSE, OPTIONS, Account, Leg, decode_legs
 from keepers.errors import NodeRefused
+from keepers.settings import LiquidateSettings, make
 from keepers.web.metrics import Metrics
 from tests.keepers.facts import ETH, NOW, at, trader
 
@@ -170,6 +173,56 @@ def test_one_take__options_in_one_of_two__keeps_the_first_and_every_flag() -> No
     ]
     for given, kept in cases:
         assert one_take(given) == kept
+
+
+# ---- plans
+
+
+class Silent:
+    """A node that answers about clocks and has not the gas for plans of takes."""
+
+    def __init__(self) -> None:
+        self.clock = bytes(64)
+        self.asked: list[bytes] = []
+
+    async def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | Exception]:
+        self.asked += [data[:4] for _, data in calls]
+        plan = interface("Liquidator").function("plan_take").selector
+        return [
+            NodeRefused(-32000, "out of gas") if data[:4] == plan else self.clock
+            for _, data in calls
+        ]
+
+
+def test_cases__options_that_no_plan_is_made_for__are_said_and_flagged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        "keepers.chain.liquidations.log",
+        SimpleNamespace(warning=lambda what, **_: said.append(what)),
+    )
+    node: Any = Silent()
+    deployed: Any = SimpleNamespace(address=lambda _: "0x" + "ab" * 20)
+    reader: Any = SimpleNamespace(rpc=node)
+    planner = Planner(reader, deployed, HOLDER, make(LiquidateSettings))
+    target = with_options(WRITER, (CALL, -3))
+    legs = replace(target, legs=trader(units=1).legs)
+    (found,) = asyncio.run(planner.cases([Candidate(legs, health(50, 100))]))
+    assert (found.reduces, found.take, said) == ([], None, ["no plan to take"])
+    assert interface("Liquidator").function("plan_reduce").selector not in node.asked
+    assert isinstance(decide(found, trader(HOLDER), at(), LIMITS, GAS), Flag)
+
+
+def test_draft__take_with_options__has_gas_for_every_leg_up_to_the_most() -> None:
+    deployed: Any = SimpleNamespace(address=lambda _: "0x" + "ab" * 20)
+    settings = make(LiquidateSettings)
+    planner = Planner(SimpleNamespace(rpc=None), deployed, HOLDER, settings)  # type: ignore[arg-type]
+    plain = Take(WRITER, WAD, 0, 0, 0)
+    limits = [
+        planner.draft(replace(plain, engaged=True, legs=legs), NOW).gas for legs in (0, 10, 128)
+    ]
+    assert limits == [3_000_000, 5_000_000, 16_000_000]
 
 
 # ---- when the chain is asked
