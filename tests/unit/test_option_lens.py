@@ -290,7 +290,7 @@ def test_health_many__nobody_is_asked_about__answers_nothing(house: OptionLensHo
     assert all(not column for column in house.option_lens.view("health_many", []))
 
 
-@pytest.mark.parametrize(("portfolio", "bound"), [(True, 21_000), (False, 7_500)])
+@pytest.mark.parametrize(("portfolio", "bound"), [(True, 20_000), (False, 7_000)])
 def test_health_many__eight_accounts_of_32_positions__cost_so_much_a_position(
     house: OptionLensHouse, portfolio: bool, bound: int
 ) -> None:
