@@ -377,7 +377,6 @@ FIXED_FEED = {
 
 READS = "every view that a check or a mark needs is whole at any time; the engine is asked mid-call"
 NOTES = "it only notes what Markets has stored; whoever settles by it asks the core"
-UNKNOWN = "of whom it cannot ask it says so and nothing else"
 CORE_ALONE, NOT_A_VENUE = "options: not the core", "options: not a venue"
 NOTHING_EXPIRED, NO_REPORT = "options: nothing expired", "surfaces: bad report"
 
@@ -463,7 +462,7 @@ EXCHANGE_TABLE = {
 OPTION_LENS = {
     "marks": Entry(lambda s: ([],), mid=OTHERS),
     "greeks": Entry(lambda s: (s.account,)),
-    "health_many": Entry(lambda s: ([s.account],), mid=UNKNOWN),
+    "health_many": Entry(lambda s: ([s.account],)),
 }
 
 MARGIN_LENS = {

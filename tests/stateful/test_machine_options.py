@@ -26,7 +26,7 @@ REASONS = """
     options: not a venue|options: parties|options: leg order|options: instrument|options: fee|
     options: not open|options: cap|options: margin|options: price not trusted|
     options: leg too small|options: not the owner|options: nothing expired|
-    custody: not enough cash|liquidator: take only
+    custody: not enough cash
 """
 # told to be refused, most of the time
 REFUSED = ("odd", "reduce")
