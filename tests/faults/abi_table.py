@@ -383,6 +383,9 @@ NOTHING_EXPIRED, NO_REPORT = "options: nothing expired", "surfaces: bad report"
 OPTIONS_TABLE = {
     **OWNABLE,
     "trade": Entry(lambda s: (s.option_fill,), EXCHANGE, NOT_A_VENUE, mid=ACCESS),
+    "close": Entry(
+        lambda s: (s.option_fill, 0), EXCHANGE, NOT_A_VENUE, "options: not below mm", mid=ACCESS
+    ),
     "set_mode": Entry(
         lambda s: (s.account, True), TRADER, "options: not the owner", also=(OPERATORS,)
     ),
@@ -442,6 +445,12 @@ EXCHANGE_TABLE = {
         lambda s: (s.signed, s.signed, LOTS, []),
         refusal="exchange: wrong roles",
         says="exchange: wrong roles",
+        mid=ACCESS,
+    ),
+    "close": Entry(
+        lambda s: (s.weak, s.signed, LOTS),
+        refusal="exchange: expired",
+        says="exchange: expired",
         mid=ACCESS,
     ),
     "cancel": Entry(

@@ -58,8 +58,9 @@ ENGAGED = 1 << 52
 KEY = PrivateKey(keccak(text="counterparty"))
 COUNTERPARTY = str(Account.from_key(KEY.secret).address)
 # always refused here: nothing is written off, has expired, has died or was signed of a surface; the
-# machine with options does the last three
+# machine with options does the last three, tests/unit/test_exchange_close.py closes
 NEVER = {
+    ("Exchange", "close"),
     ("Liquidator", "write_off"),
     ("Options", "settle_expired"),
     ("Expiries", "settle_dead"),
@@ -283,6 +284,7 @@ def _set_mode(c: Case) -> tuple[Any, ...]:
 MAKERS: dict[str, dict[str, Maker]] = {
     "Exchange": {
         "fill": _fill,
+        "close": lambda c: (c.account(), *_fill(c)[:1], LOTS),
         "cancel": lambda c: (c.someone(), c.random.randrange(9), c.random.randrange(2**256)),
     },
     "Expiries": {
