@@ -1,14 +1,17 @@
-"""`plimsoll mode`, `settle-expired`, `observe` and `whatif`: accounts with options and futures."""
+"""`plimsoll mode`, `settle-expired`, `observe`, `marks`, `whatif`: accounts with options."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from keepers.commands import show_options
 from keepers.commands.session import Session, command
+from keepers.domain.amounts import written_ticks
 from keepers.errors import BadInput
 
 app = typer.Typer()
@@ -42,6 +45,34 @@ async def observe(
 ) -> None:
     """Note the price now for the settlement price of an expiry; anybody may."""
     await on.carry_out(await on.client.observe(on.client.instrument(instrument)))
+
+
+@command(app, looks=True)
+async def marks(
+    on: Session,
+    names: Annotated[
+        list[str], typer.Argument(metavar="INSTRUMENT", help="Such as ETH-27MAR26-3000-C.")
+    ],
+) -> None:
+    """Show what instruments are worth now, and between which prices the Exchange trades them."""
+    wanted = {on.client.instrument(each): each.upper() for each in names}
+    found = await on.client.marks(*wanted)
+    told = {
+        wanted[id_]: tuple(written_ticks(each) for each in (mark.mark, mark.low, mark.high))
+        for id_, mark in found.items()
+    }
+    if on.as_json:
+        heads = ("mark_usd", "lowest_usd", "highest_usd")
+        print(
+            json.dumps({name: dict(zip(heads, each, strict=True)) for name, each in told.items()})
+        )
+        return
+    table = Table(title="Marks, USD", title_justify="left")
+    for heading in ("instrument", "mark", "traded from", "to"):
+        table.add_column(heading, justify="left" if heading == "instrument" else "right")
+    for name, each in told.items():
+        table.add_row(name, *each)
+    Console().print(table)
 
 
 @command(app, looks=True)

@@ -159,6 +159,23 @@ def test_whatif__several_legs__needs_no_key(
     assert (said.code, "there is no key" in said.err) == (2, True)
 
 
+def test_marks__band_around_them__is_where_orders_fill(market: Node, desk: Desk) -> None:
+    said = desk.by(TRADER, "marks", CALL, "eth-perp", "--json").json
+    assert said["ETH-PERP"] == {
+        "mark_usd": "3000",
+        "lowest_usd": "2940",  # 2 % of the price either way
+        "highest_usd": "3060",
+    }
+    call = {name: float(text) for name, text in said[CALL].items()}
+    assert call["highest_usd"] - call["mark_usd"] == pytest.approx(60)
+    assert CALL in desk.by(TRADER, "marks", CALL).out
+    price = f"{call['highest_usd'] + 1:.2f}"
+    line = desk.by(OTHER_TRADER, "order", "sign", f"{CALL}:-1@{price}")
+    assert "where it is traded now" in line.err
+    refused = desk.tried(TRADER, "order", "fill", line.out.strip())
+    assert (refused.code, "off the mark" in refused.err) == (1, True)
+
+
 def test_account__with_options__shows_what_the_contracts_say(
     market: Node, desk: Desk, tmp_path: Path
 ) -> None:
