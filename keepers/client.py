@@ -32,9 +32,9 @@ from keepers.chain.rpc import Rpc
 from keepers.chain.sender import Outcome
 from keepers.chain.signer import load_signer
 from keepers.chain.simulate import simulate
-from keepers.chain.wallet import KeyWallet, Wallet
+from keepers.chain.wallet import KeyWallet, TypedSigner, Wallet
 from keepers.domain.exchange_orders import Order as Offer
-from keepers.domain.exchange_orders import SignedOrder
+from keepers.domain.exchange_orders import SignedOrder, typed_data
 from keepers.domain.grants import FOREVER, Grant, Permit
 from keepers.domain.orders import Order
 from keepers.domain.tickets import State, Ticket
@@ -149,7 +149,12 @@ class Client(Actions):
 
     async def sign_order(self, offer: Offer) -> SignedOrder:
         """Return an order of an own account (`draw`) signed, for whoever fills it."""
-        return exchange_plans.signed(self.desk, offer, self._key().sign)
+        wallet = self.wallet
+        if not isinstance(wallet, TypedSigner):
+            return exchange_plans.signed(self.desk, offer, self._key().sign)
+        deployed = self.desk.deployment
+        data = typed_data(offer, deployed.chain_id, deployed.address("Exchange"))
+        return exchange_plans.signed(self.desk, offer, lambda _: wallet.sign_typed(data))
 
     async def deposit_with_permit(self, amount: int, token: str, account: int = 0) -> Plan:
         """Plan a deposit whose approval is a signature, of a token with ERC-2612."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from eth_account.messages import encode_typed_data
 
 from keepers.bots.runtime import find_deployment
 from keepers.chain.reading import Reader
@@ -49,6 +51,7 @@ class ApeWallet:
 
     def __init__(self, account: Any, provider: Any, rpc: Rpc) -> None:
         """Send from `account` (ape's AccountAPI) on `provider` (ape's ProviderAPI)."""
+        self._account = account
         self._executor = ApeExecutor(account, provider)
         self._rpc = rpc
 
@@ -56,6 +59,13 @@ class ApeWallet:
     def address(self) -> str:
         """Return the address that sends."""
         return self._executor.sender
+
+    def sign_typed(self, data: Mapping[str, Any]) -> bytes:
+        """Let Ape's account sign EIP-712 data, and ask its owner where it does."""
+        signed = self._account.sign_message(encode_typed_data(full_message=dict(data)))
+        if signed is None:
+            raise BadInput(f"{self.address} has not signed", "confirm it, or use another account")
+        return bytes(signed.encode_rsv())
 
     async def send(self, draft: Draft) -> Outcome:
         """Let Ape estimate, sign, send and wait."""

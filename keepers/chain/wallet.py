@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from keepers.chain.rpc import Rpc
 from keepers.chain.sender import Outcome, Policy, Sender
@@ -31,6 +32,14 @@ class Wallet(Protocol):
 
     async def close(self) -> None:
         """Let go of whatever is held."""
+
+
+@runtime_checkable
+class TypedSigner(Wallet, Protocol):
+    """A wallet that signs what it can read, and no bare digest."""
+
+    def sign_typed(self, data: Mapping[str, Any]) -> bytes:
+        """Return r, s and v of a signature of EIP-712 data, as eth_signTypedData_v4 takes it."""
 
 
 class KeyWallet:

@@ -61,6 +61,28 @@ def test_account__in_process__plans_and_refuses_through_apes_node(
             run(provider, sender, "sing")
 
 
+def test_account__signed_order__is_one_that_the_exchange_takes(
+    node: Node, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from scripts.account import act
+
+    def run(provider: Any, sender: Any, *texts: str) -> Any:
+        capsys.readouterr()
+        act(provider, sender, (*texts, "--json", "--deployment", str(node.path)))
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    with connected(node) as (provider, sender):
+        legs = ("ETH-PERP:-1@3000", "ETH-29DEC23-3200-C:2@10")
+        said = run(provider, sender, "order", "sign", *legs)
+        file = tmp_path / "order.txt"
+        file.write_text(said["signed"], encoding="utf-8")
+        shown = run(provider, sender, "order", "show", str(file))["order"]
+        assert (shown["state"], shown["account"]) == ("open", f"{sender.address.lower()}:0")
+        file.write_text(said["signed"].replace('"nonce": ', '"nonce": 1'), encoding="utf-8")
+        shown = run(provider, sender, "order", "show", str(file))["order"]
+        assert shown["state"] == "not signed"
+
+
 def test_account__trade_and_close__are_filled_through_apes_account(
     node: Node, capsys: pytest.CaptureFixture[str]
 ) -> None:
