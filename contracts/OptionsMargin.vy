@@ -16,6 +16,7 @@ from interfaces import IMarkets
 from interfaces import IOptionsMargin
 from libs import errors
 from libs import packing
+from modules import engine_averages
 from modules import engine_lines as own
 from modules import engine_portfolio
 from modules import engine_standard
@@ -25,6 +26,7 @@ implements: IOptionsMargin
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: own
+initializes: engine_averages[own := own]
 initializes: engine_standard[own := own]
 initializes: engine_portfolio[own := own]
 
@@ -88,11 +90,13 @@ def check(
     @custom:rounding requirements up, values down, in favour of the protocol
     @custom:reverts "engine: no room", "engine: size range", and those of Markets and the scan
     """
+    open: DynArray[uint256, own.WORDS] = []
+    extra: own.Extra = empty(own.Extra)
+    open, extra = engine_averages._averaged(held, portfolio, extra)
     # lines stand in few frames: memory that is reserved costs gas
     lines: DynArray[own.Line, own.MAX_LINES] = own._lines(
-        held, portfolio, word, legs
+        open, portfolio, word, legs
     )
-    extra: own.Extra = empty(own.Extra)
     count: uint256 = packing._leg_count(word)
     for pair: uint256 in held:
         count += 1 if pair <= packing.MASK_128 else 2
@@ -102,8 +106,8 @@ def check(
         rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
         spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
         rest, spots, extra = engine_portfolio._taken(word, lines, amounts, extra)
-        return engine_portfolio._portfolio(rest, spots, held, lines, extra)
-    return engine_standard._standard(word, amounts, held, lines, extra)
+        return engine_portfolio._portfolio(rest, spots, open, lines, extra)
+    return engine_standard._standard(word, amounts, open, lines, extra)
 
 
 @external

@@ -16,6 +16,8 @@ SHARES: constant(uint256) = 997
 
 words: HashMap[uint256, HashMap[uint256, uint256]]
 settled: HashMap[uint256, HashMap[uint256, uint256]]
+seconds: HashMap[uint256, HashMap[uint256, uint256]]
+means: HashMap[uint256, HashMap[uint256, uint256]]
 
 
 @external
@@ -26,6 +28,19 @@ def set_surface(market: uint256, hours: uint256, word: uint256):
 @external
 def settle(market: uint256, hours: uint256, price: uint256):
     self.settled[market][hours] = price
+
+
+@external
+def set_average(market: uint256, hours: uint256, observed: uint256, mean: uint256):
+    self.seconds[market][hours] = observed
+    self.means[market][hours] = mean
+
+
+@external
+@view
+@reentrant
+def average(market: uint256, expiry_hours: uint256) -> (uint256, uint256):
+    return self.seconds[market][expiry_hours], self.means[market][expiry_hours]
 
 
 @external

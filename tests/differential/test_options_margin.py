@@ -22,7 +22,8 @@ from tests.stateful.evm import Contract, Reverted, deploy
 from tests.support import books
 from tests.support.portfolio_engine import array_arguments, leg_words
 
-NOW = random_facts.NOW
+# twenty minutes before a full hour
+NOW = random_facts.NOW + 2_400
 HOURS = NOW // 3_600
 MARKETS = range(1, random_facts.MARKETS + 1)
 SHARES = 997
@@ -65,7 +66,7 @@ def engine() -> Iterator[Chain]:
 
 def market(rng: Random) -> Market:
     """Return a market at a price at which options make sense."""
-    facts = random_facts.market(rng)
+    facts = random_facts.market(rng, NOW)
     price = rng.randint(TICKS_PER_USD // 10, 10**5 * TICKS_PER_USD)
     return replace(
         facts, price=price, stable=rng.choice([price, price * 9 // 10, price * 11 // 10])
@@ -73,7 +74,7 @@ def market(rng: Random) -> Market:
 
 
 def instrument(rng: Random, key: int, price: int) -> int:
-    hours = HOURS + rng.choice([-3, 0, 1, 2, 24, 24 * 30, 24 * 90])
+    hours = HOURS + rng.choice([-3, 0, 1, 1, 2, 24, 24 * 30, 24 * 90])
     kind = rng.choice([FUTURE, CALL, CALL, PUT, PUT])
     if kind == FUTURE:
         return Instrument(key, FUTURE, hours, 0, 0).id
@@ -105,13 +106,18 @@ def surface(rng: Random, key: int, hours: int) -> pm.Surface:
 def write(engine: Chain, rng: Random, world: dict[int, Market], legs: list[Leg]) -> options.Facts:
     """Write everything that a check reads, and return it."""
     keys = {(said.market, said.hours) for said in (parts(leg.instrument) for leg in legs)}
-    surfaces, settled = {}, {}
+    surfaces, settled, averages = {}, {}, {}
     for market_id, hours in sorted(keys):
         found = surface(rng, market_id, hours) if rng.random() < 0.85 else None
         price = world[market_id].price * rng.randint(8, 12) // 10 if rng.random() < 0.5 else 0
         engine.surfaces.send(OWNER, "set_surface", market_id, hours, found.word if found else 0)
         engine.surfaces.send(OWNER, "settle", market_id, hours, price)
         settled[market_id, hours] = price
+        # the next full hour is less than half an hour away
+        observed = rng.choice([0, 1, 600, 1_799, 1_800, rng.randint(0, 1_800)])
+        mean = world[market_id].price * rng.choice([1, 90, 99, 100, 101, 110, 300]) // 100
+        averages[market_id, hours] = (observed, mean)
+        engine.surfaces.send(OWNER, "set_average", market_id, hours, observed, mean)
         if found:
             surfaces[market_id, hours] = found
     risks = {}
@@ -131,7 +137,9 @@ def write(engine: Chain, rng: Random, world: dict[int, Market], legs: list[Leg])
             return pm.expiry_of(books.SIXTEEN, found, view, said.hours, NOW).forward
         return price * (leg.instrument % SHARES) // SHARES
 
-    return options.Facts(NOW, world, {}, surfaces, settled, risks, books.SIXTEEN, books.RHOS, mark)
+    return options.Facts(
+        NOW, world, {}, surfaces, settled, risks, books.SIXTEEN, books.RHOS, mark, averages
+    )
 
 
 @given(seed=st.integers(0, 2**64))

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tests.reference import ledger, margin
+from tests.reference import averages, ledger, margin
 from tests.reference import portfolio as pm
 from tests.reference.facts import Account, Collateral, Health, Leg, Market
 from tests.reference.fixed import ceil_div, mul_up, trunc_div
@@ -66,6 +66,8 @@ class Facts:
     array: pm.RiskArray
     rhos: Sequence[int]
     mark: Mark
+    # of what expires within half an hour: seconds observed, their mean [ticks]
+    averages: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -157,6 +159,30 @@ def total(health: Health, extra: Extra) -> Health:
         le=health.le + extra.mm + (extra.ims - extra.mm + 1) // 2 + extra.kappa,
         im=health.im + extra.im + extra.kappa,
     )
+
+
+# ---- the last half hour --------------------------------------------------------------------------
+
+
+def averaged(
+    facts: Facts, held: Sequence[Leg], in_portfolio: bool, extra: Extra
+) -> tuple[Leg, ...]:
+    """Return the legs, those in their last half hour by what of them is still open."""
+    legs = []
+    for leg in held:
+        said = parts(leg.instrument)
+        observed, mean = facts.averages.get((said.market, said.hours), (0, 0))
+        left, worth = leg, 0
+        if observed and facts.now < said.expiry < facts.now + averages.WINDOW:
+            left, worth = averages.open_part(said, leg.size, observed, mean)
+        extra.worth += worth
+        if said.kind == FUTURE:
+            extra.unsettled += worth
+        elif not in_portfolio:
+            extra.charge(max(0, worth))
+        if left.size:
+            legs.append(left)
+    return tuple(legs)
 
 
 # ---- standard ------------------------------------------------------------------------------------
@@ -337,9 +363,11 @@ def add_doubt(facts: Facts, extra: Extra, line: Line) -> None:
 
 def check(facts: Facts, held: Sequence[Leg], in_portfolio: bool, account: Account) -> Health:
     """Return equity and requirements of an account with these legs at the engine."""
-    extra = Extra(lines=lines_of(facts, held, account))
+    extra = Extra()
+    legs = averaged(facts, held, in_portfolio, extra)
+    extra.lines = lines_of(facts, legs, account)
     extra.kappa = (len(held) + len(account.legs) - len(extra.lines)) * KAPPA_LEG
-    return (portfolio if in_portfolio else standard)(facts, held, account, extra)
+    return (portfolio if in_portfolio else standard)(facts, legs, account, extra)
 
 
 # ---- the engine as a whole -----------------------------------------------------------------------
@@ -381,6 +409,7 @@ class Engine:
     modes: dict[int, bool] = field(default_factory=dict)
     caps: dict[int, int] = field(default_factory=dict)
     interest: dict[int, int] = field(default_factory=dict)
+    averages: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
     def copy(self) -> Engine:
         """Return one that may be changed without changing this one."""
@@ -410,6 +439,7 @@ class Engine:
             self.array,
             self.rhos,
             lambda leg: self.mark(world, self, leg),
+            self.averages,
         )
 
     def check(self, world: World, account: int, facts: Account) -> Health:
