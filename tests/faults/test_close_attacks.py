@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from tests.reference import options
 from tests.reference.facts import Leg
 from tests.reference.instruments import CALL
-from tests.reference.units import ACTIVE, LOTS_PER_UNIT, PENDING, TICKS_PER_USD
+from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD
 from tests.stateful.evm import Reverted
 from tests.support.options_house import ETH, FIRST, SECOND, THIRD, OptionsHouse, option
 from tests.support.options_sinking import after_close, publish, sink
@@ -108,15 +107,6 @@ def test_fault_090_bid__for_an_account_above_mm__is_refused(house: OptionsHouse)
     equity, _, _, _, mm = health(house)[:5]
     assert equity >= mm
     assert close(house, LOT, worse=-TICKS_PER_USD) == "options: not below mm"
-
-
-def test_fault_090_bid__at_a_jump_that_nobody_confirmed__is_refused(house: OptionsHouse) -> None:
-    facts = house.model.markets[ETH]
-    now = house.evm.time
-    house.write(ETH, replace(facts, flags=ACTIVE | PENDING, pending_publish=now))
-    assert close(house, LOT) is not None
-    house.write(ETH, facts)
-    assert close(house, LOT) is None
 
 
 def test_fault_090_bid__for_much_more_than_is_needed__is_refused(house: OptionsHouse) -> None:
