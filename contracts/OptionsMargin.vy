@@ -112,5 +112,22 @@ def check(
 
 @external
 @view
+def averaged(
+    held: DynArray[uint256, 32], portfolio: bool
+) -> (DynArray[uint256, 32], uint256):
+    """
+    @notice What `check` makes of legs before anything else is counted.
+    @return the legs, what is in its last half hour by what of it is open; what the rest of that
+            requires at every level [WAD]
+    @custom:source docs/spec/engine.md#averages
+    """
+    open: DynArray[uint256, own.WORDS] = []
+    extra: own.Extra = empty(own.Extra)
+    open, extra = engine_averages._averaged(held, portfolio, extra)
+    return open, extra.mm
+
+
+@external
+@view
 def risk(market: uint256) -> uint256:
     return own.risks[market]

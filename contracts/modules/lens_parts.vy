@@ -47,6 +47,7 @@ ORACLE: constant(uint256) = 11
 OPEN_INTEREST: constant(uint256) = 12
 SPOT: constant(uint256) = 13
 DEAD_FEED: constant(uint256) = 14
+AVERAGED: constant(uint256) = 15
 
 MARGIN: immutable(IOptionsMargin)
 ROWS: immutable(IPortfolioRows)
@@ -54,7 +55,8 @@ ROWS: immutable(IPortfolioRows)
 
 struct Case:                # an account as it stands
     books: account_words.Books
-    held: DynArray[uint256, own.WORDS]
+    held: DynArray[uint256, own.WORDS]  # as they are checked: docs/spec/engine.md#averages
+    averaged: uint256       # what is known of legs in their last half hour requires [WAD]
     portfolio: bool
     lines: DynArray[own.Line, own.MAX_LINES]
     rest: engine_portfolio.Rest     # its words without what takes part in the scan
@@ -84,7 +86,9 @@ def _case(account: uint256) -> Case:
     case.books = lens_books._words(account)
     legs: uint256 = 0
     legs, case.portfolio = staticcall lens_books.OPTIONS.mode(account)
-    case.held = staticcall lens_books.OPTIONS.account_legs(account)
+    case.held, case.averaged = staticcall MARGIN.averaged(
+        staticcall lens_books.OPTIONS.account_legs(account), case.portfolio
+    )
     # who takes part is said below: what OptionsMargin knows of markets is asked for
     case.lines = own._lines(case.held, False, case.books.word, case.books.legs)
     legs += packing._leg_count(case.books.word)
@@ -145,6 +149,7 @@ def _decomposition(case: Case) -> IMarginLens.Decomposition:
     if len(case.lines) == 0 and not money:
         return found
     found.parts = self._market_parts(case)
+    found.parts = self._with(found.parts, AVERAGED, 0, case.averaged, case.averaged)
     for k: uint256 in range(len(case.lines), bound=own.MAX_LINES):
         line: own.Line = case.lines[k]
         if line.scanned:

@@ -66,6 +66,7 @@ class PartKind(IntEnum):
     OPEN_INTEREST = 12
     SPOT = 13
     DEAD_FEED = 14
+    AVERAGED = 15
 
     @property
     def text(self) -> str:
@@ -98,6 +99,7 @@ PART_TEXTS: Final = {
     PartKind.OPEN_INTEREST: "open interest",
     PartKind.SPOT: "collateral in the scan",
     PartKind.DEAD_FEED: "dead feed",
+    PartKind.AVERAGED: "decided of long options that expire",
 }
 MARKET_PARTS: Final = frozenset(
     {

@@ -22,8 +22,10 @@ from tests.support.options_trading import ACCOUNTS
 
 KEYS = (ETH, BTC)
 # of expiries: two are over when a book is looked at
-HOURS = (1, 2, 26, 24 * 7, 24 * 90)
+HOURS = (1, 2, 4, 26, 24 * 7, 24 * 90)
 OVER = 3 * 3_600
+# s into an hour: the last half of it
+LATE = 2_400
 STRANGER = 0xBAD << 96
 
 
@@ -77,6 +79,14 @@ def report(house: OptionLensHouse, rng: Random, first: int) -> None:
                 house.settle(key, first + hours, rng.randint(1_000, 90_000))
 
 
+def average(house: OptionLensHouse, rng: Random) -> None:
+    """Say what was seen of the hour that comes."""
+    hours = house.evm.time // 3_600 + 1
+    for key in KEYS:
+        mean = house.model.markets[key].price * rng.randint(80, 120) // 100
+        house.average(key, hours, rng.choice([0, 1, 600, 1_200]), mean)
+
+
 NOTHING = options.pm.Surface(ETH, 1, 0)
 
 
@@ -92,6 +102,9 @@ def test_lenses__whatever_is_held__equal_the_reference(house: OptionLensHouse, s
         for account in ACCOUNTS:
             house.hold(account, book(house, rng, first), rng.random() < 0.6)
         house.refresh(OVER)
+        if rng.random() < 0.5:
+            house.refresh((LATE - house.evm.time) % 3_600)
+            average(house, rng)
         if rng.random() < 0.8:
             house.stir(rng)
         for account in everyone:

@@ -67,6 +67,7 @@ class Kind(IntEnum):
     OPEN_INTEREST = 12
     SPOT = 13
     DEAD_FEED = 14
+    AVERAGED = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +240,12 @@ def scan_of(
     facts: options.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account, initial: bool
 ) -> Scan:
     """Return the rows of the scan under the ranges of IM or of MM."""
-    lines = list(lines_of(facts, held, in_portfolio, account).values())
+    open_ = options.averaged(facts, held, in_portfolio, options.Extra())
+    lines = list(lines_of(facts, open_, in_portfolio, account).values())
     scanned = [line for line in lines if line.scanned]
     if not scanned:
         return Scan((), ())
-    legs = options.scan_legs_of(facts, options.Extra(), held, lines)
+    legs = options.scan_legs_of(facts, options.Extra(), open_, lines)
     views = sorted((options.underlying(facts, line) for line in scanned), key=options.group_of)
     surfaces = list(facts.surfaces.values())
     found = []
@@ -269,12 +271,15 @@ def parts_of(
     facts: options.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account
 ) -> list[Part]:
     """Return what an account's MM and IM consist of, without parts of nothing."""
-    lines = lines_of(facts, held, in_portfolio, account)
+    known = options.Extra()
+    legs = options.averaged(facts, held, in_portfolio, known)
+    lines = lines_of(facts, legs, in_portfolio, account)
     if not lines and account.cash >= 0 and account.quote >= 0:
         return []
     found = [*_market_parts(facts, lines, held, account, in_portfolio)]
+    found.append(Part(Kind.AVERAGED, 0, known.mm, known.mm))
     for line in lines.values():
-        found += _line_parts(facts, line, held)
+        found += _line_parts(facts, line, legs)
     if in_portfolio:
         found.append(Part(Kind.SPOT, 0, 0, _over_soft_cap(facts, lines, account)))
         slow, fast = (scan_of(facts, held, True, account, initial) for initial in (False, True))

@@ -120,6 +120,11 @@ class OptionsHouse(House):
         self.surfaces.send(ENGINEER, "set_surface", found.market, found.hours, found.word)
         self.engine.surfaces[found.market, found.hours] = found
 
+    def average(self, key: int, hours: int, observed: int, mean: int) -> None:
+        """Say how long a window has been seen [s], and its mean [ticks]."""
+        self.surfaces.send(ENGINEER, "set_average", key, hours, observed, mean)
+        self.engine.averages[key, hours] = (observed, mean)
+
     def settle(self, key: int, hours: int, price: int) -> None:
         """Write a settlement price [USD]."""
         self.surfaces.send(ENGINEER, "settle", key, hours, price * TICKS_PER_USD)
