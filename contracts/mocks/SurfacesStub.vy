@@ -15,6 +15,7 @@ from libs import units as u
 SHARES: constant(uint256) = 997
 
 words: HashMap[uint256, HashMap[uint256, uint256]]
+waits: HashMap[uint256, HashMap[uint256, bool]]
 settled: HashMap[uint256, HashMap[uint256, uint256]]
 seconds: HashMap[uint256, HashMap[uint256, uint256]]
 means: HashMap[uint256, HashMap[uint256, uint256]]
@@ -41,6 +42,23 @@ def set_average(market: uint256, hours: uint256, observed: uint256, mean: uint25
 @reentrant
 def average(market: uint256, expiry_hours: uint256) -> (uint256, uint256):
     return self.seconds[market][expiry_hours], self.means[market][expiry_hours]
+
+
+@external
+def set_waiting(market: uint256, hours: uint256, waiting: bool):
+    """
+    @notice Whether a jump waits for its confirmation.
+    """
+    self.waits[market][hours] = waiting
+
+
+@external
+@view
+@reentrant
+def surface_trusted(market: uint256, expiry_hours: uint256) -> bool:
+    publish: uint256 = (self.words[market][expiry_hours] // 2**192) & packing.MASK_32
+    fresh: bool = block.timestamp <= publish + scenarios.SURFACE_FRESH
+    return fresh and not self.waits[market][expiry_hours]
 
 
 @external

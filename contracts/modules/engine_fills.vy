@@ -23,11 +23,8 @@ from modules import engine_books
 uses: engine_books
 
 MAX_LEGS: constant(uint256) = 8
-# oldest price and surface that open [s]
+# oldest price that opens [s]
 AGE_OPEN: constant(uint256) = 15
-SURFACE_FRESH: constant(uint256) = 120
-# where a surface word has its time
-PUBLISHED_AT: constant(uint256) = 2**192
 # smallest leg left [USD WAD at the market's price]
 DUST: constant(uint256) = 10 * u.WAD
 # a side's fee is at most 1 / FEE_SHARE of what the legs stand for at the market's price
@@ -64,8 +61,7 @@ struct Known:
     bounded: bool           # whether it has its bounds
     furthest: uint256       # s
     widest: uint256
-    hours: uint256          # of the surface, 0: none
-    surface: uint256
+    hours: uint256          # of a surface that may be relied on, 0: none
 
 
 # a side of a fill, as the core holds it
@@ -264,12 +260,9 @@ def _require_open(known: Known, instrument: uint256, hours: uint256) -> Known:
     ):
         errors._fail("options: not open")
     if hours != known.hours:
+        if not staticcall SURFACES.surface_trusted(known.market, hours):
+            errors._fail("options: surface")
         found.hours = hours
-        found.surface = staticcall SURFACES.surface(known.market, hours)
-    # a time of 32 bits
-    publish: uint256 = unsafe_div(found.surface, PUBLISHED_AT) & packing.MASK_32
-    if found.surface == 0 or block.timestamp > publish + SURFACE_FRESH:
-        errors._fail("options: surface")
     return found
 
 

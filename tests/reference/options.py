@@ -410,6 +410,7 @@ class Engine:
     caps: dict[int, int] = field(default_factory=dict)
     interest: dict[int, int] = field(default_factory=dict)
     averages: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    waiting: set[tuple[int, int]] = field(default_factory=set)  # surfaces with a jump unconfirmed
 
     def copy(self) -> Engine:
         """Return one that may be changed without changing this one."""
@@ -418,6 +419,12 @@ class Engine:
         twin.interest = self.interest.copy()
         twin.surfaces, twin.settled = self.surfaces.copy(), self.settled.copy()
         return twin
+
+    def trusted(self, key: tuple[int, int], now: int) -> bool:
+        """Return whether what opens may rely on the surface of a market and hour."""
+        found = self.surfaces.get(key)
+        fresh = found is not None and now <= found.publish + pm.SURFACE_FRESH
+        return fresh and key not in self.waiting
 
     def engaged(self, account: int) -> bool:
         """Return whether the engine answers for an account."""
@@ -613,9 +620,8 @@ def _require_market(world: World, engine: Engine, said: Instrument, opens: bool)
             require(engine.caps.get(said.market, 0) != 0, "options: not open")
             within = may_open(said.id, world.now, market.price, *engine.bounds)
             require(within, "options: not open")
-            found = engine.surfaces.get((said.market, said.hours))
-            fresh = found is not None and world.now <= found.publish + pm.SURFACE_FRESH
-            require(fresh, "options: surface")
+            trusted = engine.trusted((said.market, said.hours), world.now)
+            require(trusted, "options: surface")
     return market
 
 

@@ -54,6 +54,10 @@ class Engine(options.Engine):
         twin.series = self.series.copy()
         return twin
 
+    def trusted(self, key: tuple[int, int], now: int) -> bool:
+        """Return whether what opens may rely on a surface."""
+        return self.store.trusted(key, now)
+
     def update(self, told: Sequence[pm.Surface], now: int) -> int:
         """Take a report of surfaces; return how many were stored."""
         self.store = surfaces.Store(self.store.words.copy(), self.store.waiting.copy())

@@ -9,7 +9,7 @@ import pytest
 
 from tests.reference import options
 from tests.reference.facts import Leg
-from tests.reference.instruments import CALL, PUT
+from tests.reference.instruments import CALL, PUT, parts
 from tests.reference.units import (
     ACTIVE,
     GRACE,
@@ -222,6 +222,16 @@ def test_trade__old_surface__does_not_open(house: OptionsHouse) -> None:
     house.refresh(121)
     refused(house, "options: surface", (call(house), LOT, PREMIUM))
     house.trade(fill((call(house), -LOT // 2, PREMIUM)))
+
+
+def test_trade__jump_of_the_surface_waits__only_reduces(house: OptionsHouse) -> None:
+    house.trade(fill((call(house), LOT, PREMIUM)))
+    told = (ETH, parts(call(house)).hours)
+    house.surfaces.send(ENGINEER, "set_waiting", *told, True)
+    refused(house, "options: surface", (call(house), LOT, PREMIUM))
+    house.trade(fill((call(house), -LOT // 2, PREMIUM)))
+    house.surfaces.send(ENGINEER, "set_waiting", *told, False)
+    house.trade(fill((call(house), LOT, PREMIUM)))
 
 
 def test_trade__no_surface__does_not_open(house: OptionsHouse) -> None:
