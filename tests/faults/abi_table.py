@@ -408,6 +408,7 @@ OPTIONS_MARGIN = {
     **OWNABLE,
     "set_risk": owned(lambda s: (1, 0, [1_200, 855], 100, 100)),
     "check": Entry(lambda s: ([], False, *s.words), lock=READS, mid=READS),
+    "averaged": Entry(lambda s: ([], False), mid=OTHERS),
     "risk": Entry(lambda s: (1,), mid=OTHERS),
 }
 
@@ -443,8 +444,8 @@ EXCHANGE_TABLE = {
     **OWNABLE,
     "fill": Entry(
         lambda s: (s.signed, s.signed, LOTS, []),
-        refusal="exchange: wrong roles",
-        says="exchange: wrong roles",
+        refusal="exchange: expired",
+        says="exchange: expired",
         mid=ACCESS,
     ),
     "close": Entry(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.reference import options, surfaces
 from tests.reference import portfolio as pm
-from tests.reference.expiries import Series
+from tests.reference.expiries import WINDOW, Series
 from tests.reference.facts import Account, Health, Leg
 from tests.reference.state import World
 from tests.reference.units import DAY, LOTS_PER_UNIT, WAD
@@ -75,12 +75,21 @@ class Engine(options.Engine):
         if series.settled:
             self.settled = {**self.settled, key: series.settled}
 
+    def near(self, now: int) -> dict[tuple[int, int], tuple[int, int]]:
+        """Return what has been seen of the expiries of the next half hour."""
+        return {
+            key: series.average()
+            for key, series in self.series.items()
+            if now < series.expiry < now + WINDOW
+        }
+
     def check(self, world: World, account: int, facts: Account) -> Health:
         """Return the margin check of an account, worked out once."""
+        self.averages = self.near(world.now)
         held, mode = self.books.get(account, ()), self.modes.get(account, False)
         written = tuple(sorted(self.settled.items()))
         key: tuple[object, ...] = (
-            (world.now, facts, held, mode, written),
+            (world.now, facts, held, mode, written, tuple(self.averages.items())),
             self.store.words,
             *world.markets.values(),
             *world.collaterals.values(),

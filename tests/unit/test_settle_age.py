@@ -5,6 +5,7 @@ from __future__ import annotations
 import boa
 import pytest
 
+from tests.reference.ledger import WITHDRAW
 from tests.support.world import LOTS, WAD, World, account_of, owner_of
 
 USDC = 10**6
@@ -79,8 +80,9 @@ def test_settle__gain_of_an_old_price__cannot_leave_before_a_new_one(world: Worl
     # led by the price as it is now the withdrawal settles there first, and is held to it
     fallen = world.report_blob({**world.prices, "ETH": 2_950 * 10**10})
     usdc, owner = world.tokens["USDC"].address, owner_of(winner)
+    leave = [(WITHDRAW, winner, int(owner, 16), usdc, most)]
     with boa.reverts("ledger: margin"):
-        world.clearinghouse.withdraw(winner, usdc, most, owner, fallen, sender=owner)
+        world.clearinghouse.batch(fallen, owner, leave, sender=owner)
     risen = world.report_blob(world.prices)
-    world.clearinghouse.withdraw(winner, usdc, most, owner, risen, sender=owner)
+    world.clearinghouse.batch(risen, owner, leave, sender=owner)
     assert world.tokens["USDC"].balanceOf(owner) >= most

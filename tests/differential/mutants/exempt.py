@@ -56,7 +56,10 @@ EXEMPT: dict[str, tuple[str, ...]] = {
     "a place in storage: the lists begin at 0 and 16": (
         "modules/accounts.vy:_put: unsafe_div(base, 2)",
     ),
-    "exact: caps of gas are multiples of it": ("libs/bounded_calls.vy:_ask: gas_cap // KEPT_PART",),
+    "exact: caps of gas are multiples of it": (
+        "libs/bounded_calls.vy:_ask: gas_cap // KEPT_PART",
+        "libs/bounded_calls.vy:_confirms: gas_cap // KEPT_PART",
+    ),
     "a day's number, not an amount": ("InsuranceFund.vy:_today: block.timestamp // u.DAY",),
     "unseen: the root of a whole variance < 2^48 is whole, or 1e-8 and more from the next": (
         "libs/feed_math.vy:_scalar: isqrt(unsafe_mul(variance, u.VARIANCE_TO_WAD * u.WAD))",

@@ -117,7 +117,8 @@ def test_ci__without_price_files__runs_the_rest_and_says_what_it_skipped(machine
     done = ci(machine, 'echo "made $*"\n')
     assert done.returncode == 0
     made = [line for line in done.stdout.splitlines() if line.startswith("made ")]
-    steps = ["setup", "-k lint", "test", "bench ARGS=--check", "demo ARGS=--beyond"]
+    steps = ["setup", "-k lint", "test", "bench ARGS=--check"]
+    steps += ["demo ARGS=--beyond", "demo ARGS=--options"]
     assert made == [f"made {step}" for step in steps]
     assert "ci: replay: skipped, since there is no folder" in done.stdout
 
