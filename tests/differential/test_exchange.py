@@ -14,6 +14,7 @@ from keepers.domain import exchange_orders
 from tests.reference.exchange import Book, Leg, Market, Order, Rates
 from tests.reference.refused import Refused
 from tests.reference.units import MAX_PRICE, WAD
+from tests.support.examples import part
 from tests.unit.exchange_support import (
     BAND,
     BTC,
@@ -141,7 +142,9 @@ def book(desk: Desk) -> Book:
     return Book(now=desk.now, rates=Rates(*RATES), markets=markets, marks=MARK)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    part(2), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_fill__any_two_orders__end_as_the_reference_says(desk: Desk, data: st.DataObject) -> None:
     with boa.env.anchor():

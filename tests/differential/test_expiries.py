@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.reference.expiries import Series, Stored
 from tests.reference.refused import Refused
 from tests.reference.units import DAY, HOUR
+from tests.support.examples import part
 from tests.unit.expiries_support import (
     ACTIVE,
     ETH,
@@ -79,7 +80,7 @@ def expected(series: Series) -> tuple[int, int, int, int, bool]:
     return (series.settled, *series.average(), count, series.settled != 0)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(part(2), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=PATHS, ahead=st.integers(-100, 400), dead=st.booleans())
 def test_observe__any_path__is_the_reference_to_the_unit(
     desk: Desk, path: list[Step], ahead: int, dead: bool

@@ -18,6 +18,7 @@ from tests.reference.facts import Leg
 from tests.reference.scan_cdf import END, N_ONE, scan_cdf, table
 from tests.reference.units import DAY, HOUR, LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from tests.support import books as b
+from tests.support.examples import part
 from tests.support.portfolio_engine import ARRAY_TYPE, arguments, array_arguments
 from tests.unit.markets_support import deploy, refused
 from tools.scan_table import words
@@ -112,6 +113,7 @@ def test_check__one_market__is_the_reference(
     assert asked(engines[name], [market], found, legs, facts) == want
 
 
+@part(2)
 @given(b.books(most=5), b.books(b.BTC, 5), markets(), markets(b.BTC), st.integers(0, 3), b.ages)
 def test_check__two_markets_in_groups__are_the_reference(
     engines: dict[str, Any],

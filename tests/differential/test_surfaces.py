@@ -23,6 +23,7 @@ from tests.reference.units import (
     YEAR,
 )
 from tests.support import books as b
+from tests.support.examples import part
 from tests.support.portfolio_engine import leg_words
 from tests.unit.markets_support import BTC, ETH
 from tests.unit.surfaces_support import House, built, put_back
@@ -98,6 +99,7 @@ def repeated(report: list[Surface], store: reference.Store) -> list[Surface]:
     return found
 
 
+@part(2)
 @given(updates)
 def test_update__any_reports__is_the_reference(
     deployment: House, steps: list[tuple[int, dict[tuple[int, int], object]]]

@@ -11,6 +11,7 @@ from tests.reference import ledger
 from tests.reference.facts import Account, Health
 from tests.reference.refused import Refused
 from tests.reference.state import Setup, World, store
+from tests.support.examples import part
 from tests.unit.ledger_support import (
     BTC,
     ETH,
@@ -323,6 +324,7 @@ DEALS = st.tuples(
 )
 
 
+@part(3)
 @given(st.lists(DEALS, max_size=8))
 def test_deal__whatever_is_agreed__equals_the_reference(
     deployment: Books, deals: list[tuple[int, ...]]

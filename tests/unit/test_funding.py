@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.reference import markets as reference
 from tests.reference.facts import Market, listed_market
 from tests.reference.units import ACTIVE, RATE_MAX, T_MAX, TILT_ONE, VELOCITY
+from tests.support.examples import part
 from tests.unit.markets_support import (
     ETH,
     GENESIS,
@@ -115,6 +116,7 @@ def shifted(prices: list[int]) -> int:
     return RATE_MAX * 300 * max(abs(prices[-1] - each) for each in prices) // 10**18 + 1
 
 
+@part(2)
 @given(
     rate=st.integers(-TOP_RATE, TOP_RATE),
     tilt=st.integers(-FULL, FULL),
@@ -199,6 +201,7 @@ def test_d4_accrual__any_state__equals_the_reference_and_twice_equals_once(
         assert funding_now(desk) == state.funding
 
 
+@part(2)
 @given(seed=st.integers(0, 2**64))
 def test_a5_funding__any_interleaving__long_and_short_cancel_exactly(
     markets_alone: Desk, seed: int

@@ -18,6 +18,7 @@ from tests.reference import markets as reference
 from tests.reference import words
 from tests.reference.facts import Market, listed_market
 from tests.reference.units import ACTIVE, GRACE, PENDING, UNTRUSTED, WAD
+from tests.support.examples import part
 from tests.support.reports import Quote
 from tests.unit.markets_support import (
     BTC,
@@ -386,6 +387,7 @@ def test_update__hourly_sampler__moves_once_an_hour(desk: Desk) -> None:
 # ---- any path ------------------------------------------------------------------------------------
 
 
+@part(2)
 @given(seed=st.integers(0, 2**64))
 def test_update__any_path__keeps_the_word_sound(markets_alone: Desk, seed: int) -> None:
     rng = Random(seed)
