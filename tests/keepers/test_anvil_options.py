@@ -99,7 +99,7 @@ def test_liquidate__options_with_perps_and_ether__offers_the_perps_and_keeps_the
 
 
 @pytest.mark.parametrize(
-    "limits", [{"max_take_usd": 10_000}, {"max_inventory_usd": 15_000, "max_take_usd": 15_000}]
+    "limits", [{"max_take_usd": 1_000}, {"max_inventory_usd": 1_000, "max_take_usd": 50_000}]
 )
 def test_liquidate__options_beyond_the_limits__flags_and_waits(
     node: Node, limits: dict[str, int]
