@@ -220,7 +220,7 @@ def rest(
 ) -> IMarkets.Health:
     """
     @notice As `check`, had `part` [WAD, at most 1] of every leg here been carried away: how a
-            take is planned.
+            take is planned. IM counts v_slow for v: nobody asks for it here.
     """
     side: engine_fills.Side = engine_fills.Side(word=word, legs=legs, amounts=amounts)
     return engine_fills._rest(account, part, side)

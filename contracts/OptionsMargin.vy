@@ -15,6 +15,7 @@ from snekmate.auth import ownable_2step
 from interfaces import IMarkets
 from interfaces import IOptionsMargin
 from libs import errors
+from libs import market_packing
 from libs import packing
 from modules import engine_averages
 from modules import engine_lines as own
@@ -83,9 +84,11 @@ def check(
     word: uint256,
     legs: uint256[8],
     amounts: uint256[4],
+    initial: bool,
 ) -> IMarkets.Health:
     """
     @notice Equity and requirements of an account whose legs and words are passed in.
+    @param initial whether IM is asked for: if not it is that of v_slow, which spares a second scan
     @custom:source docs/spec/engine.md#check
     @custom:rounding requirements up, values down, in favour of the protocol
     @custom:reverts "engine: no room", "engine: size range", and those of Markets and the scan
@@ -97,6 +100,9 @@ def check(
     lines: DynArray[own.Line, own.MAX_LINES] = own._lines(
         open, portfolio, word, legs
     )
+    if not initial:
+        for k: uint256 in range(len(lines), bound=own.MAX_LINES):
+            lines[k].price = market_packing._calm(lines[k].price)
     count: uint256 = packing._leg_count(word)
     for pair: uint256 in held:
         count += 1 if pair <= packing.MASK_128 else 2

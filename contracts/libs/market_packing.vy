@@ -93,6 +93,15 @@ def _v_slow(word: uint256) -> uint256:
 
 @internal
 @pure
+def _calm(word: uint256) -> uint256:
+    """
+    @return the price word with v_slow for v
+    """
+    return (word & ~(packing.MASK_16 << 56)) | (self._v_slow(word) << 56)
+
+
+@internal
+@pure
 def _price_flags(word: uint256) -> uint256:
     return (word >> 32) & packing.MASK_8
 

@@ -158,6 +158,8 @@ def _carry(account: uint256, receiver: uint256, part: uint256):
     @custom:rounding a leg's share toward zero; all of it for the whole
     """
     count: uint256 = self._count(account)
+    # who has none has none of these either: legs are of different instruments
+    bare: bool = self._count(receiver) == 0
     position: uint256 = count
     for k: uint256 in range(count, bound=ROOM):
         position -= 1
@@ -170,7 +172,10 @@ def _carry(account: uint256, receiver: uint256, part: uint256):
         change: int256 = self._change(account, instrument, position, size, -moved)
         other_position: uint256 = 0
         other: int256 = 0
-        other_position, other = self._find(receiver, instrument)
+        if bare:
+            other_position = self._count(receiver)
+        else:
+            other_position, other = self._find(receiver, instrument)
         change += self._change(receiver, instrument, other_position, other, moved)
         self._interest(instrument, change)
         log IOptions.LegCarried(

@@ -375,7 +375,7 @@ def _books(account: uint256, counterparty: uint256) -> uint256:
 def _check(account: uint256, side: Side) -> IMarkets.Health:
     portfolio: bool = engine_books.books[account] & engine_books.PORTFOLIO_BIT != 0
     return staticcall MARGIN.check(
-        engine_books._legs(account), portfolio, side.word, side.legs, side.amounts
+        engine_books._legs(account), portfolio, side.word, side.legs, side.amounts, True
     )
 
 
@@ -390,6 +390,7 @@ def _rest(account: uint256, part: uint256, side: Side) -> IMarkets.Health:
         side.word,
         side.legs,
         side.amounts,
+        False,
     )
 
 

@@ -26,6 +26,8 @@ ENTRIES: constant(uint256) = 64
 AWAITED: constant(uint256) = 10
 # a feed beyond T_DEAD loses its worth over a day, as in Markets
 DECAY: constant(uint256) = u.DAY
+# of a leg's entry: the upper bit of its kind, which calls and puts have
+OPTION_BIT: constant(uint256) = 2**119
 # where a surface word has its time
 PUBLISHED_AT: constant(uint256) = 2**192
 
@@ -92,11 +94,8 @@ def _lines(
     own: uint256 = 2 * len(held)
     at: uint256 = 0
     for i: uint256 in range(own + packing._leg_count(word), bound=ENTRIES + u.MAX_LEGS):
-        entry: uint256 = 0
-        if i < own:
-            entry = packing._half(held[i // 2], i)
-        else:
-            entry = packing._half(legs[(i - own) // 2], i - own)
+        pair: uint256 = held[i // 2] if i < own else legs[(i - own) // 2]
+        entry: uint256 = pair & packing.MASK_128 if i & 1 == 0 else pair // packing.UPPER_HALF_AT
         if entry == 0:
             continue
         market: uint256 = entry // packing.LEG_MARKET_AT
@@ -110,30 +109,29 @@ def _lines(
         if at == len(lines):
             if at == MAX_LINES:
                 errors._fail("engine: no room")
-            lines.append(self._line(market, room != 0))
+            lines.append(self._line(market, room != 0, i < own))
             if lines[at].scanned:
                 room -= 1
             elif portfolio and i < own:
                 # its options would count for nothing
                 errors._fail("engine: no room")
-        instrument: uint256 = packing._leg_instrument(entry)
         size: int256 = packing._leg_size(entry)
         lines[at].gross += convert(abs(size), uint256)
-        if i < own:
-            lines[at].held = True
-        if instruments._kind(instrument) <= instruments.FUTURE:
-            lines[at] = self._with_straight(lines[at], instrument, size)
+        if entry & OPTION_BIT == 0:
+            lines[at] = self._with_straight(lines[at], packing._leg_instrument(entry), size)
     return lines
 
 
 @internal
 @view
-def _line(market: uint256, may: bool) -> Line:
+def _line(market: uint256, may: bool, held: bool) -> Line:
     """
     @param may whether there is room in the scan
+    @param held whether it has legs of the engine, which come first
     """
     line: Line = empty(Line)
     line.market = market
+    line.held = held
     line.price, line.state, line.funding = staticcall MARKETS.market_words(market)
     line.scanned = may and self.risks[market] != 0
     return line

@@ -24,6 +24,8 @@ uses: own
 MAX_SURFACES: constant(uint256) = 16
 # an expiry in the key of a surface stands under its market
 KEY_MARKET: constant(uint256) = 2**24
+# the expiry of a leg's entry, whose instrument is the upper half
+HOURS_AT: constant(uint256) = 2**94
 
 PORTFOLIO: immutable(IPortfolioMargin)
 
@@ -212,43 +214,49 @@ def _scanned(
     surfaces: DynArray[uint256, MAX_SURFACES] = []
     keys: DynArray[uint256, MAX_SURFACES] = []
     sums: own.Extra = extra
-    count: uint256 = 0
-    known: uint256 = 0
-    price: uint256 = 0
-    key: uint256 = 0
+    now: uint256 = block.timestamp // u.HOUR
+    # a leg of the scan that waits for the other one of its word
+    waiting: uint256 = 0
+    at: uint256 = 0
     for pair: uint256 in held:
         for half: uint256 in range(2):
-            entry: uint256 = packing._half(pair, half)
+            entry: uint256 = (
+                pair & packing.MASK_128 if half == 0 else pair // packing.UPPER_HALF_AT
+            )
             if entry == 0:
                 continue
-            instrument: uint256 = packing._leg_instrument(entry)
-            market: uint256 = instruments._market(instrument)
-            if market != known:
-                known = market
-                price = self._price_of(markets, market)
-            expires: uint256 = instruments._expiry(instrument)
-            if expires <= block.timestamp:
+            market: uint256 = entry // packing.LEG_MARKET_AT
+            hours: uint256 = (entry // HOURS_AT) & instruments.EXPIRY_MASK
+            if hours <= now:
+                price: uint256 = self._price_of(markets, market)
+                instrument: uint256 = packing._leg_instrument(entry)
                 sums = own._expired(sums, instrument, packing._leg_size(entry), price)
                 continue
-            # the engine has no more entries than there is room for
-            if count & 1 == 0:
-                legs.append(entry)
+            if waiting == 0:
+                waiting = entry
             else:
-                legs[count // 2] = packing._with_half(legs[count // 2], count, entry)
-            count += 1
+                legs.append(waiting | (entry * packing.UPPER_HALF_AT))
+                waiting = 0
             # market and expiry, as a surface word has them on top
-            own_key: uint256 = market * KEY_MARKET + expires // u.HOUR
-            if own_key != key and own_key not in keys:
-                if len(keys) == MAX_SURFACES:
+            key: uint256 = market * KEY_MARKET + hours
+            # legs of an expiry are often neighbours
+            if at == len(keys) or keys[at] != key:
+                at = 0
+                for k: uint256 in range(len(keys), bound=MAX_SURFACES):
+                    if keys[k] == key:
+                        break
+                    at += 1
+            if at == len(keys):
+                if at == MAX_SURFACES:
                     errors._fail("engine: no room")
-                keys.append(own_key)
-                surfaces.append(staticcall own.SURFACES.surface(market, expires // u.HOUR))
-            key = own_key
-            if instruments._kind(instrument) == instruments.FUTURE:
-                for i: uint256 in range(len(keys), bound=MAX_SURFACES):
-                    if keys[i] == key:
-                        forward: uint256 = self._forward(surfaces[i], price, expires)
-                        sums.unsettled += packing._leg_size(entry) * convert(forward, int256)
+                keys.append(key)
+                surfaces.append(staticcall own.SURFACES.surface(market, hours))
+            if entry & own.OPTION_BIT == 0:
+                price: uint256 = self._price_of(markets, market)
+                forward: uint256 = self._forward(surfaces[at], price, hours * u.HOUR)
+                sums.unsettled += packing._leg_size(entry) * convert(forward, int256)
+    if waiting != 0:
+        legs.append(waiting)
     return legs, surfaces, sums
 
 

@@ -42,7 +42,7 @@ async def healths(reader: Reader, accounts: Iterable[Account], block: Block) -> 
         (
             "OptionsMargin",
             "check",
-            (encode_legs(each.options), each.portfolio, *encode_account(each)),
+            (encode_legs(each.options), each.portfolio, *encode_account(each), True),
         )
         for each in asked
     ]

@@ -54,9 +54,8 @@ class Chain:
         evm.advance(NOW - evm.time)
 
     def check(self, held: list[Leg], portfolio: bool, account: Account) -> tuple[int, ...]:
-        return tuple(
-            self.margin.view("check", leg_words(held), portfolio, *words.encode_account(account))
-        )
+        asked = (leg_words(held), portfolio, *words.encode_account(account), True)
+        return tuple(self.margin.view("check", *asked))
 
 
 @pytest.fixture(scope="module")

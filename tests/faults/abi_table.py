@@ -407,7 +407,7 @@ OPTIONS_TABLE = {
 OPTIONS_MARGIN = {
     **OWNABLE,
     "set_risk": owned(lambda s: (1, 0, [1_200, 855], 100, 100)),
-    "check": Entry(lambda s: ([], False, *s.words), lock=READS, mid=READS),
+    "check": Entry(lambda s: ([], False, *s.words, True), lock=READS, mid=READS),
     "averaged": Entry(lambda s: ([], False), mid=OTHERS),
     "risk": Entry(lambda s: (1,), mid=OTHERS),
 }

@@ -311,7 +311,7 @@ def test_check__nine_markets_in_the_scan__have_no_room(house: OptionsHouse) -> N
     legs = [Leg(option(key, CALL, hours(house), 3_000), LOT).instrument for key in (3, 4)]
     entries = [leg << 64 | LOT for leg in legs]
     for portfolio in (True, False):
-        args = (entries, portfolio, 0, [0] * 8, [0] * 4)
+        args = (entries, portfolio, 0, [0] * 8, [0] * 4, True)
         if portfolio:
             # markets 3 and 4 have no terms
             with pytest.raises(Reverted, match="engine: no room"):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.reference import options
+from tests.reference import portfolio as pm
 from tests.reference.facts import Leg
 from tests.reference.instruments import CALL, PUT
-from tests.reference.units import HOUR, LOTS_PER_UNIT, MAX_PRICE, TICKS_PER_USD, WAD
+from tests.reference.units import HOUR, LOTS_PER_UNIT, MAX_PRICE, TICKS_PER_USD, V_ONE, WAD
 from tests.stateful.evm import Reverted
 from tests.stateful.liveness import MOST_CALLS, MOST_GAS
 from tests.support.options_house import (
@@ -28,6 +30,8 @@ LOT = LOTS_PER_UNIT
 USD = TICKS_PER_USD
 STRANGER = 0xBAD
 FAR = 2**255
+# of an answer
+IM, LE = 2, 3
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +138,7 @@ def test_option__with_a_minute_left__is_filled_margined_and_settled(
     house.report(ETH, 0)
     house.report(ETH, 1)
     house.refresh()
-    house.surface(options.pm.Surface(ETH, hours, house.evm.time))
+    house.surface(pm.Surface(ETH, hours, house.evm.time))
     if portfolio:
         for account in (FIRST, SECOND):
             house.options.send(account >> 96, "set_mode", account, True)
@@ -186,15 +190,60 @@ def test_settle_expired__price_on_the_strike_or_a_tick_beside_it__pays_to_the_we
 # ---- as many legs as there may be ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rates", [(V_ONE, V_ONE), (3 * V_ONE, 2 * V_ONE)])
 def test_take__sixty_four_legs_under_portfolio_margin__fits_ten_million_gas(
-    house: OptionsHouse,
+    house: OptionsHouse, rates: tuple[int, int]
 ) -> None:
-    """C7 where MM and IM are scanned over one range; two cost more: docs/spec/engine.md#check."""
+    """C7, whether MM and IM are scanned over one range or over two."""
+    write_sixty_four(house)
+    price = 3_000
+    while below(house) >= 0:
+        price += 50
+        house.refresh(10, eth=price, btc=20 * price)
+        volatility(house, *rates)
+    gas = [house.liquidator.send(THIRD >> 96, "flag", SECOND) and 0]
+    for _ in range(MOST_CALLS):
+        house.refresh(60)
+        volatility(house, *rates)
+        if below(house) >= 0:
+            break
+        fraction = smallest(house)
+        args = (SECOND, THIRD, fraction, FAR, 0, FAR)
+        house.liquidator.send(THIRD >> 96, "take", *args)
+        gas.append(house.evm.gas_used())
+    assert below(house) >= 0
+    assert 1 < len(gas) <= MOST_CALLS
+    assert max(gas) <= MOST_GAS
+
+
+@pytest.mark.parametrize("portfolio", [False, True])
+def test_rest__of_any_part__is_the_reference_s_but_for_im(
+    house: OptionsHouse, portfolio: bool
+) -> None:
+    """IM of it counts v_slow for v: nobody asks for it, and a scan over its range is spared."""
+    write_sixty_four(house, portfolio)
+    volatility(house, 2 * V_ONE, 3 * V_ONE // 2)
+    facts = house.account(SECOND)
+    words = house.clearinghouse.view("account_words", SECOND)
+    whole = house.model.health(SECOND).answer()
+    for part in (0, 1, WAD // 3, WAD - 1, WAD):
+        kept = house.engine.rest(house.model, SECOND, part, facts).answer()
+        said = tuple(house.options.view("rest", SECOND, part, *words))
+        assert said[:IM] + said[IM + 1 :] == kept[:IM] + kept[IM + 1 :]
+        assert said[LE] <= said[IM] <= kept[IM]
+        if part == 0:
+            assert kept == whole
+            assert said[IM] < kept[IM]
+
+
+def write_sixty_four(house: OptionsHouse, portfolio: bool = True) -> None:
+    """Let SECOND write as many calls of two markets and two expiries to FIRST as there may be."""
     for key in (ETH, BTC):
         for days in (7, 30):
             house.report(key, days)
-    for account in (FIRST, SECOND):
+    for account in (FIRST, SECOND) if portfolio else ():
         house.options.send(account >> 96, "set_mode", account, True)
+        house.engine.modes[account] = True
     for start in range(0, 64, 8):
         ids = [
             option(
@@ -208,22 +257,12 @@ def test_take__sixty_four_legs_under_portfolio_margin__fits_ten_million_gas(
         legs = sorted((id_, LOT * 10 // (4 if id_ >> 56 == ETH else 80), 100 * USD) for id_ in ids)
         asked = options.Fill(FIRST, SECOND, tuple(options.FillLeg(*leg) for leg in legs))
         house.trade(asked)
-    price = 3_000
-    while below(house) >= 0:
-        price += 50
-        house.refresh(10, eth=price, btc=20 * price)
-    gas = [house.liquidator.send(THIRD >> 96, "flag", SECOND) and 0]
-    for _ in range(MOST_CALLS):
-        house.refresh(60)
-        if below(house) >= 0:
-            break
-        fraction = smallest(house)
-        args = (SECOND, THIRD, fraction, FAR, 0, FAR)
-        house.liquidator.send(THIRD >> 96, "take", *args)
-        gas.append(house.evm.gas_used())
-    assert below(house) >= 0
-    assert 1 < len(gas) <= MOST_CALLS
-    assert max(gas) <= MOST_GAS
+        options.trade(house.model, asked)
+
+
+def volatility(house: OptionsHouse, v: int, v_slow: int) -> None:
+    for key in (ETH, BTC):
+        house.write(key, replace(house.model.markets[key], v=v, v_slow=v_slow))
 
 
 def below(house: OptionsHouse) -> int:
