@@ -8,6 +8,7 @@ from typing import Final
 
 from keepers.chain import option_books
 from keepers.chain.guardian_plans import sentence
+from keepers.chain.marks import marks_and_bands
 from keepers.chain.option_reading import OptionAccount, option_account
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block, Head
@@ -79,7 +80,7 @@ async def measured(
         plain = {leg.instrument: prices[leg.market] for leg in legs}
         marks = {each: Mark(price, price, 0) for each, price in plain.items()}
         return marks, greeks.of_legs(legs, prices, {}, at.now)
-    marks = await option_books.marks(reader, ids, block)
+    marks = await marks_and_bands(reader, ids, at.now, block)
     surfaces = await option_books.surfaces(reader, ids, block)
     prices = {each >> 56: mark.price for each, mark in marks.items()}
     return marks, greeks.of_legs(legs, prices, surfaces, at.now)

@@ -14,7 +14,6 @@ from keepers.chain import (
     guardian_plans,
     money_plans,
     operator_plans,
-    option_books,
     option_plans,
     option_rows,
     order_plans,
@@ -25,6 +24,7 @@ from keepers.chain import (
 from keepers.chain.desk import INDEX_BITS, Desk, View
 from keepers.chain.exchange_plans import Standing, Wish
 from keepers.chain.guardian_plans import Watch
+from keepers.chain.marks import marks_and_bands
 from keepers.chain.option_reading import ScenarioTable
 from keepers.chain.plans import Plan
 from keepers.chain.pool_plans import Holding
@@ -100,7 +100,8 @@ class Actions:
 
     async def marks(self, *named: int) -> dict[int, Mark]:
         """Return what these instruments are worth and where the Exchange trades them [ticks]."""
-        return await option_books.marks(self.desk.reader, named, "latest")
+        head = await self.desk.rpc.head()
+        return await marks_and_bands(self.desk.reader, named, head.time, head.number)
 
     async def greeks(self, account: int | Account = 0) -> dict[int, Greeks]:
         """Return Greeks by market, with collateral, of an account as it is or would be."""

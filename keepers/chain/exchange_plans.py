@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from coincurve import PublicKey
 
-from keepers.chain import option_books
 from keepers.chain.desk import Desk, View
+from keepers.chain.marks import marks_and_bands
 from keepers.chain.plans import Plan
 from keepers.chain.signer import address_of
 from keepers.domain import effects, instruments
@@ -144,7 +144,7 @@ async def rates(desk: Desk) -> Rates:
 
 async def _marks(desk: Desk, view: View, made: Order) -> dict[int, Mark]:
     asked = [leg.instrument for leg in made.legs]
-    return await option_books.marks(desk.reader, asked, view.head.number)
+    return await marks_and_bands(desk.reader, asked, view.head.time, view.head.number)
 
 
 async def standing(desk: Desk, given: SignedOrder) -> Standing:

@@ -12,7 +12,7 @@ from typing import Final
 
 from keepers.chain.abi import Event, Interface, interface
 from keepers.chain.deployment import Deployment
-from keepers.chain.marks import marks
+from keepers.chain.marks import worths
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Head, Log
 from keepers.domain.margin import Collateral, Market, Snapshot, snapshot
@@ -181,7 +181,8 @@ class Mirror:
         ids = [leg.instrument for leg in account.options]
         if ids:
             # marks of what it held before stay: they are what it left at
-            self.marks |= await marks(self.reader, ids, self.markets, self.now)
+            prices = {each.id: each.price.price for each in self.markets.values()}
+            self.marks |= await worths(self.reader, ids, prices, self.now)
 
 
 def _where(deployment: Deployment, name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keepers.chain import option_books
 from keepers.chain.desk import Desk
+from keepers.chain.marks import marks_and_bands
 from keepers.chain.plans import Plan
 from keepers.domain import effects, instruments
 from keepers.domain import exchange_fills as fills
@@ -52,7 +52,9 @@ async def settle_expired(desk: Desk, account: int) -> Plan:
         raise BadInput(
             f"{desk.name(account)} holds nothing that has expired", "there is nothing to settle"
         )
-    prices = await _settlements(desk, [leg.instrument for leg in over], view.head.number)
+    series = {leg.instrument: instruments.series_of(leg.instrument) for leg in over}
+    written = await desk.reader.settlement_prices(series.values(), view.head.number)
+    prices = {each: written[key] for each, key in series.items() if key in written}
     after, paid = fills.expired(before, prices, view.head.time)
     if len(after.options) == len(before.options):
         raise KeeperError(
@@ -63,7 +65,6 @@ async def settle_expired(desk: Desk, account: int) -> Plan:
     facts = {
         instruments.name(each, symbols): f"settled at {written_ticks(price)} USD"
         for each, price in prices.items()
-        if price
     }
     facts["paid_usd"] = written_wad(paid)
     said = f"settle what expired of {desk.name(account)}"
@@ -71,13 +72,6 @@ async def settle_expired(desk: Desk, account: int) -> Plan:
     return await desk.plan(
         "settle-expired", said, view, [step], changes=(view.change(after),), facts=facts
     )
-
-
-async def _settlements(desk: Desk, ids: Sequence[int], block: int) -> dict[int, int]:
-    series = [(each >> 56, instruments.decode(each).expiry // HOUR) for each in ids]
-    calls = [("Expiries", "settlement_price", each) for each in series]
-    answers = await desk.reader.many(calls, block)
-    return {each: int(found[0]) for each, found in zip(ids, answers, strict=True)}
 
 
 async def observe(desk: Desk, instrument: int) -> Plan:
@@ -113,9 +107,8 @@ async def what_if(desk: Desk, account: int, legs: Sequence[Leg], portfolio: bool
         portfolio: the kind of its margin then; as it is if left out.
     """
     view = await desk.look(account)
-    marks = await option_books.marks(
-        desk.reader, [leg.instrument for leg in legs], view.head.number
-    )
+    named = [leg.instrument for leg in legs]
+    marks = await marks_and_bands(desk.reader, named, view.head.time, view.head.number)
     before = view.accounts[account]
     after = fills.changed(before, legs, view.at, marks)
     if portfolio is not None:

@@ -88,6 +88,11 @@ class Surface:
         return isqrt(self.smile(YEAR).total_variance(k) * WAD)
 
 
+def surface_key(market: int, hours: int) -> int:
+    """Return what Surfaces keeps an expiry under: market 8 @24 | hours since 1970 24 @0."""
+    return market << 24 | hours
+
+
 def surface_of(word: int) -> Surface:
     """Return what a word says."""
     said = {}

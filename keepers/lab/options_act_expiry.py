@@ -40,9 +40,10 @@ async def _due(stage: Stage, series: Sequence[Series]) -> bool:
 
 async def written(stage: Stage, series: Sequence[Series]) -> dict[int, int]:
     """Return the settlement prices [ticks] by market, nothing until all are there."""
-    answers = await stage.reader.many([("Expiries", "settlement_price", each) for each in series])
-    found = {market: answer[0] for (market, _), answer in zip(series, answers, strict=True)}
-    return found if all(found.values()) else {}
+    found = await stage.reader.settlement_prices(series)
+    if len(found) < len(series):
+        return {}
+    return {market: found[market, hours] for market, hours in series}
 
 
 async def settled(
