@@ -11,11 +11,12 @@ from keepers.backtest.book import Listing
 from keepers.backtest.oracle import Oracle, accrued, listed, offer
 from keepers.backtest.plans import Case, Close
 from keepers.backtest.rules import DAY_LIMIT, MARKET_LIMIT, MU
-from keepers.domain.effects import left_over, settled
+from keepers.domain.effects import settled
 from keepers.domain.liquidation import TakePlan, after_take, uncovered
 from keepers.domain.margin import Health, Snapshot, health, snapshot
 from keepers.domain.planning import Pool, Terms, fill_price
 from keepers.domain.scan import Book
+from keepers.domain.slices import left_over
 from keepers.domain.terms import Terms as Times
 from keepers.domain.units import DAY, TILT_ONE, WAD, clamp, mul_up, trunc_div
 from keepers.domain.words import HOUSE, IN_AUCTION, PENDING, Account, Leg, account_id, perp

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from keepers.backtest.rules import BONUS_SHARE, DUST, T_SLOW, delta
-from keepers.domain.effects import left_over
 from keepers.domain.liquidation import (
     NO_CAPACITY,
     NO_ROOM,
@@ -19,6 +18,7 @@ from keepers.domain.liquidation import (
 )
 from keepers.domain.margin import Health, Snapshot, health
 from keepers.domain.planning import Pool, closed, fill_price
+from keepers.domain.slices import left_over
 from keepers.domain.units import WAD, ceil_div, mul_up
 from keepers.domain.words import Account, Leg
 

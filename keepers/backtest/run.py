@@ -37,13 +37,13 @@ from keepers.domain.liquidation import (
     after_take,
     decide,
     gross,
-    slice_of,
     within_capacity,
 )
 from keepers.domain.liquidation import Case as Facts
 from keepers.domain.margin import Snapshot, health
 from keepers.domain.profits import OWN, Deal, Entry, Journal, Result, gas_of
 from keepers.domain.scan import Candidate
+from keepers.domain.slices import slice_of
 from keepers.domain.units import LOT, TICK, WAD
 from keepers.domain.unwind import Closing, closings
 from keepers.domain.words import Account

@@ -7,14 +7,12 @@ passed to it, so a change is judged by one call of a view (docs/spec/engine.md#c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
-from keepers.domain.effects import with_collateral, with_leg
 from keepers.domain.instruments import Kind, kind_of, series_of
-from keepers.domain.liquidation import slice_of
 from keepers.domain.margin import Health, Snapshot
+from keepers.domain.slices import portion, slice_leaving, slice_of, without
 from keepers.domain.surfaces import MAX_EXPIRIES, Surface, surface_key, surface_of
 from keepers.domain.units import WAD
 from keepers.domain.words import Account, encode_account, encode_legs
@@ -56,22 +54,11 @@ async def share(
         fraction: WAD.
         block: at which it happens.
     """
-    part = slice_of(account, exact, at, fraction)
     if not account.options or fraction >= WAD:
-        return part
-    rest = account
-    for leg in part.legs:
-        rest = with_leg(rest, leg.instrument, -leg.size)
-    for held in part.holdings:
-        rest = with_collateral(rest, held.collateral, -held.amount)
-    # with the cash and quote of the whole
-    asked = (account.id, fraction, *encode_account(rest))
-    (answer,) = await reader.one("Options", "rest", *asked, block=block)
-    left = Health(*answer)
-    profit, worth = exact.unsettled - left.unsettled, exact.equity - left.equity
-    quote = exact.unsettled * fraction // WAD - profit
-    cash = exact.equity * fraction // WAD - exact.unsettled * fraction // WAD - (worth - profit)
-    return replace(part, cash=cash, quote=quote)
+        return slice_of(account, exact, at, fraction)
+    words = encode_account(without(account, portion(account, fraction)))
+    (told,) = await reader.one("Options", "rest", account.id, fraction, *words, block=block)
+    return slice_leaving(account, exact, Health(*told), fraction)
 
 
 async def surfaces(reader: Reader, instruments: Iterable[int], block: Block) -> dict[int, Surface]:

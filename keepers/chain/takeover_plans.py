@@ -20,6 +20,7 @@ from keepers.domain.liquidation import (
     take_profit,
 )
 from keepers.domain.margin import STATUS_GRACE, Health
+from keepers.domain.slices import left_over
 from keepers.domain.times import when
 from keepers.domain.units import WAD, ceil_div
 from keepers.domain.words import account_id
@@ -82,7 +83,7 @@ async def take(
     until = view.head.time + desk.settings.lifetime_s if deadline is None else deadline
     bounds = (most, max(0, plan.insurance - spare), until)
     arguments = (account, buyer, plan.fraction, *bounds)
-    left = effects.left_over(view.accounts[account], view.at, plan.fraction, plan.payment, moved)
+    left = left_over(view.accounts[account], view.at, plan.fraction, plan.payment, moved)
     return await desk.plan(
         "take",
         f"{what} over with {desk.name(buyer)}",

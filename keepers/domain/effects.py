@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from keepers.domain.liquidation import slice_of
 from keepers.domain.margin import Health, Snapshot, health, oi_scale
-from keepers.domain.units import SOFT_ONE, WAD
+from keepers.domain.units import SOFT_ONE
 from keepers.domain.words import IN_AUCTION, OPTIONS, Account, Holding, Leg
 
 
@@ -180,28 +179,3 @@ def cured(account: Account, found: Health) -> Account:
     if account.in_auction and found.equity >= found.mm:
         return replace(account, flags=account.flags & ~IN_AUCTION)
     return account
-
-
-def left_over(
-    account: Account, at: Snapshot, fraction: int, payment: int, moved: Account | None = None
-) -> Account:
-    """Return what a take of a fraction leaves of an account, the buyer's payment booked.
-
-    Args:
-        account: that is taken.
-        at: prices.
-        fraction: WAD.
-        payment: of the buyer [WAD].
-        moved: what the take moves, where it is more than perps.
-    """
-    part = moved or slice_of(account, health(account, at), at, fraction)
-    rest = paid(account, payment - part.cash, -part.quote)
-    for leg in part.legs:
-        rest = with_leg(rest, leg.instrument, -leg.size)
-    for leg in part.options:
-        rest = with_option(rest, leg.instrument, -leg.size)
-    for held in part.holdings:
-        rest = with_collateral(rest, held.collateral, -held.amount)
-    if fraction >= WAD:
-        rest = engaged(rest, (), portfolio=False)
-    return replace(rest, flags=rest.flags & ~IN_AUCTION)

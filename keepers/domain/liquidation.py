@@ -17,8 +17,9 @@ from keepers.domain.economics import (
 )
 from keepers.domain.margin import Health, Snapshot, health, merged, value_of
 from keepers.domain.scan import Candidate
-from keepers.domain.units import WAD, ceil_div, trunc_div
-from keepers.domain.words import Account, Holding, Leg
+from keepers.domain.slices import portion, slice_of
+from keepers.domain.units import WAD, ceil_div
+from keepers.domain.words import Account
 
 OK, NOT_BELOW, CLOSED, NOTHING, NO_CAPACITY, NO_ROOM, TOO_DEAR = range(7)
 
@@ -140,44 +141,11 @@ def gross(account: Account, at: Snapshot) -> int:
     Options and futures count with the price of their market, as in `Options.notional`.
     """
     held = (*account.legs, *account.options)
-    legs = sum(abs(leg.size) * at.feeds[leg.market].price for leg in held)
-    return legs + _worth_of(account.holdings, at)
-
-
-def slice_of(account: Account, exact: Health, at: Snapshot, fraction: int) -> Account:
-    """Return what moves for a fraction of everything, as an account of its own.
-
-    Where options move, cash and quote together are right, and each of them is the chain's affair.
-    """
-    if fraction >= WAD:
-        return account
-    legs, options = (
-        tuple(Leg(leg.instrument, trunc_div(leg.size * fraction, WAD)) for leg in held)
-        for held in (account.legs, account.options)
-    )
-    held = tuple(
-        Holding(holding.collateral, holding.amount * fraction // WAD)
-        for holding in account.holdings
-    )
-    marks = sum(
-        leg.size * (at.feeds[leg.market].price - at.feeds[leg.market].funding) for leg in legs
-    )
-    profit = exact.unsettled * fraction // WAD
-    value = exact.equity * fraction // WAD
-    # what the account parts with: a rest is valued down too
-    kept = (
-        Holding(holding.collateral, holding.amount - moved.amount)
-        for holding, moved in zip(account.holdings, held, strict=True)
-    )
-    worth = _worth_of(account.holdings, at) - _worth_of(kept, at)
-    return replace(
-        account,
-        cash=value - profit - worth,
-        quote=profit - marks,
-        legs=legs,
-        holdings=held,
-        options=options,
-    )
+    total = sum(abs(leg.size) * at.feeds[leg.market].price for leg in held)
+    for holding in account.holdings:
+        collateral = at.collaterals[holding.collateral]
+        total += value_of(collateral, holding.amount, at.feeds[collateral.feed].price)
+    return total
 
 
 def after_take(
@@ -266,12 +234,14 @@ def best_take(
     profit = take_profit(target.health, plan) - gas.usd(GAS_TAKE + legs * GAS_TAKE_LEG)
     if profit < limits.min_profit or buyer.owner == target.account.owner:
         return None
-    after = after_take(buyer, target.account, target.health, plan, at)
     moved = gross(target.account, at) * plan.fraction // WAD
-    if moved > limits.max_take or gross(after, at) > limits.max_inventory:
+    joined = merged(buyer, portion(target.account, plan.fraction))
+    if moved > limits.max_take or gross(joined, at) > limits.max_inventory:
         return None
-    if not engaged and not has_headroom(health(after, at), limits.headroom):
-        return None
+    if not engaged:
+        after = after_take(buyer, target.account, target.health, plan, at)
+        if not has_headroom(health(after, at), limits.headroom):
+            return None
     # Until the plan is too old the reward only rises: payment and insurance get worse by funding
     # alone, and so does what moves. Beyond that, what is earned above the least may go.
     spare = profit - limits.min_profit + ceil_div(target.health.le, DRIFT)
@@ -333,11 +303,3 @@ def within_capacity(
             used[market] = taken + action.notional
         kept.append(action)
     return kept
-
-
-def _worth_of(holdings: Iterable[Holding], at: Snapshot) -> int:
-    total = 0
-    for holding in holdings:
-        collateral = at.collaterals[holding.collateral]
-        total += value_of(collateral, holding.amount, at.feeds[collateral.feed].price)
-    return total

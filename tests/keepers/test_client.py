@@ -184,13 +184,6 @@ def test_traded__long_against_an_empty_pool__raises_open_interest_and_im() -> No
     assert after.feeds[ETH].oi_scale > prices.feeds[ETH].oi_scale
 
 
-def test_left_over__all_of_it__leaves_the_payment() -> None:
-    account = trader(cash=50, units=1, entry_usd=2_000, ether=1, flags=IN_AUCTION)
-    rest = effects.left_over(account, at(), WAD, 7 * WAD)
-    assert (rest.cash, rest.quote, rest.legs, rest.holdings) == (7 * WAD, 0, (), ())
-    assert not rest.in_auction
-
-
 # ---- simulating on nodes of every kind
 
 

@@ -28,7 +28,6 @@ from keepers.domain.liquidation import (
     decide,
     gross,
     one_take,
-    slice_of,
 )
 from keepers.domain.margin import FRESH, Health, merged
 from keepers.domain.proof import Engine, dated, settled_lots
@@ -94,12 +93,6 @@ def test_gross__options_and_futures__count_with_the_price_of_their_market() -> N
     plain = trader(units=1, ether=1)
     whole = replace(account, legs=plain.legs, holdings=plain.holdings)
     assert gross(whole, at()) == (4 + 2) * 2_000 * WAD
-
-
-def test_slice_of__a_part__moves_options_toward_zero() -> None:
-    account = replace(with_options(WRITER), options=(Leg(CALL, -5), Leg(PUT, 5)))
-    moved = slice_of(account, health(0, 100), at(), WAD * 3 // 10)
-    assert moved.options == (Leg(CALL, -1), Leg(PUT, 1))
 
 
 # ---- decisions

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepers.domain import margin
-from keepers.domain.liquidation import slice_of
 from keepers.domain.margin import health, merged, snapshot
 from keepers.domain.scan import Book
 from keepers.domain.terms import Terms
@@ -154,17 +153,6 @@ def test_thresholds__hedged_account__has_none() -> None:
     assert thresholds(trader(cash=100), at(), ETH) == thresholds(trader(cash=5), at(), ETH)
     found = thresholds(trader(cash=100), at(), ETH, surplus_im)
     assert (found.below, found.above) == (None, None)
-
-
-@given(seeds, st.integers(1, WAD - 1))
-def test_slice_of__any_fraction__is_worth_that_part(rng: Random, fraction: int) -> None:
-    account = trader(
-        cash=rng.randint(-900, 5_000), units=rng.randint(1, 9), ether=rng.randint(0, 5)
-    )
-    whole = health(account, at())
-    part = health(slice_of(account, whole, at(), fraction), at())
-    assert part.equity == whole.equity * fraction // WAD
-    assert part.unsettled == whole.unsettled * fraction // WAD
 
 
 def test_merged__two_accounts__adds_everything() -> None:
