@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from keepers.bots.leads import Leads
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.mirror import Mirror
@@ -21,18 +22,13 @@ from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
 from keepers.domain import orders
 from keepers.domain.backoff import Backoff
-from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE, update_limit
+from keepers.domain.economics import GAS_EXECUTE, GAS_REFUND, GAS_UPDATE
 from keepers.domain.orders import Fate, Order, fate, led, ranked
-from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
 from keepers.domain.times import when
 from keepers.domain.turns import FIRST, Turns
-from keepers.domain.words import CHECKED
 from keepers.errors import Reverted
 from keepers.settings import ExecuteSettings, usd
 from keepers.store.ledger import FAILED
-from keepers.web import peers
-from keepers.web.board import Board
-from keepers.web.seats import follow_seats, load_seats
 
 log = structlog.get_logger()
 
@@ -62,17 +58,13 @@ class Execute(Bot):
         self.shifts = Turns(runtime.signer.address)  # at the queue
         self.flights: list[tuple[Any, bytes]] = []
         self.died: list[tuple[bytes, Order | None, str]] = []  # at our hand, not told yet
-        deployed = runtime.deployment
-        self.address = deployed.address("Orders")
+        self.address = runtime.deployment.address("Orders")
         self._abi = interface("Orders")
-        separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
-        self.board = Board(separator, deployed.signers)
+        self.leads = Leads(runtime, settings.peers)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Follow the publishers whose reports may lead an execution."""
-        return [
-            peers.follow(each, self.board, self.runtime.metrics) for each in self.settings.peers
-        ]
+        return self.leads.tasks()
 
     async def load(self, head: Head) -> None:
         """Read prices, and the open orders out of the last day's events."""
@@ -81,7 +73,7 @@ class Execute(Bot):
         self.mirror.terms = await reader.terms(head.number)
         self.mirror.markets = {each.id: each for each in await reader.markets(head.number)}
         self.mirror.on_head(head)
-        await load_seats(self.board, reader, head.number)
+        await self.leads.load(head)
         await self.queue.load(head.number)
         self.orders.clear()
         self.calldata.clear()
@@ -102,7 +94,7 @@ class Execute(Bot):
         elif message.address == self.queue.address:
             self.queue.take(message)
         else:
-            follow_seats(self.board, message)
+            self.leads.take(message)
             if self.mirror.on_log(message):
                 self.seen_at = time.perf_counter()
                 self.wake.set()
@@ -189,19 +181,14 @@ class Execute(Bot):
 
     def _leading(self, order: Order, now: int, name: str) -> Draft | None:
         """Return an execution that brings the price itself, when a quorum is at hand."""
-        chosen = quorum(self.board.reports())
+        lead = self.leads.newest(self.mirror.markets)
         market = self.mirror.markets[order.market]
-        if chosen is None or order.market not in chosen[0].report.feeds:
+        if lead is None or order.market not in lead.feeds:
             return None
-        when = publish_time(chosen)
-        if when > now + 1 or not led(order, market.price, when, self.delay, now):
+        if lead.publish > now + 1 or not led(order, market.price, lead.publish, self.delay, now):
             return None
-        blob = encode_blob(chosen, self.board.seats)
-        data = self._abi.encode("execute", order.struct, blob)
-        feeds = chosen[0].report.feeds
-        known = [self.mirror.markets[feed] for feed in feeds if feed in self.mirror.markets]
-        checked = sum(bool(each.price.flags & CHECKED) for each in known)
-        limit = self.settings.gas_execute + update_limit(len(feeds), checked)
+        data = self._abi.encode("execute", order.struct, lead.blob)
+        limit = self.settings.gas_execute + lead.gas
         return Draft(f"execute {name}", self.address, data, limit)
 
     async def _send(self, drafts: list[tuple[Order, Draft]]) -> None:

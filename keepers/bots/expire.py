@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from keepers.bots.leads import Leads
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.expirations import Expirations, State
 from keepers.chain.mirror import Mirror, watched
@@ -19,12 +20,8 @@ from keepers.chain.rpc import Head, Log
 from keepers.chain.stream import Rewound
 from keepers.chain.transactions import Draft
 from keepers.domain.expiring import Series, Window, observes
-from keepers.domain.reports import domain_separator, encode_blob, publish_time, quorum
-from keepers.domain.words import ACTIVE, CHECKED, PriceWord
+from keepers.domain.words import ACTIVE, PriceWord
 from keepers.settings import ExpireSettings
-from keepers.web import peers
-from keepers.web.board import Board
-from keepers.web.seats import follow_seats, load_seats
 
 log = structlog.get_logger()
 
@@ -39,21 +36,17 @@ class Expire(Bot):
         super().__init__(runtime, *watched(runtime.deployment), "Expiries")
         self.settings = settings
         self.mirror = Mirror(runtime.reader, runtime.deployment)
-        deployed = runtime.deployment
-        self.expirations = Expirations(runtime.reader, deployed, settings.observe_s)
-        separator = domain_separator(deployed.chain_id, deployed.address("Markets"))
-        self.board = Board(separator, deployed.signers)
+        self.expirations = Expirations(runtime.reader, runtime.deployment, settings.observe_s)
+        self.leads = Leads(runtime, settings.peers)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Follow the publishers, whose reports are brought where nobody else brings any."""
-        return [
-            peers.follow(each, self.board, self.runtime.metrics) for each in self.settings.peers
-        ]
+        return self.leads.tasks()
 
     async def load(self, head: Head) -> None:
         """Read accounts, prices and who signs."""
         await self.mirror.load(head)
-        await load_seats(self.board, self.runtime.reader, head.number)
+        await self.leads.load(head)
 
     def take(self, message: Log | Rewound | Head) -> None:
         """Keep the mirror; there may be work after every head and price."""
@@ -64,7 +57,7 @@ class Expire(Bot):
             self.seen_at = time.perf_counter()
             self.wake.set()
         else:
-            follow_seats(self.board, message)
+            self.leads.take(message)
             if self.mirror.on_log(message):
                 self.seen_at = time.perf_counter()
                 self.wake.set()
@@ -94,22 +87,17 @@ class Expire(Bot):
 
     def _led(self, state: State, now: int) -> Draft | None:
         """Return a price of the publishers with its observations, where the stored one is old."""
-        chosen = quorum(self.board.reports())
-        if chosen is None:
+        lead = self.leads.newest(self.mirror.markets)
+        if lead is None:
             return None
-        published = publish_time(chosen)
-        feeds = set(chosen[0].report.feeds)
         series = [
             each
             for each, window in state.windows.items()
-            if each[0] in feeds and self._is_due(each, window, published, now)
+            if each[0] in lead.feeds and self._is_due(each, window, lead.publish, now)
         ]
         if not series:
             return None
-        known = [self.mirror.markets[feed] for feed in feeds if feed in self.mirror.markets]
-        checked = sum(bool(each.price.flags & CHECKED) for each in known)
-        blob = encode_blob(chosen, self.board.seats)
-        return self.expirations.led(blob, series, published, len(feeds), checked)
+        return self.expirations.led(lead.blob, lead.gas, series, lead.publish)
 
     def _is_due(self, series: Series, window: Window, published: int, now: int) -> bool:
         market = self.mirror.markets.get(series[0])

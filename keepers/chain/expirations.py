@@ -12,7 +12,6 @@ from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
 from keepers.chain.reading import Reader
 from keepers.chain.transactions import Draft
-from keepers.domain.economics import update_limit
 from keepers.domain.expiring import (
     DEAD,
     Series,
@@ -89,23 +88,19 @@ class Expirations:
         key = f"{what} {self.name(series)} at {published}"
         return Draft(key, self.address, data, GAS_OBSERVE)
 
-    def led(
-        self, blob: bytes, series: Sequence[Series], published: int, feeds: int, checked: int
-    ) -> Draft:
+    def led(self, blob: bytes, gas: int, series: Sequence[Series], published: int) -> Draft:
         """Return a call that brings a price and observes it for some series.
 
         Args:
             blob: the reports.
+            gas: limit of their update.
             series: the first of them are observed.
             published: the price's time.
-            feeds: how many prices it brings.
-            checked: how many of them have a cross-check.
         """
         chosen = list(series[:MAX_SERIES])
         data = self._expiries.encode("update_and_observe", blob, chosen)
-        gas = update_limit(feeds, checked) + GAS_OBSERVE * len(chosen)
         key = f"update_and_observe {self.name(chosen[0])} at {published}"
-        return Draft(key, self.address, data, gas)
+        return Draft(key, self.address, data, gas + GAS_OBSERVE * len(chosen))
 
     async def passing(self, drafts: Sequence[Draft], sender: str) -> list[Draft]:
         """Return the calls that would change something now, those of other keepers left out."""

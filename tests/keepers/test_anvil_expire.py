@@ -171,7 +171,7 @@ def test_expire__nobody_submits__brings_the_publishers_price_with_its_observatio
             async with running(chosen, bot(chosen)) as keeper:
                 await on.pass_time(hours * HOUR - 1_850 - await on.now())
                 for signed in on.reports(await on.now()):
-                    keeper.board.add(signed)  # type: ignore[attr-defined]
+                    keeper.leads.board.add(signed)  # type: ignore[attr-defined]
                 await on.pass_time(1)
                 await until(lambda: observed(on, hours))
 
