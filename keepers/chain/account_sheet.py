@@ -15,7 +15,7 @@ from keepers.chain.rpc import Block, Head
 from keepers.domain import greeks
 from keepers.domain.exchange_fills import Mark
 from keepers.domain.greeks import Greeks
-from keepers.domain.margin import Health, Snapshot, health, snapshot
+from keepers.domain.margin import Health, Snapshot
 from keepers.domain.words import Account
 
 LENSES: Final = ("OptionLens", "MarginLens")
@@ -47,20 +47,15 @@ async def sheet(reader: Reader, id_: int, block: Block = "latest") -> Sheet:
     head = await reader.rpc.head(block)
     at = head.number
     (account,) = await reader.accounts([id_], at)
-    prices = snapshot(
-        head.time,
-        await reader.markets(at),
-        await reader.collaterals(at),
-        await reader.terms(at),
-    )
-    known = await option_books.healths(reader, [account], at)
+    prices = await reader.snapshot(head, await reader.markets(at))
+    known = await option_books.all_healths(reader, [account], prices, at)
     marks, found = await measured(reader, account, prices, at)
     held = [each for each in await reader.pauses(at) if each.runs(head.time)]
     return Sheet(
         head,
         prices,
         account,
-        known.get(id_) or health(account, prices),
+        known[id_],
         marks,
         found,
         greeks.of_collateral(account, prices.collaterals),

@@ -15,7 +15,7 @@ from keepers.chain.rpc import Head, Rpc
 from keepers.chain.transactions import Draft
 from keepers.domain import effects
 from keepers.domain.amounts import written
-from keepers.domain.margin import Health, Snapshot, health, snapshot
+from keepers.domain.margin import Health, Snapshot, health
 from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput
 from keepers.settings import ClientSettings
@@ -118,12 +118,7 @@ class Desk:
         head = await self.rpc.head()
         at, reader = head.number, self.reader
         markets = await reader.markets(at)
-        prices = snapshot(
-            head.time,
-            markets,
-            await reader.collaterals(at),
-            await reader.terms(at),
-        )
+        prices = await reader.snapshot(head, markets)
         found = await reader.accounts(ids, at)
         engaged = await option_books.healths(reader, found, at)
         (pot,) = await reader.one("Clearinghouse", "pot", block=at)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
 from keepers.domain.instruments import Kind, kind_of, series_of
-from keepers.domain.margin import Health, Snapshot
+from keepers.domain.margin import Health, Snapshot, health
 from keepers.domain.slices import portion, slice_leaving, slice_of, without
 from keepers.domain.surfaces import MAX_EXPIRIES, Surface, surface_key, surface_of
 from keepers.domain.units import WAD
@@ -37,6 +37,15 @@ async def healths(reader: Reader, accounts: Iterable[Account], block: Block) -> 
     ]
     answers = await reader.many(calls, block) if calls else []
     return {each.id: Health(*answer[0]) for each, answer in zip(asked, answers, strict=True)}
+
+
+async def all_healths(
+    reader: Reader, accounts: Iterable[Account], at: Snapshot, block: Block
+) -> dict[int, Health]:
+    """Return the health of every one of the accounts, at the prices of a block."""
+    wanted = list(accounts)
+    known = await healths(reader, wanted, block)
+    return {each.id: known.get(each.id) or health(each, at) for each in wanted}
 
 
 async def share(

@@ -11,7 +11,7 @@ from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block, Rpc
 from keepers.domain import proof
 from keepers.domain.expiring import series_held
-from keepers.domain.margin import Health, snapshot
+from keepers.domain.margin import Health
 from keepers.domain.proof import Custody, Engine, Ledger, Line
 from keepers.domain.rebuild import Rebuilt
 from keepers.domain.words import Account
@@ -43,7 +43,7 @@ async def prove(
         Custody(_symbol(deployment, token.id), token.id, token.tracked, token.held)
         for token in await reader.tokens(at)
     ]
-    prices = snapshot(head.time, markets, await reader.collaterals(at), await reader.terms(at))
+    prices = await reader.snapshot(head, markets)
     lines = list(proof.conservation(accounts, tokens, ledger))
     interest = {market.id: market.state.open_interest for market in markets}
     lines += proof.positions(accounts, interest, symbols)

@@ -8,8 +8,8 @@ from typing import Any
 
 from keepers.chain.abi import interface
 from keepers.chain.deployment import Deployment
-from keepers.chain.rpc import Block, Rpc
-from keepers.domain.margin import Collateral, Health, Market
+from keepers.chain.rpc import Block, Head, Rpc
+from keepers.domain.margin import Collateral, Health, Market, Snapshot, snapshot
 from keepers.domain.pauses import DEPOSITS, OF_MARKETS, OPENING, POOL_DEPOSITS, Pause
 from keepers.domain.reports import SEATS
 from keepers.domain.terms import Terms
@@ -153,6 +153,11 @@ class Reader:
         answers = await self.many(calls, block)
         until = {id_: int(answer[1]) for id_, answer in zip(held, answers, strict=True)}
         return [replace(each, opening_until=until.get(each.id, 0)) for each in markets]
+
+    async def snapshot(self, head: Head, markets: Sequence[Market]) -> Snapshot:
+        """Return these markets with all else that margin depends on at a block."""
+        at = head.number
+        return snapshot(head.time, markets, await self.collaterals(at), await self.terms(at))
 
     async def pauses(self, block: Block = "latest") -> list[Pause]:
         """Return the last pause of every scope."""

@@ -23,7 +23,7 @@ from keepers.chain.rpc import Block
 from keepers.commands import margin_page, show, show_options
 from keepers.commands import options as shared
 from keepers.commands.options import Json
-from keepers.domain.margin import Health, Snapshot, health, snapshot
+from keepers.domain.margin import Health, Snapshot
 from keepers.domain.proof import Line
 from keepers.domain.words import Account, account_id
 from keepers.errors import BadInput
@@ -43,15 +43,10 @@ async def read_all(
         at = head.number
         chosen = await reader.account_ids(at)
         accounts = await reader.accounts(chosen, at)
-        known = await option_books.healths(reader, accounts, at)
-        prices = snapshot(
-            head.time,
-            await reader.markets(at),
-            await reader.collaterals(at),
-            await reader.terms(at),
-        )
+        prices = await reader.snapshot(head, await reader.markets(at))
+        found = await option_books.all_healths(reader, accounts, prices, at)
         held = await reader.pauses(at)
-    rows = [(each, known.get(each.id) or health(each, prices)) for each in accounts]
+    rows = [(each, found[each.id]) for each in accounts]
     paused = [sentence(deployed, each) for each in held if each.runs(head.time)]
     return deployed, prices, rows, paused
 
@@ -193,10 +188,7 @@ async def _prove(settings: Settings, block: Block, *, logs: bool) -> tuple[int, 
 
 def proof_table(block: int, lines: list[Line]) -> Table:
     """Return the equations with both sides in full."""
-    table = Table(title=f"The books at block {block}", title_justify="left")
-    table.add_column("equation")
-    table.add_column("left", justify="right")
-    table.add_column("right", justify="right")
+    table = show.table(f"The books at block {block}", ("equation",), ("left", "right"))
     table.add_column("holds")
     for line in lines:
         verdict = "[green]yes[/]" if line.holds else f"[bold red]off by {line.left - line.right}[/]"

@@ -50,10 +50,8 @@ def print_tables(
 def change_table(change: Change) -> Table:
     """Return the sums of an account before and after, in the words of `plimsoll account`."""
     account = change.before
-    table = Table(title=f"Account {account.owner} : {account.index}", title_justify="left")
-    table.add_column("what")
-    table.add_column("before USD", justify="right")
-    table.add_column("after USD", justify="right")
+    title = f"Account {account.owner} : {account.index}"
+    table = show.table(title, ("what",), ("before USD", "after USD"))
     before = show.sums(account, change.health_before)
     after = show.sums(change.after, change.health_after)
     for (old_name, old), (new_name, new) in zip(before, after, strict=True):
@@ -74,9 +72,7 @@ def change_table(change: Change) -> Table:
 
 def legs_table(change: Change, deployed: Deployment) -> Table:
     """Return the positions before and after."""
-    table = Table(title="Positions", title_justify="left")
-    for heading in ("instrument", "before", "after"):
-        table.add_column(heading, justify="left" if heading == "instrument" else "right")
+    table = show.table("Positions", ("instrument",), ("before", "after"))
     for name, before, after in _pairs(_legs(change.before), _legs(change.after)):
         told = instruments.name(name, deployed.symbols)
         table.add_row(told, written_lots(before), written_lots(after))
@@ -85,9 +81,7 @@ def legs_table(change: Change, deployed: Deployment) -> Table:
 
 def holdings_table(change: Change, deployed: Deployment) -> Table:
     """Return the collateral before and after."""
-    table = Table(title="Collateral", title_justify="left")
-    for heading in ("token", "before", "after"):
-        table.add_column(heading, justify="left" if heading == "token" else "right")
+    table = show.table("Collateral", ("token",), ("before", "after"))
     for id_, before, after in _pairs(_holdings(change.before), _holdings(change.after)):
         token = deployed.token_by_id(id_)
         name, decimals = (token.symbol, token.decimals) if token else (f"#{id_}", 0)

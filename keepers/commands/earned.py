@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from keepers.commands.show import name, usd
+from keepers.commands import show
 from keepers.domain.economics import GasMarket
 from keepers.domain.profits import OWN
 from keepers.errors import BadInput
@@ -49,23 +49,20 @@ def net(line: Line) -> int:
 
 def table(lines: Sequence[Line]) -> Table:
     """Return one row a liquidation, their sum, and what is not theirs."""
-    shown = Table(title="Liquidations, USD", title_justify="left")
-    for heading in ("block", "what", "account"):
-        shown.add_column(heading)
-    for heading in (*PARTS, "gas ETH", "net"):
-        shown.add_column(heading, justify="right")
+    left, right = ("block", "what", "account"), (*PARTS, "gas ETH", "net")
+    shown = show.table("Liquidations, USD", left, right)
     deals = [line for line in lines if line.kind != OWN]
     for line in deals:
-        shown.add_row(f"{line.block:,}", line.kind, name(line.target), *_cells([line]))
+        shown.add_row(f"{line.block:,}", line.kind, show.name(line.target), *_cells([line]))
     shown.add_section()
     shown.add_row("", "all", "", *_cells(deals))
     return shown
 
 
 def _cells(lines: Sequence[Line]) -> list[str]:
-    sums = [usd(sum(getattr(line, each) for line in lines)) for each in PARTS]
+    sums = [show.usd(sum(getattr(line, each) for line in lines)) for each in PARTS]
     spent = sum(line.spent_wei for line in lines)
-    return [*sums, f"{spent / 10**18:.6f}", usd(sum(net(line) for line in lines))]
+    return [*sums, f"{spent / 10**18:.6f}", show.usd(sum(net(line) for line in lines))]
 
 
 def summary(lines: Sequence[Line]) -> str:
@@ -76,5 +73,5 @@ def summary(lines: Sequence[Line]) -> str:
     return (
         f"{len(deals)} liquidations; pay + reward - fee - slippage + drift = profit, to the wei."
         f" Lost races, flags and the like burned {rest / 10**18:.6f} ETH more;"
-        f" the owner's own share of the equity is {usd(sum(line.profit for line in own))} USD."
+        f" the owner's own share of the equity is {show.usd(sum(line.profit for line in own))} USD."
     )

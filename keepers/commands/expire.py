@@ -77,9 +77,8 @@ async def _say(settings: ExpireSettings) -> None:
 
 def table(state: State, expirations: Expirations) -> Table:
     """Return one row a series."""
-    made = Table(title="Series that expire or have expired", title_justify="left")
-    for heading in ("series", "expiry", "observed", "price USD", "state"):
-        made.add_column(heading, justify="left" if heading in ("series", "expiry") else "right")
+    right = ("observed", "price USD", "state")
+    made = show.table("Series that expire or have expired", ("series", "expiry"), right)
     for series, window in state.windows.items():
         observed = f"{window.count} in {max(0, window.last - window.start)} s"
         cells = (show.price(window.price) if window.price else "none", _state(window))

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from keepers.chain.pool_plans import Holding
 from keepers.chain.pool_queue import PASSED
+from keepers.commands import show
 from keepers.commands.session import Session, Wait, command
 from keepers.domain.amounts import WAD_DECIMALS, atoms, written, written_wad
 
@@ -83,9 +84,8 @@ async def status(
 
 
 def _requests_table(found: Holding, decimals: int) -> Table:
-    table = Table(title="Open requests", title_justify="left")
-    for heading in ("request", "what", "amount", "first price at"):
-        table.add_column(heading, justify="right" if heading == "amount" else "left")
+    table = show.table("Open requests", ("request", "what"), ("amount",))
+    table.add_column("first price at")
     for each in found.requests:
         what, places = ("redeem shares", 18) if each.is_redemption else ("deposit", decimals)
         table.add_row(str(each.id), what, written(each.amount, places), str(each.earliest))

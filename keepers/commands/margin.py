@@ -7,9 +7,8 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from keepers.commands import show_options
+from keepers.commands import show, show_options
 from keepers.commands.session import Session, command
 from keepers.domain.amounts import written_ticks
 from keepers.errors import BadInput
@@ -67,9 +66,7 @@ async def marks(
             json.dumps({name: dict(zip(heads, each, strict=True)) for name, each in told.items()})
         )
         return
-    table = Table(title="Marks, USD", title_justify="left")
-    for heading in ("instrument", "mark", "traded from", "to"):
-        table.add_column(heading, justify="left" if heading == "instrument" else "right")
+    table = show.table("Marks, USD", ("instrument",), ("mark", "traded from", "to"))
     for name, each in told.items():
         table.add_row(name, *each)
     Console().print(table)

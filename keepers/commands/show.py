@@ -75,17 +75,24 @@ def margin_bar(health: Health, width: int = BAR) -> Text:
     return text
 
 
+def table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
+    """Return an empty table: columns of words first, then those of numbers."""
+    made = Table(title=title, title_justify="left")
+    for heading in left:
+        made.add_column(heading)
+    for heading in right:
+        made.add_column(heading, justify="right")
+    return made
+
+
 def accounts_table(rows: Sequence[tuple[Account, Health]]) -> Table:
     """Return the health table, the nearest to maintenance first."""
-    table = Table(title="Accounts [USD]", title_justify="left")
-    for heading in ("account", "equity", "IM", "LE", "MM"):
-        table.add_column(heading, justify="left" if heading == "account" else "right")
-    table.add_column("E / MM", justify="right")
-    table.add_column("margin")
-    table.add_column("state")
+    made = table("Accounts [USD]", ("account",), ("equity", "IM", "LE", "MM", "E / MM"))
+    made.add_column("margin")
+    made.add_column("state")
     for account, health in rows:
         ratio = f"{Decimal(health.equity) / health.mm:.2f}" if health.mm else "none"
-        table.add_row(
+        made.add_row(
             name(account.id),
             usd(health.equity),
             usd(health.im),
@@ -95,21 +102,19 @@ def accounts_table(rows: Sequence[tuple[Account, Health]]) -> Table:
             margin_bar(health),
             state(health, account),
         )
-    return table
+    return made
 
 
 def account_table(account: Account, health: Health) -> Table:
     """Return the sums of one account."""
-    table = Table(title=f"Account {account.owner} : {account.index}", title_justify="left")
-    table.add_column("what")
-    table.add_column("USD", justify="right")
+    made = table(f"Account {account.owner} : {account.index}", ("what",), ("USD",))
     for what, value in sums(account, health):
-        table.add_row(what, usd(value))
-    table.add_row("margin", margin_bar(health))
-    table.add_row("state", state(health, account))
+        made.add_row(what, usd(value))
+    made.add_row("margin", margin_bar(health))
+    made.add_row("state", state(health, account))
     if account.engaged:
-        table.add_row("margin is", mode(account))
-    return table
+        made.add_row("margin is", mode(account))
+    return made
 
 
 def _worth(account: Account) -> str:
@@ -133,15 +138,14 @@ def sums(account: Account, health: Health) -> tuple[tuple[str, int], ...]:
 
 def legs_table(account: Account, at: Snapshot, deployment: Deployment) -> Table:
     """Return the positions with the prices at which the account meets IM and MM."""
-    table = Table(title="Positions", title_justify="left")
-    headings = ("market", "size", "price", "notional USD", "age s")
-    for heading in (*headings, "IM below", "IM above", "MM below", "MM above"):
-        table.add_column(heading, justify="left" if heading == "market" else "right")
+    headings = ("size", "price", "notional USD", "age s")
+    limits = ("IM below", "IM above", "MM below", "MM above")
+    made = table("Positions", ("market",), (*headings, *limits))
     for leg in account.legs:
         feed = at.feeds[leg.market]
         im = thresholds(account, at, leg.market, surplus_im)
         mm = thresholds(account, at, leg.market)
-        table.add_row(
+        made.add_row(
             deployment.symbol(leg.market),
             f"{Decimal(leg.size) / LOTS_PER_UNIT:,.8f}".rstrip("0").rstrip("."),
             price(feed.price),
@@ -150,7 +154,7 @@ def legs_table(account: Account, at: Snapshot, deployment: Deployment) -> Table:
             *_sides(im),
             *_sides(mm),
         )
-    return table
+    return made
 
 
 def _sides(found: Thresholds) -> tuple[str, str]:
@@ -159,17 +163,16 @@ def _sides(found: Thresholds) -> tuple[str, str]:
 
 def holdings_table(account: Account, at: Snapshot, deployment: Deployment) -> Table:
     """Return the collateral."""
-    table = Table(title="Collateral", title_justify="left")
-    for heading in ("token", "amount", "value USD", "haircut IM", "haircut MM"):
-        table.add_column(heading, justify="left" if heading == "token" else "right")
+    headings = ("amount", "value USD", "haircut IM", "haircut MM")
+    made = table("Collateral", ("token",), headings)
     for holding in account.holdings:
         terms = at.collaterals[holding.collateral]
         token = deployment.token_by_id(holding.collateral)
-        table.add_row(
+        made.add_row(
             token.symbol if token else f"#{holding.collateral}",
             f"{Decimal(holding.amount) / 10**terms.decimals:,.6f}",
             usd(value_of(terms, holding.amount, at.feeds[terms.feed].price)),
             f"{Decimal(terms.haircut_im) * 100 / WAD:.1f} %",
             f"{Decimal(terms.haircut_mm) * 100 / WAD:.1f} %",
         )
-    return table
+    return made

@@ -26,15 +26,14 @@ from keepers.domain.amounts import written_lots, written_ticks, written_wad
 from keepers.domain.greeks import Greeks
 from keepers.domain.units import LOTS_PER_UNIT, WAD
 
+GREEKS = ("delta", "gamma 1 %", "vega USD", "theta USD")
 SHOCKS = {Shock.UP: "volatility up", Shock.DOWN: "volatility down", Shock.NONE: "as it is"}
 
 
 def legs_table(sheet: Sheet, deployed: Deployment) -> Table:
     """Return every leg with its mark and Greeks, and their sums by market."""
-    table = Table(title="Positions", title_justify="left")
-    table.add_column("instrument")
-    for heading in ("size", "mark", "value USD", "delta", "gamma 1 %", "vega USD", "theta USD"):
-        table.add_column(heading, justify="right")
+    headings = ("size", "mark", "value USD", *GREEKS)
+    table = show.table("Positions", ("instrument",), headings)
     account, found = sheet.account, sheet.greeks
     for leg in (*account.legs, *account.options):
         mark = sheet.marks[leg.instrument].mark
@@ -84,10 +83,7 @@ def greeks_table(
     before: Mapping[int, Greeks], after: Mapping[int, Greeks], deployed: Deployment
 ) -> Table:
     """Return Greeks by market before and after a change."""
-    table = Table(title="Greeks", title_justify="left")
-    table.add_column("market")
-    for heading in ("delta", "gamma 1 %", "vega USD", "theta USD"):
-        table.add_column(heading, justify="right")
+    table = show.table("Greeks", ("market",), GREEKS)
     for market in sorted({*before, *after}):
         name = deployed.symbol(market)
         for side, found in (("before", before), ("after", after)):
@@ -105,11 +101,8 @@ def scan_table(scan: ScenarioMarket, deployed: Deployment, side: str = "") -> Ta
     """
     what = f"{deployed.symbol(scan.market)} moves{side and f', {side}'}"
     title = f"Profit when {what}, USD (worst, also between rows: {show.usd(-scan.worst)})"
-    table = Table(title=title, title_justify="left")
     moves = sorted({row.move for row in scan.rows})
-    table.add_column("volatility")
-    for move in moves:
-        table.add_column(f"{move / MOVE_ONE:+.1%}", justify="right")
+    table = show.table(title, ("volatility",), [f"{move / MOVE_ONE:+.1%}" for move in moves])
     worst = max((row.loss for row in scan.rows), default=0)
     for shock, name in SHOCKS.items():
         cells = {row.move: row.loss for row in scan.rows if row.shock == shock}
@@ -127,10 +120,8 @@ def _cell(loss: int | None, worst: int) -> Text:
 
 def groups_table(found: ScenarioTable, deployed: Deployment) -> Table:
     """Return how far the markets of a group offset each other."""
-    table = Table(title="Worst of markets together, USD", title_justify="left")
-    table.add_column("markets")
-    for heading in ("each alone", "rows added up", "what counts"):
-        table.add_column(heading, justify="right")
+    headings = ("each alone", "rows added up", "what counts")
+    table = show.table("Worst of markets together, USD", ("markets",), headings)
     for group in found.groups:
         names = [
             deployed.symbol(each.market) for each in found.markets if each.group == group.group
@@ -142,10 +133,7 @@ def groups_table(found: ScenarioTable, deployed: Deployment) -> Table:
 
 def parts_table(sheet: Sheet, deployed: Deployment) -> Table:
     """Return the parts that MM and IM add up from."""
-    table = Table(title="What the margin is made of", title_justify="left")
-    table.add_column("part")
-    table.add_column("MM USD", justify="right")
-    table.add_column("IM USD", justify="right")
+    table = show.table("What the margin is made of", ("part",), ("MM USD", "IM USD"))
     if sheet.why is None:
         return table
     found = sheet.why.decomposition
