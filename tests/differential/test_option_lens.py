@@ -17,7 +17,7 @@ from tests.reference.portfolio import MONEY_ONE, RATIO_ONE, RHO_ONE, VARIANCE_ON
 from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD
 from tests.reference.words import instrument_of
 from tests.support.option_lens_house import OptionLensHouse
-from tests.support.options_house import BTC, ETH, EXPIRY, FIRST, SECOND, future, option
+from tests.support.options_house import BTC, ETH, EXPIRY, FIRST, SECOND, deal, future, option
 from tests.support.options_trading import ACCOUNTS
 
 KEYS = (ETH, BTC)
@@ -40,10 +40,7 @@ def house() -> Iterator[OptionLensHouse]:
     made.deposit_token(FIRST, 2, 10 ** made.decimals[2])
     made.deposit_token(SECOND, 3, 100 * 10 ** made.decimals[3])
     prices = {key: made.model.markets[key].price for key in KEYS}
-    legs = [options.FillLeg(instrument_of(key), LOTS_PER_UNIT, prices[key]) for key in KEYS]
-    fill = options.Fill(FIRST, SECOND, tuple(legs))
-    made.trade(fill)
-    options.trade(made.model, fill)
+    made.agree(deal(*((instrument_of(key), LOTS_PER_UNIT, prices[key]) for key in KEYS)))
     yield made
 
 
@@ -93,11 +90,9 @@ NOTHING = options.pm.Surface(ETH, 1, 0)
 @given(seed=st.integers(0, 2**64))
 def test_lenses__whatever_is_held__equal_the_reference(house: OptionLensHouse, seed: int) -> None:
     rng = Random(seed)
-    kept, model = house.evm.snapshot(), house.model
-    house.model = model.copy()
     everyone = (*ACCOUNTS, EXPIRY, house.setup.pool_account, STRANGER)
     first = house.evm.time // 3_600
-    try:
+    with house.kept():
         report(house, rng, first)
         for account in ACCOUNTS:
             house.hold(account, book(house, rng, first), rng.random() < 0.6)
@@ -117,6 +112,3 @@ def test_lenses__whatever_is_held__equal_the_reference(house: OptionLensHouse, s
             (health[0], health[2], health[3], health[4], health[1], health[6], 0)
             for health in (house.clearinghouse.view("health", account) for account in everyone)
         ]
-    finally:
-        house.evm.restore(kept)
-        house.model = model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import astuple
 from random import Random
 
 import pytest
@@ -16,7 +16,7 @@ from tests.reference.instruments import PERP, parts
 from tests.reference.refused import Refused
 from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from tests.stateful.evm import Reverted
-from tests.support.options_house import BTC, ETH, VENUE, OptionsHouse
+from tests.support.options_house import VENUE, OptionsHouse
 from tests.support.options_sinking import publish
 from tests.support.options_trading import ACCOUNTS, attempted, compare, fill, instrument
 
@@ -25,27 +25,19 @@ DAYS = (1, 7, 30)
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account, usd in zip(ACCOUNTS, (200_000, 50_000, 5_000), strict=True):
-        made.deposit(account, usd)
-    for key in (ETH, BTC):
-        for days in DAYS:
-            made.report(key, days)
-    yield made
+def house() -> OptionsHouse:
+    return OptionsHouse.funded(200_000, 50_000, 5_000, days=DAYS)
 
 
 def both(house: OptionsHouse, name: str, asked: options.Fill, *more: int) -> str | None:
     """Do the same on both sides; return why it was refused."""
     model = options.trade if name == "trade" else options.close
     after, reason = attempted(house, lambda world: model(world, asked, *more))  # type: ignore[operator]
-    legs = [(each.instrument, each.size, each.price) for each in asked.legs]
-    told = (asked.taker, asked.maker, legs, asked.taker_fee, asked.maker_fee)
     if reason is None:
-        house.options.send(VENUE, name, told, *more)
+        house.options.send(VENUE, name, astuple(asked), *more)
     else:
         with pytest.raises(Reverted, match=reason):
-            house.options.send(VENUE, name, told, *more)
+            house.options.send(VENUE, name, astuple(asked), *more)
     house.model = after
     return reason
 
@@ -110,9 +102,7 @@ def move(house: OptionsHouse, rng: Random) -> None:
 @given(seed=st.integers(0, 2**64))
 def test_close__whatever_is_asked__equals_the_reference(house: OptionsHouse, seed: int) -> None:
     rng = Random(seed)
-    kept, model = house.evm.snapshot(), house.model
-    house.model = model.copy()
-    try:
+    with house.kept():
         for _ in range(6):
             both(house, "trade", fill(house, rng))
         for account in ACCOUNTS:
@@ -130,25 +120,19 @@ def test_close__whatever_is_asked__equals_the_reference(house: OptionsHouse, see
             for _ in range(5):
                 both(house, "close", *closing(house, rng))
             compare(house)
-    finally:
-        house.evm.restore(kept)
-        house.model = model
 
 
 def test_closing__of_two_hundred__most_of_the_reasons_and_many_closes(house: OptionsHouse) -> None:
     """Holds the test above to what it is for."""
     rng, met = Random(7), Counter[str | None]()
     for _ in range(25):
-        kept, model = house.evm.snapshot(), house.model
-        house.model = model.copy()
-        for _ in range(6):
-            both(house, "trade", fill(house, rng))
-        for account in ACCOUNTS:
-            lean(house, account)
-        move(house, rng)
-        met.update(both(house, "close", *closing(house, rng)) for _ in range(8))
-        house.evm.restore(kept)
-        house.model = model
+        with house.kept():
+            for _ in range(6):
+                both(house, "trade", fill(house, rng))
+            for account in ACCOUNTS:
+                lean(house, account)
+            move(house, rng)
+            met.update(both(house, "close", *closing(house, rng)) for _ in range(8))
     assert met[None] >= 12, met
     wanted = ("not below mm", "not better", "cost", "overshoot", "one leg", "not reducing")
     assert {f"options: {reason}" for reason in wanted} <= set(met)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -13,7 +12,7 @@ from tests.reference import insurance, liquidation, options
 from tests.reference.units import WAD
 from tests.stateful.evm import Reverted
 from tests.stateful.house import BUYERS, OWNER, TRADERS
-from tests.support.options_house import BTC, ETH, FIRST, SECOND, THIRD, OptionsHouse
+from tests.support.options_house import FIRST, SECOND, THIRD, OptionsHouse
 from tests.support.options_trading import attempted, compare, fill
 
 BUYER = BUYERS[0]
@@ -22,19 +21,14 @@ TRIES = 6
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account, usd in zip((FIRST, SECOND, THIRD), (30_000, 30_000, 30_000), strict=True):
-        made.deposit(account, usd)
+def house() -> OptionsHouse:
+    made = OptionsHouse.funded(30_000, 30_000, 30_000, days=(7, 30))
     made.deposit_token(FIRST, 1, 10 ** made.decimals[1])
     made.deposit(BUYER << 96, 4_000_000)
     unit = 10 ** made.decimals[0]
     made.fund.send(OWNER, "fund", 20_000 * unit)
     insurance.fund(made.model, OWNER, 20_000 * unit)
-    for key in (ETH, BTC):
-        for days in (7, 30):
-            made.report(key, days)
-    yield made
+    return made
 
 
 def build(house: OptionsHouse, rng: Random) -> None:
@@ -90,15 +84,10 @@ def liquidate(house: OptionsHouse, rng: Random, account: int) -> bool:
 @given(seed=st.integers(0, 2**64))
 def test_take__accounts_of_the_engine__equals_the_reference(house: OptionsHouse, seed: int) -> None:
     rng = Random(seed)
-    kept, model = house.evm.snapshot(), house.model
-    house.model = model.copy()
-    try:
+    with house.kept():
         build(house, rng)
         for _ in range(TRIES):
             house.refresh(10, eth=rng.choice([1_500, 2_400, 2_700, 3_300, 3_700, 6_000]))
             for account in (FIRST, SECOND, THIRD):
                 liquidate(house, rng, account)
                 compare(house)
-    finally:
-        house.evm.restore(kept)
-        house.model = model

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from random import Random
 
 import pytest
@@ -14,7 +13,6 @@ from tests.reference import options
 from tests.stateful.evm import Reverted
 from tests.support.options_house import (
     BTC,
-    ETH,
     FIRST,
     VENUE,
     OptionsHouse,
@@ -27,15 +25,10 @@ DAYS = (1, 7, 30)
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account, usd in zip(ACCOUNTS, (200_000, 50_000, 5_000), strict=True):
-        made.deposit(account, usd)
+def house() -> OptionsHouse:
+    made = OptionsHouse.funded(200_000, 50_000, 5_000, days=DAYS)
     made.deposit_token(FIRST, 1, 10 * 10 ** made.decimals[1])
-    for key in (ETH, BTC):
-        for days in DAYS:
-            made.report(key, days)
-    yield made
+    return made
 
 
 def again(house: OptionsHouse, rng: Random) -> None:
@@ -71,9 +64,7 @@ def step(house: OptionsHouse, rng: Random) -> str | None:
     else:
         asked = fill(house, rng)
         after, reason = attempted(house, lambda world: options.trade(world, asked))
-        legs = [(each.instrument, each.size, each.price) for each in asked.legs]
-        told = (asked.taker, asked.maker, legs, asked.taker_fee, asked.maker_fee)
-        send = (VENUE, "trade", told)
+        send = (VENUE, "trade", astuple(asked))
     if reason is None:
         house.options.send(*send)
     else:
@@ -86,12 +77,7 @@ def step(house: OptionsHouse, rng: Random) -> str | None:
 @given(seed=st.integers(0, 2**64))
 def test_trade__whatever_is_agreed__equals_the_reference(house: OptionsHouse, seed: int) -> None:
     rng = Random(seed)
-    kept, model = house.evm.snapshot(), house.model
-    house.model = model.copy()
-    try:
+    with house.kept():
         for _ in range(STEPS):
             step(house, rng)
             compare(house)
-    finally:
-        house.evm.restore(kept)
-        house.model = model

@@ -11,7 +11,7 @@ from tests.reference.facts import Leg
 from tests.reference.instruments import CALL
 from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD
 from tests.stateful.evm import Reverted
-from tests.support.options_house import ETH, FIRST, SECOND, THIRD, OptionsHouse, option
+from tests.support.options_house import ETH, FIRST, SECOND, THIRD, OptionsHouse, deal, option
 from tests.support.options_sinking import after_close, publish, sink
 
 LOT = LOTS_PER_UNIT
@@ -23,13 +23,9 @@ STRANGER = 0xBAD
 @pytest.fixture
 def house() -> Iterator[OptionsHouse]:
     """Yield a house where the victim, FIRST, is short 100 calls at 0.9 MM; THIRD attacks."""
-    made = OptionsHouse()
-    for account, usd in ((FIRST, 100_000), (SECOND, 3_000_000), (THIRD, 3_000_000)):
-        made.deposit(account, usd)
+    made = OptionsHouse.funded(100_000, 3_000_000, 3_000_000)
     made.report(ETH, 30)
-    opened = options.Fill(SECOND, FIRST, (options.FillLeg(call(made), HELD, PREMIUM),))
-    made.trade(opened)
-    options.trade(made.model, opened)
+    made.agree(deal((call(made), HELD, PREMIUM), taker=SECOND, maker=FIRST))
     sink(made, FIRST, 3_000, 9_000)
     yield made
 

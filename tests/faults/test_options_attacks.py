@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.reference import options
 from tests.reference.instruments import CALL, PUT
 from tests.reference.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from tests.reference.words import instrument_of
 from tests.stateful.evm import Reverted
-from tests.support.options_house import ETH, FIRST, SECOND, THIRD, OptionsHouse, option
+from tests.support.options_house import ETH, FIRST, THIRD, OptionsHouse, deal, option
 
 LOT = LOTS_PER_UNIT
 USD = TICKS_PER_USD
@@ -22,26 +21,19 @@ IN_AUCTION = 1 << 48
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account, usd in ((FIRST, 100_000), (SECOND, 3_000_000), (THIRD, 5_000_000)):
-        made.deposit(account, usd)
-    yield made
+def deployed() -> OptionsHouse:
+    return OptionsHouse.funded(100_000, 3_000_000, 5_000_000)
 
 
 @pytest.fixture
 def house(deployed: OptionsHouse) -> Iterator[OptionsHouse]:
-    kept, model = deployed.evm.snapshot(), deployed.model
-    deployed.model = model.copy()
-    yield deployed
-    deployed.evm.restore(kept)
-    deployed.model = model
+    with deployed.kept() as house:
+        yield house
 
 
 def fill(house: OptionsHouse, *legs: tuple[int, int, int], taker: int = FIRST) -> None:
     """Fill with SECOND at prices in ticks."""
-    said = tuple(options.FillLeg(*leg) for leg in sorted(legs))
-    house.trade(options.Fill(taker, SECOND, said))
+    house.trade(deal(*legs, taker=taker))
 
 
 def attempt(house: OptionsHouse, *legs: tuple[int, int, int]) -> str | None:

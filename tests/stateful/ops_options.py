@@ -78,14 +78,8 @@ def _dead(world: World, op: Op) -> None:
 # ---- chain side ----------------------------------------------------------------------------------
 
 
-def told(fill: options.Fill) -> tuple[Any, ...]:
-    """Return a fill as Options takes it."""
-    legs = [astuple(leg) for leg in fill.legs]
-    return (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
-
-
 def _fill(house: House, op: Op) -> None:
-    _house(house).options.send(op.caller, "trade", told(op.args[0]))
+    _house(house).options.send(op.caller, "trade", astuple(op.args[0]))
 
 
 def _surface(house: House, op: Op) -> Any:

@@ -5,8 +5,10 @@ Surfaces and settlement prices come from a stub that says marks which a test can
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, replace
-from typing import Any
+from typing import Any, Self
 
 from tests.reference import ledger, options, words
 from tests.reference import portfolio as pm
@@ -81,6 +83,28 @@ class OptionsHouse(House):
         self.evm.advance(DAY)
         self.refresh()
 
+    @classmethod
+    def funded(cls, *usd: int, days: Sequence[int] = ()) -> Self:
+        """Deploy it, with deposits of FIRST, SECOND and THIRD and surfaces so many days off."""
+        made = cls()
+        for account, amount in zip((FIRST, SECOND, THIRD), usd, strict=False):
+            made.deposit(account, amount)
+        for key in (ETH, BTC):
+            for each in days:
+                made.report(key, each)
+        return made
+
+    @contextmanager
+    def kept(self) -> Iterator[Self]:
+        """Yield this house; chain and reference are put back afterwards."""
+        chain, model = self.evm.snapshot(), self.model
+        self.model = model.copy()
+        try:
+            yield self
+        finally:
+            self.evm.restore(chain)
+            self.model = model
+
     @property
     def engine(self) -> options.Engine:
         """Return the reference's engine."""
@@ -144,15 +168,16 @@ class OptionsHouse(House):
 
     def trade(self, fill: options.Fill, sender: int = VENUE) -> None:
         """Fill on the chain."""
-        legs = [astuple(leg) for leg in fill.legs]
-        told = (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
-        self.options.send(sender, "trade", told)
+        self.options.send(sender, "trade", astuple(fill))
+
+    def agree(self, fill: options.Fill) -> None:
+        """Fill on the chain and in the reference."""
+        self.trade(fill)
+        options.trade(self.model, fill)
 
     def close(self, fill: options.Fill, concession: int, sender: int = VENUE) -> None:
         """Close on the chain."""
-        legs = [astuple(leg) for leg in fill.legs]
-        told = (fill.taker, fill.maker, legs, fill.taker_fee, fill.maker_fee)
-        self.options.send(sender, "close", told, concession)
+        self.options.send(sender, "close", astuple(fill), concession)
 
     def account(self, account: int) -> Account:
         """Return what the core holds of an account."""
@@ -177,3 +202,21 @@ def option(key: int, kind: int, hours: int, strike: int) -> int:
 def future(key: int, hours: int) -> int:
     """Return a future's instrument."""
     return Instrument(key, FUTURE, hours, 0, 0).id
+
+
+def deal(
+    *legs: tuple[int, int, int],
+    taker: int = FIRST,
+    maker: int = SECOND,
+    fees: tuple[int, int] = (0, 0),
+) -> options.Fill:
+    """Return a fill of legs of (instrument, lots of the taker, ticks), sorted as they have to be.
+
+    Args:
+        legs: what is traded.
+        taker: who buys where a size is above 0.
+        maker: the other one.
+        fees: of the taker and the maker [WAD].
+    """
+    said = tuple(options.FillLeg(*leg) for leg in sorted(legs))
+    return options.Fill(taker, maker, said, *fees)

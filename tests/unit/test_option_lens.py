@@ -134,11 +134,8 @@ def made() -> OptionLensHouse:
 
 @pytest.fixture
 def house(made: OptionLensHouse) -> Iterator[OptionLensHouse]:
-    kept, model = made.evm.snapshot(), made.model
-    made.model = model.copy()
-    yield made
-    made.evm.restore(kept)
-    made.model = model
+    with made.kept() as house:
+        yield house
 
 
 def strike_of(house: OptionLensHouse, percent: int = 100) -> int:

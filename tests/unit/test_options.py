@@ -34,6 +34,7 @@ from tests.support.options_house import (
     THIRD,
     VENUE,
     OptionsHouse,
+    deal,
     future,
     option,
 )
@@ -45,23 +46,14 @@ ACT = 4
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account in (FIRST, SECOND, THIRD):
-        made.deposit(account, 100_000)
-    for key in (ETH, BTC):
-        for days in (7, 30):
-            made.report(key, days)
-    yield made
+def deployed() -> OptionsHouse:
+    return OptionsHouse.funded(100_000, 100_000, 100_000, days=(7, 30))
 
 
 @pytest.fixture
 def house(deployed: OptionsHouse) -> Iterator[OptionsHouse]:
-    kept, model = deployed.evm.snapshot(), deployed.model
-    deployed.model = model.copy()
-    yield deployed
-    deployed.evm.restore(kept)
-    deployed.model = model
+    with deployed.kept() as house:
+        yield house
 
 
 def hours(house: OptionsHouse, days: int = 30) -> int:
@@ -76,22 +68,16 @@ def put(house: OptionsHouse, strike: int = 3_000, days: int = 30) -> int:
     return option(ETH, PUT, hours(house, days), strike)
 
 
-def fill(*legs: tuple[int, int, int], fees: tuple[int, int] = (0, 0)) -> options.Fill:
-    """Return a fill of FIRST with SECOND."""
-    said = tuple(options.FillLeg(*leg) for leg in sorted(legs))
-    return options.Fill(FIRST, SECOND, said, *fees)
-
-
 def refused(house: OptionsHouse, reason: str, *legs: tuple[int, int, int]) -> None:
     with pytest.raises(Reverted, match=reason):
-        house.trade(fill(*legs))
+        house.trade(deal(*legs))
 
 
 # ---- fills ---------------------------------------------------------------------------------------
 
 
 def test_trade__an_option__premium_moves_in_cash(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), 2 * LOT, PREMIUM), fees=(3 * WAD, WAD)))
+    house.trade(deal((call(house), 2 * LOT, PREMIUM), fees=(3 * WAD, WAD)))
     events = [house.options.read(log) for log in house.evm.logs()]
 
     assert house.legs(FIRST) == (Leg(call(house), 2 * LOT),)
@@ -117,7 +103,7 @@ def test_trade__a_package_of_everything__is_one_fill(house: OptionsHouse) -> Non
         (call(house), LOT, PREMIUM),
         (put(house), -LOT, PREMIUM),
     )
-    house.trade(fill(*legs))
+    house.trade(deal(*legs))
     assert house.account(FIRST).legs == (Leg(instrument_of(ETH), -LOT),)
     assert {leg.instrument for leg in house.legs(FIRST)} == {leg[0] for leg in legs[1:]}
     assert house.account(FIRST).cash == 100_000 * WAD
@@ -125,8 +111,8 @@ def test_trade__a_package_of_everything__is_one_fill(house: OptionsHouse) -> Non
 
 
 def test_trade__everything_closed__the_account_is_an_ordinary_one(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), LOT, PREMIUM)))
-    house.trade(fill((call(house), -LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), -LOT, PREMIUM)))
     assert house.legs(FIRST) == house.legs(SECOND) == ()
     assert not house.account(FIRST).engaged
     assert house.options.view("market_terms", ETH) == (CAP, 0)
@@ -134,7 +120,7 @@ def test_trade__everything_closed__the_account_is_an_ordinary_one(house: Options
 
 
 def test_trade__below_im__reduces_and_does_not_open(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), -100 * LOT, PREMIUM)))
+    house.trade(deal((call(house), -100 * LOT, PREMIUM)))
     house.refresh(10, eth=5_500)
     house.report(ETH, 30)
     health = house.clearinghouse.view("health", FIRST)
@@ -142,7 +128,7 @@ def test_trade__below_im__reduces_and_does_not_open(house: OptionsHouse) -> None
     mark = options.engine_of(house.model).mark(house.model, house.engine, Leg(call(house), 1))
     refused(house, "options: margin", (call(house), -LOT // 100, mark))
     refused(house, "options: margin", (call(house), LOT, 5 * mark))
-    house.trade(fill((call(house), LOT, mark)))
+    house.trade(deal((call(house), LOT, mark)))
     assert house.legs(FIRST) == (Leg(call(house), -99 * LOT),)
 
 
@@ -153,7 +139,7 @@ def test_trade__premium_beyond_the_cash__reverts(house: OptionsHouse) -> None:
 def test_trade__not_a_venue__reverts(house: OptionsHouse) -> None:
     for sender in (STRANGER, FIRST >> 96, ENGINEER):
         with pytest.raises(Reverted, match="options: not a venue"):
-            house.trade(fill((call(house), LOT, PREMIUM)), sender)
+            house.trade(deal((call(house), LOT, PREMIUM)), sender)
     house.options.send(ENGINEER, "set_venue", VENUE, False)
     refused(house, "options: not a venue", (call(house), LOT, PREMIUM))
 
@@ -188,14 +174,14 @@ def test_trade__size_beyond_64_bits__reverts(house: OptionsHouse) -> None:
 
 def test_trade__less_than_ten_dollars_left__reverts(house: OptionsHouse) -> None:
     refused(house, "options: leg too small", (call(house), LOT // 301, 0))
-    house.trade(fill((call(house), LOT // 300 + 1, 0)))
+    house.trade(deal((call(house), LOT // 300 + 1, 0)))
 
 
 def test_trade__fee_above_a_hundredth__reverts(house: OptionsHouse) -> None:
     for fees in ((30 * WAD + 1, 0), (0, 30 * WAD + 1)):
         with pytest.raises(Reverted, match="options: fee"):
-            house.trade(fill((call(house), LOT, PREMIUM), fees=fees))
-    house.trade(fill((call(house), LOT, PREMIUM), fees=(30 * WAD, 30 * WAD)))
+            house.trade(deal((call(house), LOT, PREMIUM), fees=fees))
+    house.trade(deal((call(house), LOT, PREMIUM), fees=(30 * WAD, 30 * WAD)))
 
 
 @pytest.mark.parametrize("flag", [PENDING, UNTRUSTED, OPENING])
@@ -204,34 +190,34 @@ def test_trade__price_in_doubt__does_not_open(house: OptionsHouse, flag: int) ->
     house.write(ETH, replace(facts, flags=ACTIVE | flag))
     refused(house, "options: price not trusted", (call(house), LOT, PREMIUM))
     house.write(ETH, replace(facts, flags=ACTIVE | GRACE))
-    house.trade(fill((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
 
 
 def test_trade__old_price__opens_for_15_s_and_reduces_for_120_s(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
     for seconds, size in ((15, LOT), (105, -LOT // 2)):
         house.evm.advance(seconds)
-        house.trade(fill((call(house), size, PREMIUM)))
+        house.trade(deal((call(house), size, PREMIUM)))
         house.evm.advance(1)
         refused(house, "options: price not trusted", (call(house), size, PREMIUM))
         house.evm.advance(-1)
 
 
 def test_trade__old_surface__does_not_open(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
     house.refresh(121)
     refused(house, "options: surface", (call(house), LOT, PREMIUM))
-    house.trade(fill((call(house), -LOT // 2, PREMIUM)))
+    house.trade(deal((call(house), -LOT // 2, PREMIUM)))
 
 
 def test_trade__jump_of_the_surface_waits__only_reduces(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
     told = (ETH, parts(call(house)).hours)
     house.surfaces.send(ENGINEER, "set_waiting", *told, True)
     refused(house, "options: surface", (call(house), LOT, PREMIUM))
-    house.trade(fill((call(house), -LOT // 2, PREMIUM)))
+    house.trade(deal((call(house), -LOT // 2, PREMIUM)))
     house.surfaces.send(ENGINEER, "set_waiting", *told, False)
-    house.trade(fill((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
 
 
 def test_trade__no_surface__does_not_open(house: OptionsHouse) -> None:
@@ -248,11 +234,11 @@ def test_trade__outside_the_bounds__does_not_open(house: OptionsHouse) -> None:
 
 def test_trade__over_the_cap__reverts(house: OptionsHouse) -> None:
     house.options.send(ENGINEER, "set_cap", ETH, 3 * LOT)
-    house.trade(fill((call(house), 2 * LOT, PREMIUM)))
+    house.trade(deal((call(house), 2 * LOT, PREMIUM)))
     refused(house, "options: cap", (put(house), LOT + 1, PREMIUM))
-    house.trade(fill((put(house), LOT, PREMIUM), (future(ETH, hours(house)), LOT, PREMIUM)))
+    house.trade(deal((put(house), LOT, PREMIUM), (future(ETH, hours(house)), LOT, PREMIUM)))
     house.options.send(ENGINEER, "set_cap", ETH, 0)
-    house.trade(fill((call(house), -LOT, PREMIUM)))
+    house.trade(deal((call(house), -LOT, PREMIUM)))
     refused(house, "options: not open", (call(house), LOT, PREMIUM))
 
 
@@ -260,10 +246,10 @@ def test_trade__a_65th_leg__has_no_room(house: OptionsHouse) -> None:
     strikes = [2_000 + 10 * i for i in range(65)]
     ids = [option(ETH, CALL, hours(house), strike) for strike in strikes]
     for start in range(0, 64, 8):
-        house.trade(fill(*((id_, LOT // 100, PREMIUM) for id_ in ids[start : start + 8])))
+        house.trade(deal(*((id_, LOT // 100, PREMIUM) for id_ in ids[start : start + 8])))
     assert len(house.legs(FIRST)) == 64
     refused(house, "engine: no room", (ids[64], LOT // 100, PREMIUM))
-    house.trade(fill((ids[0], -LOT // 100, PREMIUM), (ids[64], LOT // 100, PREMIUM)))
+    house.trade(deal((ids[0], -LOT // 100, PREMIUM), (ids[64], LOT // 100, PREMIUM)))
     assert len(house.legs(SECOND)) == 64
 
 
@@ -271,7 +257,7 @@ def test_trade__a_65th_leg__has_no_room(house: OptionsHouse) -> None:
 
 
 def test_set_mode__portfolio__asks_for_less_of_a_spread(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), -10 * LOT, PREMIUM), (call(house, 3_100), 10 * LOT, PREMIUM)))
+    house.trade(deal((call(house), -10 * LOT, PREMIUM), (call(house, 3_100), 10 * LOT, PREMIUM)))
     standard = house.clearinghouse.view("health", FIRST)
     house.options.send(FIRST >> 96, "set_mode", FIRST, True)
     events = [house.options.read(log) for log in house.evm.logs()]
@@ -284,16 +270,16 @@ def test_set_mode__back__needs_im_under_standard_margin(house: OptionsHouse) -> 
     house.options.send(FIRST >> 96, "set_mode", FIRST, True)
     spread = [(call(house), -200 * LOT, PREMIUM), (call(house, 3_100), 200 * LOT, PREMIUM)]
     house.options.send(SECOND >> 96, "set_mode", SECOND, True)
-    house.trade(fill(*spread))
+    house.trade(deal(*spread))
     with pytest.raises(Reverted, match="options: margin"):
         house.options.send(FIRST >> 96, "set_mode", FIRST, False)
-    house.trade(fill(*((id_, -size, price) for id_, size, price in spread)))
+    house.trade(deal(*((id_, -size, price) for id_, size, price in spread)))
     house.options.send(FIRST >> 96, "set_mode", FIRST, False)
     assert not house.account(FIRST).engaged
 
 
 def test_set_mode__price_in_doubt__reverts(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), LOT, PREMIUM)))
+    house.trade(deal((call(house), LOT, PREMIUM)))
     house.evm.advance(61)
     with pytest.raises(Reverted, match="options: invalid feed"):
         house.options.send(FIRST >> 96, "set_mode", FIRST, True)
@@ -332,7 +318,7 @@ def carry(house: OptionsHouse, part: int) -> None:
 
 
 def test_carry__half__moves_half_of_every_leg_toward_zero(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), 3 * LOT, PREMIUM), (put(house), -LOT - 1, PREMIUM)))
+    house.trade(deal((call(house), 3 * LOT, PREMIUM), (put(house), -LOT - 1, PREMIUM)))
     house.trade(options.Fill(THIRD, SECOND, (options.FillLeg(put(house), 2 * LOT, PREMIUM),)))
     carry(house, WAD // 2)
     assert house.legs(FIRST) == (
@@ -349,7 +335,7 @@ def test_carry__half__moves_half_of_every_leg_toward_zero(house: OptionsHouse) -
 
 
 def test_carry__everything__ends_the_mode(house: OptionsHouse) -> None:
-    house.trade(fill((call(house), 3 * LOT, PREMIUM)))
+    house.trade(deal((call(house), 3 * LOT, PREMIUM)))
     house.options.send(FIRST >> 96, "set_mode", FIRST, True)
     carry(house, WAD)
     assert house.options.view("mode", FIRST) == (0, False)
@@ -427,7 +413,7 @@ def test_check__sixty_four_legs__answer_within_the_cores_bound(house: OptionsHou
             )
             for i in range(start, start + 8)
         ]
-        house.trade(fill(*((id_, LOT // 100, PREMIUM) for id_ in ids)))
+        house.trade(deal(*((id_, LOT // 100, PREMIUM) for id_ in ids)))
     # the ranges of MM and IM differ: the book is scanned twice
     for key, market in facts.items():
         house.write(key, replace(market, v=30_000, v_slow=20_000, publish=house.evm.time))
@@ -462,7 +448,7 @@ def test_settle_expired__payoff__enters_quote_on_both_sides(
         (future(ETH, hours(house, 7)), LOT, 3_000 * TICKS_PER_USD),
         (call(house, 3_000, 30), LOT, PREMIUM),
     )
-    house.trade(fill(*legs))
+    house.trade(deal(*legs))
     expire(house, price)
     # 2 calls, a short put, and a future that was bought at 3,000
     pays = (2 * max(0, price - 3_000) - max(0, 3_000 - price) + price) * WAD
@@ -480,7 +466,7 @@ def test_settle_expired__payoff__enters_quote_on_both_sides(
 
 
 def test_settle_expired__health__is_the_same_before_and_after(house: OptionsHouse) -> None:
-    house.trade(fill((call(house, 3_000, 7), 2 * LOT, PREMIUM)))
+    house.trade(deal((call(house, 3_000, 7), 2 * LOT, PREMIUM)))
     expire(house, 3_500)
     before = house.clearinghouse.view("health", FIRST)
     settle(house, FIRST)
@@ -500,7 +486,7 @@ def test_settle_expired__health__is_the_same_before_and_after(house: OptionsHous
 def test_settle_expired__price_not_written__reverts_and_the_margin_waits(
     house: OptionsHouse,
 ) -> None:
-    house.trade(fill((call(house, 3_000, 7), -2 * LOT, PREMIUM)))
+    house.trade(deal((call(house, 3_000, 7), -2 * LOT, PREMIUM)))
     said = expire(house, 0)
     for account in (FIRST, THIRD):
         with pytest.raises(Reverted, match="options: nothing expired"):
@@ -515,7 +501,7 @@ def test_settle_expired__price_not_written__reverts_and_the_margin_waits(
 
 
 def test_settle_expired__twice__reverts(house: OptionsHouse) -> None:
-    house.trade(fill((call(house, 3_000, 7), LOT, PREMIUM)))
+    house.trade(deal((call(house, 3_000, 7), LOT, PREMIUM)))
     expire(house, 3_100)
     settle(house, FIRST)
     with pytest.raises(Reverted, match="options: nothing expired"):
@@ -525,7 +511,7 @@ def test_settle_expired__twice__reverts(house: OptionsHouse) -> None:
 def test_engine_account__in_debt_to_holders__is_neither_settled_nor_liquidated(
     house: OptionsHouse,
 ) -> None:
-    house.trade(fill((call(house, 3_000, 7), LOT, PREMIUM)))
+    house.trade(deal((call(house, 3_000, 7), LOT, PREMIUM)))
     expire(house, 3_500)
     settle(house, FIRST)
     assert house.account(EXPIRY).quote == -500 * WAD
@@ -545,7 +531,7 @@ def test_settle_expired__sixty_four_legs__takes_less_than_three_million_gas(
 ) -> None:
     ids = [option(ETH, CALL, hours(house, 7), 2_000 + 10 * i) for i in range(64)]
     for start in range(0, 64, 8):
-        house.trade(fill(*((id_, LOT // 100, PREMIUM) for id_ in ids[start : start + 8])))
+        house.trade(deal(*((id_, LOT // 100, PREMIUM) for id_ in ids[start : start + 8])))
     expire(house, 2_500)
     settle(house, FIRST)
     assert house.evm.gas_used() < 3_000_000
@@ -559,7 +545,7 @@ def test_settle_expired__sixty_four_legs__takes_less_than_three_million_gas(
 def under_mm(house: OptionsHouse) -> None:
     """Bring FIRST under MM: short calls and a perp, and the price goes up."""
     at = 3_000 * TICKS_PER_USD
-    house.trade(fill((instrument_of(ETH), -10 * LOT, at), (call(house), -150 * LOT, PREMIUM)))
+    house.trade(deal((instrument_of(ETH), -10 * LOT, at), (call(house), -150 * LOT, PREMIUM)))
     house.refresh(10, eth=5_500)
     health = house.clearinghouse.view("health", FIRST)
     assert 0 < health[0] < health[4]

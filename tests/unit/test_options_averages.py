@@ -14,7 +14,7 @@ from tests.reference.facts import Leg
 from tests.reference.instruments import CALL, FUTURE, PUT, Instrument, lowest_terms, parts
 from tests.reference.units import DAY, HOUR, LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from tests.support import books
-from tests.support.options_house import ETH, FIRST, SECOND, OptionsHouse, future, option
+from tests.support.options_house import ETH, FIRST, OptionsHouse, deal, future, option
 
 LOT = LOTS_PER_UNIT
 WINDOW = 1_800
@@ -86,9 +86,7 @@ def test_averaged__outside_its_window_or_unseen__is_the_leg() -> None:
 @pytest.fixture
 def house() -> Iterator[OptionsHouse]:
     """Yield a house fifteen minutes before an expiry."""
-    made = OptionsHouse()
-    for account in (FIRST, SECOND):
-        made.deposit(account, 100_000)
+    made = OptionsHouse.funded(100_000, 100_000)
     made.evm.advance(HOUR - made.evm.time % HOUR + DAY)
     made.refresh()
     made.report(ETH, 1)
@@ -110,15 +108,7 @@ def near(house: OptionsHouse, observed: int, mean: int) -> None:
 
 
 def average(house: OptionsHouse, observed: int, mean: int) -> None:
-    told = ETH, expiry(house), observed, mean * TICKS_PER_USD
-    house.surfaces.send(0x0E0E, "set_average", *told)
-    house.engine.averages[ETH, expiry(house)] = told[2:]
-
-
-def agree(house: OptionsHouse, instrument: int, size: int, price: int) -> None:
-    fill = options.Fill(FIRST, SECOND, (options.FillLeg(instrument, size, price),))
-    house.trade(fill)
-    options.trade(house.model, fill)
+    house.average(ETH, expiry(house), observed, mean * TICKS_PER_USD)
 
 
 def in_portfolio(house: OptionsHouse) -> None:
@@ -136,7 +126,7 @@ def health(house: OptionsHouse, account: int = FIRST) -> tuple[int, ...]:
 def test_check__future__is_worth_the_average_so_far_and_the_forward(
     house: OptionsHouse, portfolio: bool
 ) -> None:
-    agree(house, future(ETH, expiry(house)), 18 * LOT, 3_000 * TICKS_PER_USD)
+    house.agree(deal((future(ETH, expiry(house)), 18 * LOT, 3_000 * TICKS_PER_USD)))
     if portfolio:
         in_portfolio(house)
     near(house, 0, 0)
@@ -151,7 +141,7 @@ def test_check__future__is_worth_the_average_so_far_and_the_forward(
 
 
 def test_check__short_option__requires_margin_for_what_is_open(house: OptionsHouse) -> None:
-    agree(house, option(ETH, CALL, expiry(house), 3_000), -18 * LOT, 100 * TICKS_PER_USD)
+    house.agree(deal((option(ETH, CALL, expiry(house), 3_000), -18 * LOT, 100 * TICKS_PER_USD)))
     near(house, 0, 0)
     before = health(house)
     average(house, 900, 3_000)
@@ -163,7 +153,7 @@ def test_check__short_option__requires_margin_for_what_is_open(house: OptionsHou
 def test_check__short_option_seen_far_over_its_strike__is_the_difference(
     house: OptionsHouse,
 ) -> None:
-    agree(house, option(ETH, CALL, expiry(house), 3_000), -18 * LOT, 100 * TICKS_PER_USD)
+    house.agree(deal((option(ETH, CALL, expiry(house), 3_000), -18 * LOT, 100 * TICKS_PER_USD)))
     in_portfolio(house)
     near(house, 900, 6_100)
     # half at 6,100 and half at 3,000: 18 x 1,550, with no time value left
@@ -174,7 +164,7 @@ def test_check__short_option_seen_far_over_its_strike__is_the_difference(
 def test_check__long_option_that_is_decided__gives_no_credit_under_standard_margin(
     house: OptionsHouse,
 ) -> None:
-    agree(house, option(ETH, CALL, expiry(house), 3_000), 18 * LOT, 100 * TICKS_PER_USD)
+    house.agree(deal((option(ETH, CALL, expiry(house), 3_000), 18 * LOT, 100 * TICKS_PER_USD)))
     near(house, 900, 9_000)
     # worth 18 x (6,000 - 3,000 + what is open): required whole, so that nothing is free of it
     said = health(house)
@@ -187,7 +177,7 @@ def test_check__long_option_that_is_decided__gives_no_credit_under_standard_marg
 def test_check__everything_but_a_second_seen__is_the_payoff_of_the_average(
     house: OptionsHouse,
 ) -> None:
-    agree(house, option(ETH, PUT, expiry(house), 3_000), 18 * LOT, 100 * TICKS_PER_USD)
+    house.agree(deal((option(ETH, PUT, expiry(house), 3_000), 18 * LOT, 100 * TICKS_PER_USD)))
     in_portfolio(house)
     near(house, 1_800, 2_000)
     worth = health(house)[0] - house.account(FIRST).cash

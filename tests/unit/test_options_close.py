@@ -14,7 +14,17 @@ from tests.reference.units import ACTIVE, GRACE, LOTS_PER_UNIT, PENDING, TICKS_P
 from tests.reference.words import instrument_of
 from tests.stateful.evm import Reverted
 from tests.stateful.house import OWNER
-from tests.support.options_house import BTC, ETH, FIRST, SECOND, THIRD, VENUE, OptionsHouse, option
+from tests.support.options_house import (
+    BTC,
+    ETH,
+    FIRST,
+    SECOND,
+    THIRD,
+    VENUE,
+    OptionsHouse,
+    deal,
+    option,
+)
 from tests.support.options_sinking import after_close, least_lots, publish, sink
 
 LOT = LOTS_PER_UNIT
@@ -24,24 +34,16 @@ HELD = 100 * LOT
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account, usd in ((FIRST, 100_000), (SECOND, 3_000_000), (THIRD, 3_000_000)):
-        made.deposit(account, usd)
-    for key in (ETH, BTC):
-        made.report(key, 30)
-    yield made
+def deployed() -> OptionsHouse:
+    return OptionsHouse.funded(100_000, 3_000_000, 3_000_000, days=(30,))
 
 
 @pytest.fixture
 def healthy(deployed: OptionsHouse) -> Iterator[OptionsHouse]:
     """Yield a house where FIRST is short 100 calls."""
-    kept, model = deployed.evm.snapshot(), deployed.model
-    deployed.model = model.copy()
-    agree(deployed, (call(deployed), -HELD, PREMIUM))
-    yield deployed
-    deployed.evm.restore(kept)
-    deployed.model = model
+    with deployed.kept() as house:
+        house.agree(deal((call(house), -HELD, PREMIUM)))
+        yield house
 
 
 @pytest.fixture
@@ -60,13 +62,6 @@ def mark(house: OptionsHouse, strike: int = 3_000) -> int:
     return options.engine_of(house.model).mark(
         house.model, house.engine, Leg(call(house, strike), 1)
     )
-
-
-def agree(house: OptionsHouse, *legs: tuple[int, int, int]) -> None:
-    """Fill FIRST against SECOND, on both sides."""
-    fill = options.Fill(FIRST, SECOND, tuple(options.FillLeg(*leg) for leg in sorted(legs)))
-    house.trade(fill)
-    options.trade(house.model, fill)
 
 
 def closing(
@@ -130,11 +125,8 @@ def test_trade__back_above_mm__ends_the_auction(house: OptionsHouse) -> None:
 def test_close__leg_of_the_core__of_an_account_without_options(house: OptionsHouse) -> None:
     leg = options.FillLeg(instrument_of(ETH), LOT, house.model.markets[ETH].price)
     perp = options.Fill(SECOND, FIRST, (leg,))
-    agree(house, (call(house), HELD, mark(house)))
-    house.trade(replace(perp, taker=THIRD, maker=FIRST, legs=(replace(leg, size=20 * LOT),)))
-    options.trade(
-        house.model, replace(perp, taker=THIRD, maker=FIRST, legs=(replace(leg, size=20 * LOT),))
-    )
+    house.agree(deal((call(house), HELD, mark(house))))
+    house.agree(replace(perp, taker=THIRD, maker=FIRST, legs=(replace(leg, size=20 * LOT),)))
     assert not house.account(FIRST).engaged
     price = sink(house, FIRST, house.model.markets[ETH].price // TICKS_PER_USD, 20_000)
     at = replace(leg, price=price)
@@ -192,7 +184,7 @@ def test_close__at_mm__reverts(house: OptionsHouse) -> None:
 @pytest.mark.parametrize("flag", [PENDING, GRACE])
 def test_close__feed_that_liquidates_nobody__reverts(healthy: OptionsHouse, flag: int) -> None:
     house = healthy
-    agree(house, (instrument_of(BTC), -LOT // 10, house.model.markets[BTC].price))
+    house.agree(deal((instrument_of(BTC), -LOT // 10, house.model.markets[BTC].price)))
     sink(house, FIRST, 3_000, 9_000)
     facts = house.model.markets[BTC]
     until = house.evm.time + 600
@@ -205,7 +197,7 @@ def test_close__feed_that_liquidates_nobody__reverts(healthy: OptionsHouse, flag
 
 def test_close__old_price__reverts(house: OptionsHouse) -> None:
     # the maker has calls to close, and needs no fresh price
-    agree(house, (call(house), LOT, mark(house)))
+    house.agree(deal((call(house), LOT, mark(house))))
     house.evm.advance(120)
     house.model.now = house.evm.time
     house.close(closing(house, LOT // 2, maker=SECOND), WAD // 2)
@@ -284,7 +276,7 @@ def test_close__rest_that_would_be_dust__all_goes(house: OptionsHouse) -> None:
 
 def test_close__a_hedge__makes_it_no_better(healthy: OptionsHouse) -> None:
     house = healthy
-    agree(house, (instrument_of(ETH), 40 * LOT, house.model.markets[ETH].price))
+    house.agree(deal((instrument_of(ETH), 40 * LOT, house.model.markets[ETH].price)))
     house.options.send(FIRST >> 96, "set_mode", FIRST, True)
     options.set_mode(house.model, FIRST, True)
     price = sink(house, FIRST, 3_000, 30_000)

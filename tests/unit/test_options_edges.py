@@ -22,6 +22,7 @@ from tests.support.options_house import (
     SECOND,
     THIRD,
     OptionsHouse,
+    deal,
     future,
     option,
 )
@@ -35,28 +36,19 @@ IM, LE = 2, 3
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[OptionsHouse]:
-    made = OptionsHouse()
-    for account in (FIRST, SECOND):
-        made.deposit(account, 1_000_000)
-    made.deposit(THIRD, 9_000_000)
-    yield made
+def deployed() -> OptionsHouse:
+    return OptionsHouse.funded(1_000_000, 1_000_000, 9_000_000)
 
 
 @pytest.fixture
 def house(deployed: OptionsHouse) -> Iterator[OptionsHouse]:
-    kept, model = deployed.evm.snapshot(), deployed.model
-    deployed.model = model.copy()
-    yield deployed
-    deployed.evm.restore(kept)
-    deployed.model = model
+    with deployed.kept() as house:
+        yield house
 
 
 def fill(house: OptionsHouse, *legs: tuple[int, int, int]) -> None:
     """Fill on both sides, FIRST with SECOND."""
-    asked = options.Fill(FIRST, SECOND, tuple(options.FillLeg(*leg) for leg in sorted(legs)))
-    house.trade(asked)
-    options.trade(house.model, asked)
+    house.agree(deal(*legs))
     same(house)
 
 
@@ -254,8 +246,8 @@ def write_sixty_four(house: OptionsHouse, portfolio: bool = True) -> None:
             )
             for i in range(start, start + 8)
         ]
-        legs = sorted((id_, LOT * 10 // (4 if id_ >> 56 == ETH else 80), 100 * USD) for id_ in ids)
-        asked = options.Fill(FIRST, SECOND, tuple(options.FillLeg(*leg) for leg in legs))
+        legs = ((id_, LOT * 10 // (4 if id_ >> 56 == ETH else 80), 100 * USD) for id_ in ids)
+        asked = deal(*legs)
         house.trade(asked)
         options.trade(house.model, asked)
 
