@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import boa
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +12,7 @@ from keepers.domain import exchange_orders
 from tests.reference.exchange import Book, Leg, Market, Order, Rates
 from tests.reference.refused import Refused
 from tests.reference.units import MAX_PRICE, WAD
+from tests.support.chains import own_chain, put_back
 from tests.support.examples import part
 from tests.unit.exchange_support import (
     BAND,
@@ -37,17 +36,8 @@ INSTRUMENTS = sorted([ETH_PERP, ETH_FUTURE, ETH_CALL, ETH_PUT, BTC_PERP, BTC_CAL
 OWNERS = {int(MAKER, 16): "maker", int(TAKER, 16): "taker"}
 SIZES = st.one_of(st.integers(1, 10), st.integers(1, 10**12), st.just(2**63 - 1))
 
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with boa.swap_env(boa.Env()):
-        yield Desk.deployed()
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with boa.env.anchor():
-        yield deployment
+deployment = own_chain(Desk.deployed)
+desk = put_back()
 
 
 def middle(instrument: int) -> tuple[int, int]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import boa
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reference.expiries import Series, Stored
 from tests.reference.refused import Refused
 from tests.reference.units import DAY, HOUR
+from tests.support.chains import own_chain, put_back
 from tests.support.examples import part
 from tests.unit.expiries_support import (
     ACTIVE,
@@ -25,17 +24,8 @@ from tests.unit.expiries_support import (
     Desk,
 )
 
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with boa.swap_env(boa.Env()):
-        yield Desk.deployed()
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with boa.env.anchor():
-        yield deployment
+deployment = own_chain(Desk.deployed)
+desk = put_back()
 
 
 class Step(NamedTuple):

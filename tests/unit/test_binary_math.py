@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import boa
 import mpmath
 import pytest
 from hypothesis import example, given
@@ -20,6 +18,7 @@ from tests.reference.option_lens import SCALE, density
 from tests.reference.units import WAD
 from tests.support import exact_options as exact
 from tests.support import sources
+from tests.support.chains import own_chain
 from tests.unit.markets_support import deploy
 from tools.normal_table import PIECES, cdf_words, ln_2, ln_coefficients
 
@@ -34,11 +33,7 @@ thresholds = st.builds(
 )
 scales = st.integers(0, 127).flatmap(lambda bits: st.integers(0, 2 ** (bits + 1) - 1))
 
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Any]:
-    with boa.swap_env(boa.Env()):
-        yield deploy("contracts/mocks/Black76Harness.vy", [], [])
+harness = own_chain(lambda: deploy("contracts/mocks/Black76Harness.vy", [], []))
 
 
 def text_of(name: str) -> str:

@@ -9,6 +9,7 @@ import boa
 import pytest
 
 from tests.reference.units import WAD
+from tests.support.chains import own_chain
 from tests.unit.exchange_support import (
     BAND,
     CHAIN_ID,
@@ -36,11 +37,7 @@ from tests.unit.exchange_support import (
 VICTIM = account_of(TAKER)
 CONCESSION = WAD // 7
 
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with boa.swap_env(boa.Env()):
-        yield Desk.deployed()
+deployment = own_chain(Desk.deployed)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from eth_account.messages import encode_typed_data
 
 from keepers.domain.exchange_orders import typed_data
 from tests.reference.units import WAD
+from tests.support.chains import own_chain, put_back
 from tests.unit.exchange_support import (
     ACT,
     CHAIN_ID,
@@ -38,19 +38,9 @@ from tests.unit.exchange_support import (
 HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 CURVE_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 WALLET_GAS = 200_000
-MAX_SIZE = 2**63 - 1
 
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with boa.swap_env(boa.Env()):
-        yield Desk.deployed()
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with boa.env.anchor():
-        yield deployment
+deployment = own_chain(Desk.deployed)
+desk = put_back()
 
 
 # ---- signatures ---------------------------------------------------------------------------------

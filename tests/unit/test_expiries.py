@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import boa
@@ -10,6 +10,7 @@ import pytest
 
 from tests.reference.expiries import MAX_GAP, MAX_LAG, MIN_COUNT, WINDOW, Series, Stored
 from tests.reference.units import DAY, HOUR
+from tests.support.chains import own_chain, put_back
 from tests.unit.expiries_support import (
     ACTIVE,
     BTC,
@@ -24,17 +25,8 @@ from tests.unit.expiries_support import (
     Desk,
 )
 
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with boa.swap_env(boa.Env()):
-        yield Desk.deployed()
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with boa.env.anchor():
-        yield deployment
+deployment = own_chain(Desk.deployed)
+desk = put_back()
 
 
 def the_event(desk: Desk) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import boa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from tests.reference import instruments
 from tests.reference.instruments import CALL, FUTURE, PERP, PUT, Instrument
 from tests.reference.units import HOUR, MAX_PRICE, TICKS_PER_USD
+from tests.support.chains import own_chain
 from tests.unit.markets_support import deploy
 
 # 2026-03-27 08:00 UTC
@@ -51,11 +50,7 @@ instruments_of_any_kind = st.builds(
     st.integers(1, 2**24 - 1),
 )
 
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Any]:
-    with boa.swap_env(boa.Env()):
-        yield deploy("contracts/mocks/InstrumentsHarness.vy", [], [])
+harness = own_chain(lambda: deploy("contracts/mocks/InstrumentsHarness.vy", [], []))
 
 
 def test_parts__an_eth_call__say_market_kind_expiry_and_strike(harness: Any) -> None:

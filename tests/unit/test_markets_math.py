@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boa
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,16 +13,13 @@ from tests.reference import fixed, margin, oracle
 from tests.reference.facts import MarginParams, Market, listed_market
 from tests.reference.units import ACTIVE, WAD
 from tests.reference.words import price_word, state_word
+from tests.support.chains import own_chain
 from tests.unit.markets_support import GENESIS, MARGIN, deploy, feed_params, usd
 
 unsigned = st.integers(0, 2**127) | st.sampled_from([0, 1, WAD - 1, WAD, WAD + 1])
 signed = st.integers(-(2**254), 2**254) | st.sampled_from([-1, 0, 1, -WAD, -WAD - 1])
 
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Any]:
-    with boa.swap_env(boa.Env()):
-        yield deploy("contracts/mocks/FixedPointHarness.vy", [], [])
+harness = own_chain(lambda: deploy("contracts/mocks/FixedPointHarness.vy", [], []))
 
 
 @given(a=unsigned, b=unsigned)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import boa
 import mpmath
 import pytest
 from hypothesis import example, given
@@ -23,6 +21,7 @@ from tests.reference import black76
 from tests.reference.binary import ONE, sqrt_wad
 from tests.reference.units import DAY, HOUR, WAD, YEAR
 from tests.support import exact_options as exact
+from tests.support.chains import own_chain
 from tests.unit.markets_support import deploy
 
 HAUG = Path(__file__).parent.parent / "vectors" / "haug_1998.csv"
@@ -59,11 +58,7 @@ ratios = st.fractions(Fraction(1, 10), 10, max_denominator=1_000)
 volatilities = st.integers(PERCENT, 500 * PERCENT)
 times = st.integers(60, 730 * DAY)
 
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Any]:
-    with boa.swap_env(boa.Env()):
-        yield deploy("contracts/mocks/Black76Harness.vy", [], [])
+harness = own_chain(lambda: deploy("contracts/mocks/Black76Harness.vy", [], []))
 
 
 def bound(forward: int, strike: int) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import boa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.reference import words
+from tests.support.chains import own_chain
 from tests.unit.markets_support import deploy
 
 PRICE = ((64, 192), (64, 128), (16, 112), (8, 104), (32, 72), (16, 56), (16, 40), (8, 32), (32, 0))
@@ -32,11 +32,7 @@ PLAIN = {
 }
 Shape = tuple[tuple[int, int], ...]
 
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Any]:
-    with boa.swap_env(boa.Env()):
-        yield deploy("contracts/mocks/PackingHarness.vy", [], [])
+harness = own_chain(lambda: deploy("contracts/mocks/PackingHarness.vy", [], []))
 
 
 def fields_of(shape: Shape) -> st.SearchStrategy[list[int]]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import astuple, replace
 from typing import Any
 
-import boa
 import mpmath
 import pytest
 from hypothesis import assume, example, given
@@ -17,6 +15,7 @@ from tests.reference import svi
 from tests.reference.svi import LEAST, MAX_A, MAX_B, MAX_M, MAX_SIGMA, ONE, SAMPLES, Smile
 from tests.reference.units import WAD
 from tests.support import exact_options as exact
+from tests.support.chains import own_chain
 from tests.unit.markets_support import deploy
 
 # a month of BTC: 55 % at the money, more below
@@ -41,10 +40,7 @@ def sound(draw: st.DrawFn) -> Smile:
     return Smile(a, b, rho, m, sigma)
 
 
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Any]:
-    with boa.swap_env(boa.Env()):
-        yield deploy("contracts/mocks/SviHarness.vy", [], [])
+harness = own_chain(lambda: deploy("contracts/mocks/SviHarness.vy", [], []))
 
 
 # ---- contract and reference --------------------------------------------------------------------
