@@ -142,7 +142,7 @@ def no_gain(world: World, row: int | str, *roles: str) -> Iterator[None]:
 def deploy(name: str, *args: Any) -> Any:
     """Deploy a contract below contracts/ as the current sender, and return its handle."""
     made = sources.of(f"contracts/{name}.vy")
-    inputs = next((f["inputs"] for f in made.abi if f["type"] == "constructor"), [])
+    inputs: list[Any] = next((f["inputs"] for f in made.abi if f["type"] == "constructor"), [])
     data = bytes.fromhex(made.initcode) + encode([collapse_if_tuple(each) for each in inputs], args)
     address, _ = boa.env.deploy_code(bytecode=data)
     return at_address(made, str(address))

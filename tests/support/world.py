@@ -389,9 +389,9 @@ class World:
             for token, amount in self.amounts(account).items():
                 held[token] = held.get(token, 0) + amount
         assert not any(sizes.values()), sizes
-        for token in self.parameters.collaterals.values():
-            tracked = ledger.token_info(self.tokens[token.symbol].address)[2]
-            assert tracked == held.get(token.id, 0), token.symbol
+        for listed in self.parameters.collaterals.values():
+            tracked = ledger.token_info(self.tokens[listed.symbol].address)[2]
+            assert tracked == held.get(listed.id, 0), listed.symbol
 
 
 @contextmanager

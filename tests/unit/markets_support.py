@@ -237,7 +237,8 @@ class Desk:
     def check(self, account: Account) -> Health:
         """Ask for the health of an account that exists as words alone."""
         word, legs, amounts = words.encode_account(account)
-        return self.markets.check(word, legs, amounts)
+        found: Health = self.markets.check(word, legs, amounts)
+        return found
 
     def trade(self, oi_delta: int, tilt: int = KEEP_TILT, market: int = ETH) -> None:
         """Book a trade as the Clearinghouse does."""
