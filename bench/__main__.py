@@ -8,6 +8,7 @@ import sys
 from rich.console import Console
 
 from bench import (
+    charges,
     efficiency,
     latency,
     option_prices,
@@ -65,6 +66,7 @@ def _record(console: Console, timed: bool) -> int:
     report.show(scene.figures, report.read(report.GAS), sizes, console)
     worst.show(scene, console)
     efficiency.show(console)
+    charges.show(console)
     report.write(report.GAS, scene.figures)
     report.write(report.SIZES, sizes)
     page.write(scene.figures, scene.accounts, scene.calls)

@@ -19,8 +19,14 @@ shock, the delta of each expiry times 10 % a year, 1 % at the least, which gives
 matters here. Neither of the two nets one market's gains against another's losses (the example's
 `pnl_offset` is 0); markets add up.
 
+Neither has a factor on top of the worst scenario in its initial margin: Paradex's is the scenario
+and half of it is maintenance, Deribit's `mm_factor` of 0.8 makes maintenance of the initial one
+(the example of private/simulate_portfolio has 1.25 between the two).
+(Deribit's old page, deribit.com/pages/docs/portfoliomargin, took the worst of 10 % as maintenance;
+it is not the rule used here.)
+
 Where ours asks for more than the lower one of theirs that covers the worst loss, the table says so;
-docs/spec/portfolio-margin.md#efficiency says why.
+docs/spec/portfolio-margin.md#efficiency says why, and bench/charges.py what other charges would do.
 """
 
 from __future__ import annotations
@@ -121,8 +127,8 @@ def asked(structure: Structure) -> Asked:
         standard=_standard(structure),
         portfolio=ours.im / WAD,
         maintenance=ours.mm / WAD,
-        paradex=sum(map(_paradex, _by_market(structure))),
-        deribit=sum(map(_deribit, _by_market(structure))),
+        paradex=sum(map(_paradex, by_market(structure))),
+        deribit=sum(map(_deribit, by_market(structure))),
         worst=_worst(structure),
         scan=ours.scan_im / WAD,
     )
@@ -165,28 +171,30 @@ def _hedge(legs: tuple[Leg, ...]) -> float:
     return -round(sum(_deltas(Structure(0, legs))), 2)
 
 
-def _markets(structure: Structure) -> list[pm.Underlying]:
+def markets_of(structure: Structure) -> list[pm.Underlying]:
+    """Return the markets of a structure, calm, with its spot."""
     known = {parts(leg.instrument).market for leg in structure.legs} | {b.ETH}
     spots = {b.ETH: structure.spot * LOTS_PER_UNIT}
     return [b.market(id_, spot=spots.get(id_, 0)) for id_ in sorted(known)]
 
 
-def _terms(structure: Structure, market: pm.Underlying) -> list[exact.Term]:
+def terms_of(structure: Structure, market: pm.Underlying) -> list[exact.Term]:
+    """Return what a structure's legs of one market say in real numbers."""
     return exact.terms_of(market, b.surfaces(market.market), structure.legs, b.NOW)
 
 
-def _lost(structure: Structure, move: exact.Real, shock: int) -> exact.Real:
+def loss_of(structure: Structure, move: exact.Real, shock: int) -> exact.Real:
     """Return the loss where every market moves so, under a shock of volatility [WAD]."""
     return sum(
-        exact.losses(b.SIXTEEN, market, _terms(structure, market), move, shock)
-        for market in _markets(structure)
+        exact.losses(b.SIXTEEN, market, terms_of(structure, market), move, shock)
+        for market in markets_of(structure)
     )
 
 
 def _worst(structure: Structure) -> float:
     moves = np.linspace(-RANGE, RANGE, POINTS)
     shocks = (b.SIXTEEN.up, -b.SIXTEEN.down, 0)
-    return max(0.0, *(float(np.max(_lost(structure, moves, shock))) for shock in shocks))
+    return max(0.0, *(float(np.max(loss_of(structure, moves, shock))) for shock in shocks))
 
 
 def _deltas(structure: Structure) -> list[float]:
@@ -195,7 +203,7 @@ def _deltas(structure: Structure) -> list[float]:
     for leg in structure.legs:
         alone = Structure(0, (leg,))
         market = b.market(parts(leg.instrument).market)
-        (term,) = _terms(alone, market)
+        (term,) = terms_of(alone, market)
         price = b.PRICES[market.market]
         step = price / 10_000
         change = exact.value(price + step, term) - exact.value(price - step, term)
@@ -207,7 +215,7 @@ def _deltas(structure: Structure) -> list[float]:
 
 
 def _check(structure: Structure) -> pm.Margin:
-    markets = _markets(structure)
+    markets = markets_of(structure)
     surfaces = b.surfaces(*(market.market for market in markets))
     return pm.check(b.SIXTEEN, b.RHOS, markets, surfaces, list(structure.legs), 0, 0, b.NOW)
 
@@ -219,9 +227,9 @@ def _isolated(structure: Structure) -> float:
 
 def _standard(structure: Structure) -> float:
     total = structure.spot * PRICE * HAIRCUT
-    for market in _markets(structure):
+    for market in markets_of(structure):
         price, straight = b.PRICES[market.market], [0.0, 0.0]
-        for term in _terms(structure, market):
+        for term in terms_of(structure, market):
             if term.kind in (PERP, FUTURE):
                 straight[term.size < 0] += abs(float(term.size)) * price
             else:
@@ -243,10 +251,10 @@ def _option(term: exact.Term, price: int) -> float:
 # ---- others' -------------------------------------------------------------------------------------
 
 
-def _by_market(structure: Structure) -> list[Structure]:
+def by_market(structure: Structure) -> list[Structure]:
     """Return what a structure has of each market."""
     found = []
-    for market in _markets(structure):
+    for market in markets_of(structure):
         legs = tuple(x for x in structure.legs if parts(x.instrument).market == market.market)
         found.append(Structure(market.spot // LOTS_PER_UNIT, legs))
     return found
@@ -257,7 +265,7 @@ def _paradex(structure: Structure) -> float:
     with SCENARIOS.open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             move, shock = float(row["spot_shock_pct"]) / 100, int(row["vol_shock_pct"]) * WAD // 100
-            lost = float(_lost(structure, move, shock))
+            lost = float(loss_of(structure, move, shock))
             worst = max(worst, lost * float(row["weight_pct"]) / 100)
     return max(worst, _least_delta(structure))
 
@@ -276,14 +284,14 @@ def _least_delta(structure: Structure) -> float:
 
 def _deribit(structure: Structure) -> float:
     steps = [REACH * step / BUCKETS for step in range(-BUCKETS, BUCKETS + 1)]
-    found = [float(_lost(structure, move, shock)) for move in steps for shock in (UP, 0, DOWN)]
+    found = [float(loss_of(structure, move, shock)) for move in steps for shock in (UP, 0, DOWN)]
     legs = [leg for leg in structure.legs if parts(leg.instrument).kind in (CALL, PUT)]
     options = Structure(0, tuple(legs))
     straight = Structure(structure.spot, tuple(x for x in structure.legs if x not in legs))
     for move in EXTENDED:
         end = REACH if move > 0 else -REACH
-        lost = float(_lost(options, move, UP)) * REACH / abs(move)
-        found.append(lost + float(_lost(straight, end, UP)))
+        lost = float(loss_of(options, move, UP)) * REACH / abs(move)
+        found.append(lost + float(loss_of(straight, end, UP)))
     return max(0.0, *found) + _roll(structure)
 
 
