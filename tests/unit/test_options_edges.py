@@ -179,6 +179,31 @@ def test_settle_expired__price_on_the_strike_or_a_tick_beside_it__pays_to_the_we
     assert house.account(FIRST).quote == house.account(SECOND).quote == 0
 
 
+def test_withdraw__legs_expired_that_nobody_closed__are_paid_out_as_if_they_were(
+    house: OptionsHouse,
+) -> None:
+    """Whoever touches the account has what expired in cash; the legs can be closed at any time."""
+    hours = house.report(ETH, 1)
+    fill(house, (option(ETH, CALL, hours, 3_000), 10 * LOT, 100 * USD))
+    house.refresh(24 * HOUR)
+    house.surfaces.send(STRANGER, "settle", ETH, hours, 3_250 * USD)
+    house.engine.settled[ETH, hours] = 3_250 * USD
+    for account in (SECOND, FIRST):
+        house.clearinghouse.send(STRANGER, "settle", account)
+    token, owner = house.tokens[0], FIRST >> 96
+    had = token.view("balanceOf", owner)
+    # an open leg keeps what a keeper would be paid for it
+    kept = 100
+    asked = (1_000_000 - 10 * 100 + 10 * 250 - kept) * 10 ** house.decimals[0]
+    house.clearinghouse.send(owner, "withdraw", FIRST, token.address, asked, owner)
+    assert token.view("balanceOf", owner) == had + asked
+    assert house.account(FIRST).cash == kept * WAD
+    assert len(house.legs(FIRST)) == 1
+    for account, paid in ((FIRST, 2_500 * WAD), (SECOND, -2_500 * WAD)):
+        assert house.options.send(STRANGER, "settle_expired", account) == paid
+        assert house.account(account).quote == 0
+
+
 # ---- as many legs as there may be ----------------------------------------------------------------
 
 
