@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
 from tests.reference import closing, liquidation, margin
-from tests.reference.facts import Account, Health, Market
-from tests.reference.oracle import Quote, Report
+from tests.reference.facts import Account, Health
+from tests.reference.oracle import Report
 from tests.reference.orders import Order, passed
 from tests.reference.refused import Refused
-from tests.reference.shares import earliest_of, has_passed
 from tests.reference.state import SETTLEMENT, World, owner_of, with_leg
-from tests.reference.units import (
-    COMMIT_DELAY,
-    COOLDOWN,
-    DAY,
-    LOT_WAD,
-    PENDING,
-    REQUEST_DELAY,
-    TICK_WAD,
-    TICKS_PER_USD,
-    WAD,
-)
+from tests.reference.units import COMMIT_DELAY, LOT_WAD, TICK_WAD, TICKS_PER_USD, WAD
 from tests.reference.words import instrument_of, market_of
 from tests.stateful import guarding, powers, trespass
 from tests.stateful.coalition import Coalition
@@ -31,6 +20,8 @@ from tests.stateful.house import BUYERS, KEEPERS, MIN_RESERVE, OWNER, PROVIDERS,
 from tests.stateful.ops import Op
 from tests.stateful.refusals import USD, Refusals, account_id
 from tests.stateful.rules_accounts import ACCOUNT_RULES, AccountRules
+from tests.stateful.rules_pool import PoolRules
+from tests.stateful.rules_prices import PriceRules
 from tests.stateful.rules_stories import STORIES, Stories
 
 # how often each kind of action is tried
@@ -74,7 +65,7 @@ RULES = {
 HUNT = ("flag",) * 4 + ("reduce",) * 12 + ("take",) * 6 + ("closed", "commit", "execute")
 
 
-class Actors(AccountRules, Stories, Refusals):
+class Actors(AccountRules, PriceRules, PoolRules, Stories, Refusals):
     """Chooses the next op from the facts alone; the same seed chooses the same ops."""
 
     def __init__(self, seed: int, world: World) -> None:
@@ -121,11 +112,23 @@ class Actors(AccountRules, Stories, Refusals):
         if self.left:
             self.left -= 1
             return "closed", self.coalition.next_op(world)
-        names, weights = list(RULES), list(RULES.values())
+        return self._drawn(RULES, HUNT, 0.7)
+
+    def _drawn(
+        self, rules: Mapping[str, float], hunt: Sequence[str], eager: float
+    ) -> tuple[str, Op]:
+        """Return a rule that applies, drawn by weight, and its op.
+
+        Args:
+            rules: how often each is tried.
+            hunt: what is tried instead after a price was moved to somebody's threshold.
+            eager: how likely that is.
+        """
+        names, weights = list(rules), list(rules.values())
         while True:
             name = self.rng.choices(names, weights)[0]
-            if self.hunted and self.rng.random() < 0.7:
-                name = self.rng.choice(HUNT)
+            if self.hunted and self.rng.random() < eager:
+                name = self.rng.choice(hunt)
             self.hunted = max(0, self.hunted - 1)
             op: Op | None = getattr(self, name)()
             if op is not None:
@@ -158,138 +161,6 @@ class Actors(AccountRules, Stories, Refusals):
         """Return the accounts below MM, whatever the state of the prices."""
         healths = [(key, self.world.health(key)) for key in self._users()]
         return [(key, health) for key, health in healths if health.equity < health.mm]
-
-    # ---- prices
-
-    def reports(self, now: int) -> tuple[Report, ...]:
-        """Return what three or four sources sign about every market."""
-        rng = self.rng
-        publish = now - rng.choice((0, 0, 0, 0, 1))
-        seated = sorted(self.world.signer_times)
-        signers = sorted(rng.sample(seated, min(len(seated), rng.choice((3, 3, 3, 4)))))
-        conf = rng.choice((0, 0, 10, 50, 200)) if rng.random() < 0.97 else 1_500
-        made = []
-        for signer in signers:
-            quotes = tuple(
-                Quote(key, max(1, price * (100_000 + rng.randint(-3, 3)) // 100_000), conf)
-                for key, price in sorted(self.truth.items())
-            )
-            made.append(Report(signer, publish - rng.choice((0, 0, 0, 1)), quotes))
-        self.signed = [*self.signed[-20:], tuple(made)]
-        return self.signed[-1]
-
-    def _update(self, seconds: int, blocks: int = 1) -> Op:
-        reports = self.reports(self.world.now + seconds)
-        return Op("update", self.rng.choice(KEEPERS), (), reports, seconds, blocks)
-
-    def replay(self) -> Op:
-        """Show reports again, out of order, or older than what is stored: none changes a price."""
-        rng = self.rng
-        reports = rng.choice(self.signed)
-        behind = rng.choice((0, 0, 1, 7, 90))
-        if rng.random() < 0.4:
-            # of now, but for one source that goes back
-            reports = self.reports(self.world.now)
-            late = rng.randrange(len(reports))
-            times = [report.publish - (2 if i == late else 0) for i, report in enumerate(reports)]
-        else:
-            times = [report.publish - behind for report in reports]
-        seated = self.world.signer_times
-        shown = tuple(
-            replace(report, publish=time)
-            for report, time in zip(reports, times, strict=True)
-            if report.signer in seated
-        )
-        return Op("update", rng.choice(KEEPERS), (), shown, 0, rng.choice((0, 1)))
-
-    def walk(self) -> Op:
-        """Move every price a little."""
-        for key, price in self.truth.items():
-            self.move(key, price * self.rng.randint(9_970, 10_030) // 10_000)
-        return self._update(self.rng.choice((1, 2, 3, 5, 8, 12)))
-
-    def move(self, key: int, price: int) -> None:
-        """Set the true price of a market, kept within a factor of 8 of its listing."""
-        feed = self.world.markets[key].feed
-        self.truth[key] = min(feed.max_price * 9 // 10, max(feed.min_price * 11 // 10, price))
-
-    def steer(self) -> Op | None:
-        """Move one price to where an account crosses MM, LE or IM."""
-        self.hunted = 6
-        if any(market.flags & PENDING for market in self.world.markets.values()):
-            # the jump of an earlier move waits to be confirmed
-            return self._update(self.rng.choice((6, 8, 31)))
-        bound = self.rng.choice(("mm", "mm", "mm", "mm", "le", "im", "zero"))
-        accounts = self._with_legs()
-        running = [key for key in accounts if self.world.account(key).in_auction]
-        if running and self.rng.random() < 0.4:
-            # a price that cures an account: its auction may be cleared by anyone
-            bound, accounts = "le", running
-        found = self._nearest(accounts, bound)
-        if found is None:
-            return None
-        market, price = found
-        # a little beyond, so that few accounts jump over the whole of their margin
-        toward = 1 if price > self.world.markets[market].price else -1
-        self.move(market, price * (10_000 + toward * self.rng.randint(-5, 25)) // 10_000)
-        return self._update(self.rng.choice((5, 8, 12, 20)))
-
-    def _nearest(self, accounts: list[int], bound: str) -> tuple[int, int] | None:
-        """Return the market and price at which one of some accounts crosses its bound first."""
-        best: tuple[int, int, int] | None = None
-        for key in self.rng.sample(accounts, min(8, len(accounts))):
-            account = self.world.account(key)
-            market = market_of(self.rng.choice(account.legs).instrument)
-            price = self.threshold(account, market, bound)
-            if price is None:
-                continue
-            last = self.world.markets[market].price
-            distance = abs(price - last) * WAD // last
-            if best is None or distance < best[0]:
-                best = (distance, market, price)
-        return None if best is None else best[1:]
-
-    def threshold(self, account: Account, market: int, bound: str) -> int | None:
-        """Return the price at which E crosses a requirement, by halving."""
-        last = self.world.markets[market].price
-        low, high = last, None
-        for factor in (98, 102, 95, 105, 90, 110, 80, 120):
-            if (
-                self._slack(account, market, bound, last * factor // 100)
-                * self._slack(account, market, bound, last)
-                < 0
-            ):
-                high = last * factor // 100
-                break
-        if high is None:
-            return None
-        sign = self._slack(account, market, bound, low) > 0
-        for _ in range(20):
-            middle = (low + high) // 2
-            if (self._slack(account, market, bound, middle) > 0) == sign:
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _slack(self, account: Account, market: int, bound: str, price: int) -> int:
-        moved: dict[int, Market] = dict(self.world.markets)
-        moved[market] = replace(moved[market], price=price)
-        health = margin.check(account, moved, self.world.collaterals, self.world.now)
-        return health.equity - (0 if bound == "zero" else int(getattr(health, bound)))
-
-    def crash(self) -> Op:
-        """Move one price far at once: it waits, is confirmed, and leaves deficits."""
-        key = self.rng.choice(list(self.world.pool_params))
-        factor = self.rng.choice((60, 75, 85, 90, 112, 125, 140))
-        self.move(key, self.truth[key] * factor // 100)
-        return self._update(self.rng.choice((1, 5)))
-
-    def outage(self) -> Op:
-        """Let time pass without prices: minutes, hours, days."""
-        seconds = self.rng.choice((70, 130, 400, 900, 4_000, 20_000, DAY + 10, DAY + 10, 2 * DAY))
-        op = self.settle()
-        return replace(op, wait=seconds, blocks=seconds // 12 + 1)
 
     # ---- custody
 
@@ -487,68 +358,6 @@ class Actors(AccountRules, Stories, Refusals):
         if len(orders) > 4:
             return self._op("refund", KEEPERS[0], self.rng.choice(orders)[0])
         return None
-
-    # ---- pool
-
-    def request_deposit(self) -> Op:
-        owner = self.rng.choice(PROVIDERS)
-        amount = self.atoms(SETTLEMENT, self.rng.choice((1_000, 50_000, 400_000)))
-        return self._op("request_deposit", owner, amount, owner)
-
-    def request_redeem(self) -> Op | None:
-        owner = self.rng.choice(PROVIDERS)
-        held = self.world.shares.get(owner, 0)
-        amount = held * self.rng.choice((1, 5, 20)) // 100
-        return self._op("request_redeem", owner, amount) if amount else None
-
-    def execute_deposit(self) -> Op | None:
-        found = [(k, r) for k, r in self.world.requests.items() if r.assets]
-        if not found:
-            return None
-        key, request = self.rng.choice(found)
-        return self._execute_request("execute_deposit", key, request.time + REQUEST_DELAY)
-
-    def execute_redeem(self) -> Op | None:
-        found = [
-            (key, request)
-            for key, request in self.world.requests.items()
-            if request.shares
-            and (request.time + COOLDOWN <= self.world.now or self.rng.random() < 0.02)
-        ]
-        if not found:
-            return None
-        key, request = self.rng.choice(found)
-        return self._execute_request("execute_redeem", key, request.time + COOLDOWN)
-
-    def retime(self) -> Op | None:
-        """Time a request again whose price has passed, or one that waits for it."""
-        requests = self.world.requests
-        late = [key for key in requests if has_passed(self.world, earliest_of(requests[key]))]
-        if not late or self.rng.random() < 0.1:
-            late = list(requests) if self.rng.random() < 0.2 else []
-        return self._op("retime", self.rng.choice(KEEPERS), self.rng.choice(late)) if late else None
-
-    def _execute_request(self, name: str, key: int, earliest: int) -> Op:
-        if has_passed(self.world, earliest) and self.rng.random() < 0.95:
-            return self._tell(name, self._timed_again(name, key))
-        op = self._op(name, self.rng.choice(KEEPERS), key)
-        if self.world.markets[1].publish >= earliest:
-            # another price would pass the request by
-            return replace(op, wait=min(2, op.wait))
-        wait = max(op.wait, min(20, earliest + 2 - self.world.now))
-        reports = self.reports(self.world.now + wait) if self.rng.random() < 0.8 else ()
-        return replace(op, wait=wait, blocks=1, reports=reports)
-
-    def _timed_again(self, name: str, key: int) -> Iterator[Op]:
-        """Time a request again, and execute it at the first price of after that."""
-        keeper, seconds = self.rng.choice(KEEPERS), REQUEST_DELAY + self.rng.choice((1, 2, 9))
-        yield self._op("retime", keeper, key)
-        reports = self.reports(self.world.now + seconds)
-        if self.rng.random() < 0.3:
-            yield Op("update", keeper, (), reports, seconds)
-            yield Op(name, keeper, (key,))
-        else:
-            yield Op(name, keeper, (key,), reports, seconds)
 
     # ---- liquidation
 

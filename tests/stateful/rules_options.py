@@ -81,16 +81,9 @@ class OptionsActors(Actors):
         told = self.told(world)
         if told is not None:
             return told.name, told
-        names, weights = list(RULES), list(RULES.values())
-        while True:
-            name = self.rng.choices(names, weights)[0]
-            if self.hunted and self.rng.random() < 0.6:
-                name = self.rng.choice(HUNT)
-            self.hunted = max(0, self.hunted - 1)
-            op: Op | None = getattr(self, name)()
-            if op is not None:
-                # what had to come first counts as itself
-                return (op.name if op.name in ("update", "surface") else name), op
+        name, op = self._drawn(RULES, HUNT, 0.6)
+        # what had to come first counts as itself
+        return (op.name if op.name in ("update", "surface") else name), op
 
     # ---- surfaces
 
