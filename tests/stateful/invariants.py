@@ -9,36 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
 
-from tests.reference import closing, ledger, liquidation, margin
+from tests.reference import ledger, margin
 from tests.reference.facts import Account, Collateral, Health, Market
-from tests.reference.markets import accrue, funding_now
-from tests.reference.state import SETTLEMENT, World, min_amount, owner_of
-from tests.reference.units import (
-    AGE_MM,
-    AGE_OPEN,
-    COMMIT_DELAY,
-    COOLDOWN,
-    DUST,
-    FUTURE,
-    LEG_INVALID,
-    PENDING,
-    PUSH_WINDOW,
-    RATE_MAX,
-    RATE_TO_WAD,
-    REQUEST_DELAY,
-    SETTLE_PAY,
-    UNTRUSTED,
-    WAD,
-)
+from tests.reference.markets import funding_now
+from tests.reference.state import SETTLEMENT, World, owner_of
+from tests.reference.units import SETTLE_PAY, WAD
 from tests.reference.words import instrument_of, market_of
 from tests.stateful import invariants_access as access
 from tests.stateful import invariants_accounts as several
+from tests.stateful import invariants_liquidation as liquidations
 from tests.stateful import invariants_shares as shares
+from tests.stateful import invariants_time as times
 from tests.stateful import pausing
 from tests.stateful.powers import MODELS as OWNER_ACTIONS
-from tests.stateful.step import LIQUIDATIONS, Step, premium
+from tests.stateful.step import Step
 
 # a venue's fee is at most 1 %, the fee to insurance at most 3 % of a fill
 FEE_CAP = WAD // 100
@@ -100,10 +85,14 @@ def sizes(step: Step) -> None:
 @invariant("A4")
 def zero_sum_mark(step: Step) -> None:
     """At any prices the unsettled results of all accounts sum to the pot."""
-    world = step.after
-    assert _unsettled(world, world.markets) == world.pot
+    require_pot(step.after, _unsettled)
+
+
+def require_pot(world: World, unsettled: Callable[[World, dict[int, Market]], int]) -> None:
+    """Require that what is unsettled at any prices is the pot."""
+    assert unsettled(world, world.markets) == world.pot
     elsewhere = {key: replace(m, price=3 * m.stable + key) for key, m in world.markets.items()}
-    assert _unsettled(world, elsewhere) == world.pot
+    assert unsettled(world, elsewhere) == world.pot
 
 
 def _unsettled(world: World, markets: dict[int, Market]) -> int:
@@ -138,16 +127,10 @@ def fees(step: Step) -> None:
         value = abs(event["size"]) * event["price"]
         assert event["fee"] * WAD <= FEE_CAP * value + WAD
         assert event["liquidation_fee"] * WAD <= LIQUIDATION_FEE_CAP * value + WAD
-    assert _worth(step, fee_account) == fee + _settled_in(step, fee_account)
+    assert step.paid(fee_account) == fee + _settled_in(step, fee_account)
     drawn = sum(event["insurance"] for event in step.named("Posting"))
     drawn += sum(event["covered"] for event in step.named("WrittenOff"))
-    assert _worth(step, fund) == liquidation_fee - drawn + _settled_in(step, fund)
-
-
-def _worth(step: Step, account: int) -> int:
-    """Return how much cash and quote of an account grew together."""
-    old, new = step.before.account(account), step.after.account(account)
-    return new.cash + new.quote - old.cash - old.quote
+    assert step.paid(fund) == liquidation_fee - drawn + _settled_in(step, fund)
 
 
 def _settled_in(step: Step, account: int) -> int:
@@ -182,22 +165,10 @@ def donation(step: Step) -> None:
 invariant("B2")(access.whatever_is_called)
 
 
-def _acting(step: Step) -> tuple[int, ...]:
-    """Return the accounts for which their owner acted, the pool as the owner of its own."""
-    if step.op.name in ("withdraw", "transfer"):
-        return (step.op.args[0],)
-    if step.op.name == "execute":
-        # where the trade was refused, nothing was done for it (D3)
-        return (step.op.args[0].account,) if any(step.named("Executed")) else ()
-    if step.op.name == "execute_redeem":
-        return (step.after.setup.pool_account,)
-    return several.acting(step.op)
-
-
 @invariant("B1")
 def self_action(step: Step) -> None:
     """An owner's action ends at IM, or opened nothing, took nothing and made nothing worse."""
-    for key in _acting(step):
+    for key in several.acting_in(step):
         new = step.after.health(key)
         if new.equity >= new.im:
             continue
@@ -347,282 +318,22 @@ def conservative(step: Step) -> None:
 
 # ---- C: liquidation ------------------------------------------------------------------------------
 
-
-@invariant("C1")
-def healthy_untouchable(step: Step) -> None:
-    """Nothing is taken from an account at or above MM, nor through a price in doubt."""
-    if step.op.name in LIQUIDATIONS:
-        health = step.start.health(step.subject)
-        assert health.equity < health.mm
-        assert margin.liquidation_open(health)
-        assert not step.start.account(step.subject).house
-    if step.op.name == "reduce":
-        market = step.after.markets[market_of(step.op.args[1])]
-        assert step.after.now - market.publish <= AGE_MM
-    if step.op.name == "flag":
-        key = step.op.args[0]
-        health = step.start.health(key)
-        if step.after.account(key).in_auction:
-            assert health.equity < health.mm and margin.liquidation_open(health)
-        else:
-            assert step.start.account(key).in_auction and health.equity >= health.le
-    if step.op.name == "write_off":
-        assert step.start.account(step.subject).empty
-        assert step.start.health(step.subject).equity < 0
-
-
-@invariant("C2")
-def fills_help(step: Step) -> None:
-    """E / MM does not fall by a partial liquidation."""
-    if step.op.name in LIQUIDATIONS and not step.after.account(step.subject).empty:
-        old, new = step.healths(step.subject)
-        assert ledger.improves(old, new)
-
-
-@invariant("C3")
-def no_more_than_needed(step: Step) -> None:
-    """A liquidation stops at LE, but for one lot, a tick a lot, the seconds ahead, or dust."""
-    if step.op.name not in LIQUIDATIONS:
-        return
-    new = step.healths(step.subject)[1]
-    account = step.after.account(step.subject)
-    if step.op.name == "reduce":
-        market = step.after.markets[market_of(step.op.args[1])]
-        lots = abs(
-            account.size(step.op.args[1]) - step.start.account(step.subject).size(step.op.args[1])
-        )
-        slack = market.price + 2 * lots
-        if account.size(step.op.args[1]) or new.equity <= new.le + slack:
-            assert new.equity <= new.le + slack
-        else:
-            _require_whole_leg(step)
-    elif not account.empty:
-        case = liquidation.case_of(step.start, step.subject)
-        fraction = step.op.args[2]
-        le = max(new.le, liquidation.deal_of(step.start, case, fraction).le)
-        assert new.le <= new.equity <= le + liquidation.overshoot(case, fraction)
-    else:
-        _require_whole_account(step)
-
-
-def _require_whole_leg(step: Step) -> None:
-    """A leg goes whole beyond LE only where to leave 10 USD of it would not reach LE."""
-    account, instrument = step.op.args[0], step.op.args[1]
-    desk = closing.desk_of(step.start, account, instrument, step.start.health(account))
-    left = -(-DUST // desk.market.price)
-    assert left >= abs(desk.held) or closing.close_of(desk, abs(desk.held) - left).gap < 0
-
-
-def _require_whole_account(step: Step) -> None:
-    """Everything goes only for E, for the reward, for dust, or because a part would not do.
-
-    It would, where one that leaves a thousandth, or 10 USD, brings the rest above LE by the
-    tolerance at the reward of AHEAD seconds on.
-    """
-    case = liquidation.case_of(step.start, step.subject)
-    health, slack = case.health, liquidation.slack(case, liquidation.TOLERANCE)
-    gross = liquidation.gross(step.start, case.account)
-    if liquidation.no_part_helps(health, health.equity - slack, case.later) or gross < DUST:
-        return
-    rest = max(WAD // 1_000, -(-DUST * WAD // gross)) + liquidation.GRID
-    assert liquidation.gap(step.start, case, WAD - rest, case.later) < slack
-
-
-@invariant("C4")
-def closed_coalition(step: Step) -> None:
-    """Liquidating oneself pays nobody: what a coalition gains is at most r - max(E, 0).
-
-    Of one step; tests.stateful.closed holds runs of them in one block to it.
-    """
-    if step.op.name == "reduce":
-        pool_gain = step.equity_change(step.after.setup.pool_account)
-        # the pool's NAV does not fall: what the curve pays out was a premium, never the holders'
-        assert pool_gain + premium(step.start) - premium(step.after) >= 0
-        assert step.equity_change(step.after.setup.insurance_account) >= 0
-    if step.op.name == "take":
-        case = liquidation.case_of(step.start, step.subject)
-        worth = max(case.health.equity, 0)
-        kept = max(step.after.health(step.subject).equity, 0)
-        gained = step.equity_change(step.op.args[1]) + kept - worth
-        # joining two amounts of a collateral may lift one floor
-        assert gained <= max(0, case.reward - worth) + len(case.account.collateral)
-        assert step.after.deficit - step.before.deficit <= max(0, -case.health.equity)
-    if step.op.name not in (*LIQUIDATIONS, "write_off", "withdraw_surplus"):
-        assert _worth(step, step.after.setup.insurance_account) >= 0
-
-
+invariant("C1")(liquidations.healthy_untouchable)
+invariant("C2")(liquidations.fills_help)
+invariant("C3")(liquidations.no_more_than_needed)
+invariant("C4")(liquidations.closed_coalition)
 invariant("C5")(access.sound_buyer)
-
-
-@invariant("C6")
-def clock(step: Step) -> None:
-    """Live time never runs back while an auction runs, and starts at zero."""
-    for key, (live, _) in step.after.clocks.items():
-        old, last = step.before.clocks.get(key, (0, 0))
-        # an hour without a call that found E < MM begins anew, whatever the bit says
-        if live < old:
-            assert live == 0 and step.after.now - last > 3_600
-        else:
-            assert live <= old + (300 if step.before.account(key).in_auction else 0)
-    if step.op.name == "take" and liquidation.case_of(step.start, step.subject).live == 0:
-        # nothing is given away at the start: the buyer pays for every wei of E
-        event = next(step.named("Taken"))
-        assert event["payment"] * WAD >= event["fraction"] * max(0, event["equity_before"])
-    times = sorted({live for live, _ in step.after.clocks.values()})
-    assert all(liquidation.delta(a) <= liquidation.delta(b) for a, b in pairwise(times))
-
-
-@invariant("C8")
-def no_dust(step: Step) -> None:
-    """An owner leaves no leg and no collateral below the minimum."""
-    if any(step.named("Executed")):
-        order = step.op.args[0]
-        notional = abs(step.after.account(order.account).size(order.instrument)) * (
-            step.after.markets[market_of(order.instrument)].price
-        )
-        assert notional == 0 or notional >= DUST
-    if step.op.name == "reduce":
-        key, instrument = step.op.args[:2]
-        price = step.after.markets[market_of(instrument)].price
-        was, left = (abs(w.account(key).size(instrument)) for w in (step.start, step.after))
-        assert left == 0 or left * price >= min(DUST, was * price)
-    if step.op.name in ("deposit", "withdraw", "transfer"):
-        token = step.op.args[-2 if step.op.name != "withdraw" else 1]
-        for key in step.touched:
-            held = step.after.account(key).amount(token)
-            assert held == 0 or token == SETTLEMENT or held >= min_amount(step.after.tokens[token])
-    several.require_no_dust(step)
-
-
+invariant("C6")(liquidations.clock)
+invariant("C8")(liquidations.no_dust)
 invariant("C11")(several.cannot_block)
-
-
-@invariant("C10")
-def self_cure(step: Step) -> None:
-    """An owner's deposit, transfer or trade that restores MM ends the auction at once."""
-    if step.op.name in ("deposit", "withdraw", "transfer", "execute", *several.ACCOUNT_OPS):
-        for key in step.touched:
-            account = step.after.account(key)
-            acted = key in _acting(step) or step.op.name not in ("withdraw", "execute")
-            if account.in_auction and acted and key != step.after.setup.fee_account:
-                health = step.after.health(key)
-                assert health.equity < health.mm
-
+invariant("C10")(liquidations.self_cure)
 
 # ---- D: oracle and time --------------------------------------------------------------------------
 
-
-@invariant("D1")
-def prices_used(step: Step) -> None:
-    """Stored prices lie within their bounds; what opens uses a fresh, trusted one."""
-    for market in step.after.markets.values():
-        assert market.feed.min_price <= market.price <= market.feed.max_price
-        assert market.publish <= step.after.now + 1
-    if any(step.named("Executed")):
-        order = step.op.args[0]
-        old = step.start.account(order.account).size(order.instrument)
-        new = step.after.account(order.account).size(order.instrument)
-        if ledger.opens(old, new):
-            market = step.after.markets[market_of(order.instrument)]
-            assert step.after.now - market.publish <= AGE_OPEN
-            assert market.flags & PENDING == 0
-            assert market.conf * WAD <= market.feed.conf_cap * 10**5
-        else:
-            market = step.after.markets[market_of(order.instrument)]
-            assert step.after.now - market.publish <= AGE_MM
-            assert market.flags & PENDING == 0
-    if step.op.name in ("withdraw", "transfer"):
-        assert step.after.health(step.op.args[0]).status & LEG_INVALID == 0
-    if step.op.name in ("execute_deposit", "execute_redeem"):
-        _require_fresh_pool(step)
-
-
-def _require_fresh_pool(step: Step) -> None:
-    """A share is priced by trusted prices, at most 15 s old, the first of its request's time."""
-    world, request = step.after, step.before.requests[step.op.args[0]]
-    earliest = request.time + (REQUEST_DELAY if request.assets else COOLDOWN)
-    legs = step.start.account(world.setup.pool_account).legs
-    for key in {1, *(market_of(leg.instrument) for leg in legs)}:
-        market = world.markets[key]
-        assert world.now - market.publish <= AGE_OPEN
-        assert market.flags & (PENDING | UNTRUSTED) == 0
-        assert market.publish >= earliest
-        assert _first(market, earliest)
-
-
-def _first(market: Market, earliest: int) -> bool:
-    """Return whether a price is the first from a time on, or of the seconds after it."""
-    return market.publish - market.gap < earliest or market.publish <= earliest + PUSH_WINDOW
-
-
-@invariant("D2")
-def time_rises(step: Step) -> None:
-    """Accepted publish times strictly rise; a price changes only with one."""
-    for key, market in step.after.markets.items():
-        old = step.before.markets[key]
-        assert market.publish >= old.publish
-        assert market.publish > old.publish or market.price == old.price
-    for signer, time in step.after.signer_times.items():
-        # a newcomer has none
-        assert time >= step.before.signer_times.get(signer, 0)
-    if step.op.name == "update":
-        seen, clock = step.before.signer_times, step.before.markets[1].publish
-        if any(report.publish < max(clock, seen[report.signer]) for report in step.op.reports):
-            assert step.answer == 0 and step.after.markets == step.before.markets
-        elif step.after.markets != step.before.markets:
-            held, clock = step.after.signer_times, step.after.markets[1].publish
-            assert all(each.publish <= max(clock, held[each.signer]) for each in step.op.reports)
-
-
-@invariant("D3")
-def no_known_price(step: Step) -> None:
-    """A fill's price was published after the commitment, and is the first or of 5 s after it.
-
-    At that price an order is filled or over; one that was refused changed nothing else.
-    """
-    if step.op.name == "execute":
-        order = step.op.args[0]
-        earliest = step.before.commits[order] + COMMIT_DELAY
-        market = step.after.markets[market_of(order.instrument)]
-        assert market.publish >= earliest and _first(market, earliest)
-        assert order not in step.after.commits
-        filled, refused = any(step.named("Filled")), any(step.named("Refused"))
-        assert filled != refused
-        assert not (refused and step.touched)
-    if step.op.name == "retime":
-        # nobody is put back to a price that is stored already
-        request = step.after.requests[step.op.args[0]]
-        wait = REQUEST_DELAY if request.assets else COOLDOWN
-        assert request.time + wait == step.after.now + REQUEST_DELAY
-        assert step.after.markets[1].publish < request.time + wait
-    if step.op.name == "cancel":
-        # no price that fills it can have been seen: it would be signed for a second from now on
-        assert step.after.now + FUTURE < step.before.commits[step.op.args[0]] + COMMIT_DELAY
-
-
-@invariant("D4")
-def accrual(step: Step) -> None:
-    """Accruing twice in a block is once; the rate stays within its cap and follows the tilt."""
-    for key, market in step.after.markets.items():
-        once = accrue(market, step.after.now)
-        assert accrue(once, step.after.now) == once
-        assert abs(market.rate) * RATE_TO_WAD <= RATE_MAX
-        _require_drift(step, key)
-
-
-def _require_drift(step: Step, key: int) -> None:
-    """The rate drifts the way of the tilt that stood, and F by at most the largest rate."""
-    old, new = step.before.markets[key], step.after.markets[key]
-    if old.tilt >= 0:
-        assert new.rate >= old.rate
-    if old.tilt <= 0:
-        assert new.rate <= old.rate
-    before, after = (funding_now(m, step.after.now) for m in (step.start.markets[key], new))
-    assert before == after
-    if new.funding != old.funding:
-        most = old.price * RATE_MAX * (step.after.now - old.time) // WAD + 1
-        assert abs(new.funding - old.funding) <= most
-
+invariant("D1")(times.prices_used)
+invariant("D2")(times.time_rises)
+invariant("D3")(times.no_known_price)
+invariant("D4")(times.accrual)
 
 # ---- E: rounding and shares ----------------------------------------------------------------------
 
@@ -649,7 +360,7 @@ def powers(step: Step) -> None:
     assert (new.deficit, new.shares, new.supply) == (old.deficit, old.shares, old.supply)
     surplus = step.op.args[0] if step.op.name == "withdraw_surplus" else 0
     if surplus:
-        assert _worth(step, fund) == -surplus * new.setup.scale
+        assert step.paid(fund) == -surplus * new.setup.scale
     else:
         assert not step.touched and new.pot == old.pot
     for key, token in new.tokens.items():

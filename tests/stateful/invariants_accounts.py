@@ -39,6 +39,18 @@ def acting(op: Op) -> tuple[int, ...]:
     return tuple(each.account for each in actions_of(op) if each.kind != DEPOSIT)
 
 
+def acting_in(step: Step) -> tuple[int, ...]:
+    """Return the accounts for which their owner acted, the pool as the owner of its own."""
+    if step.op.name in ("withdraw", "transfer"):
+        return (step.op.args[0],)
+    if step.op.name == "execute":
+        # where the trade was refused, nothing was done for it (D3)
+        return (step.op.args[0].account,) if any(step.named("Executed")) else ()
+    if step.op.name == "execute_redeem":
+        return (step.after.setup.pool_account,)
+    return acting(step.op)
+
+
 def same_books(a: World, b: World) -> bool:
     """Return whether two worlds hold the same."""
     return all(getattr(a, name) == getattr(b, name) for name in BOOKS)

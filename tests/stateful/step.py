@@ -69,6 +69,11 @@ class Step:
         old, new = self.healths(account)
         return new.equity - old.equity
 
+    def paid(self, account: int) -> int:
+        """Return how much cash and quote of an account grew together [WAD]."""
+        old, new = self.before.account(account), self.after.account(account)
+        return new.cash + new.quote - old.cash - old.quote
+
 
 def premium(world: World) -> int:
     """Return what the pool's curve will pay back as the skew unwinds [WAD]."""
