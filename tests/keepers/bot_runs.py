@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from keepers.bots.runtime import Bot, Runtime
+from keepers.chain.proving import prove, require
 from keepers.chain.rpc import Rpc
 from keepers.settings import Settings
 from tests.keepers.anvil_world import Node, World
@@ -20,6 +21,13 @@ async def world(node: Node) -> AsyncIterator[World]:
     """Open the moves on a node."""
     async with Rpc(node.http) as rpc:
         yield World(node, rpc)
+
+
+async def books_hold(on: World) -> list[str]:
+    """Prove the books out of the chain and its events; return what was proved."""
+    _, lines = await prove(on.rpc, on.deployment)
+    require(lines)
+    return [line.name for line in lines]
 
 
 async def until(done: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S) -> None:

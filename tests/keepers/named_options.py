@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from keepers.domain import instruments
-from keepers.domain.reports import domain_separator
-from keepers.domain.surfaces import Surface, digest, encode_report
+from keepers.domain.surfaces import Surface
 from keepers.domain.units import HOUR
-from tests.keepers.anvil_world import CHAIN_ID, DEPLOYER, SIGNERS, World, key
+from tests.keepers.anvil_world import OTHER_TRADER, TRADER, World
+from tests.keepers.options_world import bring
 
 EXPIRY = "29DEC23"  # six weeks after the test chain's start
 MARKETS = {"ETH": 1, "BTC": 2}
@@ -40,16 +40,16 @@ def smile(market: int, hours: int, publish: int) -> Surface:
     )
 
 
+async def fund(on: World, usd: int) -> None:
+    """Give two traders money [USD], and bring prices and a surface of now."""
+    for actor in (OTHER_TRADER, TRADER):
+        await on.deposit(actor, usd)
+    await publish(on)
+
+
 async def publish(on: World, *names: str, **usd: float) -> None:
     """Bring prices of now, and a surface for the expiry of each of these instruments."""
     await on.publish(**usd)
     now = await on.now()
     series = sorted({(id_of(each) >> 56, expiry_of(each) // HOUR) for each in names or (CALL,)})
-    words = [smile(market, hours, now).word for market, hours in series]
-    message = digest(words, domain_separator(CHAIN_ID, on.deployment.address("Surfaces")))
-    signatures = {
-        on.deployment.signers.index(key(each).address): key(each).sign_compact(message)
-        for each in SIGNERS[:3]
-    }
-    report = encode_report(words, signatures, on.deployment.signers)
-    await on.act(DEPLOYER, "Surfaces", "update", report)
+    await bring(on, [smile(market, hours, now).word for market, hours in series])

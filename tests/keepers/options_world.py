@@ -48,15 +48,17 @@ def flat(market: int, hours: int, publish: int, volatility: float) -> Surface:
 async def publish_surfaces(on: World, hours: Sequence[int], volatility: float) -> None:
     """Bring surfaces of ETH of the latest block's time, signed by three."""
     market, now = on.deployment.market("ETH"), await on.now()
-    words = tuple(flat(market, each, now, volatility).word for each in sorted(hours))
+    await bring(on, [flat(market, each, now, volatility).word for each in sorted(hours)])
+
+
+async def bring(on: World, words: Sequence[int]) -> None:
+    """Bring words of surfaces, signed by three."""
     seats = on.deployment.signers
-    padded = (*seats, *("0x" + "00" * 20,) * (8 - len(seats)))
-    separator = domain_separator(CHAIN_ID, on.deployment.address("Surfaces"))
-    message = digest(words, separator)
+    message = digest(words, domain_separator(CHAIN_ID, on.deployment.address("Surfaces")))
     signed = {
         seats.index(key(each).address): key(each).sign_compact(message) for each in SIGNERS[:3]
     }
-    report = encode_report(words, dict(sorted(signed.items())), padded)
+    report = encode_report(words, dict(sorted(signed.items())), seats)
     await on.act(DEPLOYER, "Surfaces", "update", report)
 
 

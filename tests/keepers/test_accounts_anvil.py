@@ -21,7 +21,7 @@ from keepers.domain.words import account_id, perp
 from keepers.errors import BadInput, KeeperError, Reverted
 from scripts.deployment import artifacts
 from tests.keepers.anvil_world import DEPLOYER, OTHER_TRADER, TRADER, Node, World, key
-from tests.keepers.bot_runs import world
+from tests.keepers.bot_runs import books_hold, world
 from tests.keepers.user_runs import assert_happened, still, user
 
 pytestmark = pytest.mark.anvil
@@ -46,8 +46,7 @@ def scenario(node: Node, act: Scene) -> None:
             user(node, OTHER_TRADER, wait_s=0.0) as friend,
         ):
             await act(on, owner, friend)
-            _, lines = await prove(on.rpc, on.deployment)
-            require(lines)
+            await books_hold(on)
 
     asyncio.run(whole())
 

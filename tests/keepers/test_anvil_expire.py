@@ -9,11 +9,10 @@ import pytest
 
 from keepers.bots.expire import Expire
 from keepers.bots.runtime import Runtime
-from keepers.chain.proving import prove, require
 from keepers.domain.units import HOUR, TICKS_PER_USD, WAD
 from keepers.settings import ExpireSettings, make
 from tests.keepers.anvil_world import EXECUTOR, OTHER_TRADER, TRADER, Node, World
-from tests.keepers.bot_runs import options, running, until, world
+from tests.keepers.bot_runs import books_hold, options, running, until, world
 from tests.keepers.options_world import (
     call,
     fill,
@@ -48,12 +47,6 @@ async def open_interest(on: World) -> tuple[int, int, int]:
     legs = [(call(on, hours, 2_900), 4.0, 130.0), (put(on, hours, 3_100), 2.0, 140.0)]
     await fill(on, holder, writer, *legs, (future(on, hours), 3.0, 3_000.0))
     return hours, writer, holder
-
-
-async def books_hold(on: World) -> list[str]:
-    _, lines = await prove(on.rpc, on.deployment)
-    require(lines)
-    return [line.name for line in lines]
 
 
 def noted(on: World, hours: int, published: int) -> Callable[[], Awaitable[bool]]:
@@ -102,6 +95,16 @@ def test_expire__half_an_hour_of_prices__writes_the_average_and_pays_everybody(
     asyncio.run(scenario())
 
 
+async def observed_by_hand(on: World, hours: int) -> None:
+    """Let a trader note every price of the half hour, until the settlement price is written."""
+    market = on.deployment.market("ETH")
+    await on.pass_time(hours * HOUR - 1_900 - await on.now())
+    for _ in range(19):
+        await on.pass_time(EVERY)
+        await on.publish()
+        await on.act(TRADER, "Expiries", "observe", market, hours)
+
+
 async def nothing_held(on: World, *accounts: int) -> bool:
     return not any(each.options for each in await on.reader.accounts(accounts))
 
@@ -115,12 +118,7 @@ def test_prove__one_side_of_an_expiry_is_paid__the_books_hold(node: Node) -> Non
     async def scenario() -> None:
         async with world(node) as on:
             hours, _, holder = await open_interest(on)
-            market = on.deployment.market("ETH")
-            await on.pass_time(hours * HOUR - 1_900 - await on.now())
-            for _ in range(19):
-                await on.pass_time(EVERY)
-                await on.publish()
-                await on.act(TRADER, "Expiries", "observe", market, hours)
+            await observed_by_hand(on, hours)
             await on.act(TRADER, "Options", "settle_expired", holder)
             names = await books_hold(on)
             assert sum(name.startswith("settled and held") for name in names) == 3
@@ -132,12 +130,7 @@ def test_expire__started_after_the_expiry__pays_what_is_written(node: Node) -> N
     async def scenario() -> None:
         async with world(node) as on:
             hours, writer, holder = await open_interest(on)
-            market = on.deployment.market("ETH")
-            await on.pass_time(hours * HOUR - 1_900 - await on.now())
-            for _ in range(19):
-                await on.pass_time(EVERY)
-                await on.publish()
-                await on.act(TRADER, "Expiries", "observe", market, hours)
+            await observed_by_hand(on, hours)
             chosen = settings(node)
             async with running(chosen, bot(chosen)):
                 await until(lambda: soon_nothing_held(on, writer, holder))

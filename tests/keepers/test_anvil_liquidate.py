@@ -9,22 +9,16 @@ import pytest
 
 from keepers.bots.liquidate import Liquidate
 from keepers.bots.runtime import Runtime
-from keepers.chain.proving import prove, require
 from keepers.chain.sender import Flight
 from keepers.domain.liquidation import Action, Settle
 from keepers.domain.planning import fewest
 from keepers.domain.units import WAD
 from keepers.domain.words import account_id
 from tests.keepers.anvil_world import LIQUIDATOR, OTHER_TRADER, RIVAL, TRADER, Node, World, key
-from tests.keepers.bot_runs import Proxy, running, until, world
+from tests.keepers.bot_runs import Proxy, books_hold, running, until, world
 from tests.keepers.liquidating import bot, committed, crash, cured, indebted, settings, weak_trader
 
 pytestmark = pytest.mark.anvil
-
-
-async def books_hold(on: World) -> None:
-    _, lines = await prove(on.rpc, on.deployment)
-    require(lines)
 
 
 def test_liquidate__price_falls__reduces_to_le_and_earns(node: Node) -> None:

@@ -7,22 +7,16 @@ import asyncio
 import pytest
 
 from keepers.bots.liquidate import Liquidate
-from keepers.chain.proving import prove, require
 from keepers.domain.instruments import series_of
 from keepers.domain.units import TICKS_PER_USD, WAD
 from keepers.domain.words import perp
 from tests.keepers.anvil_world import LIQUIDATOR, Node, World
-from tests.keepers.bot_runs import running, until, world
+from tests.keepers.bot_runs import books_hold, running, until, world
 from tests.keepers.facts import ETH
 from tests.keepers.liquidating import bot, committed, settings
 from tests.keepers.options_world import engine_health, short_puts, storm
 
 pytestmark = pytest.mark.anvil
-
-
-async def books_hold(on: World) -> None:
-    _, lines = await prove(on.rpc, on.deployment)
-    require(lines)
 
 
 def test_liquidate__short_puts_sink_in_a_storm__takes_them_and_is_engaged(node: Node) -> None:

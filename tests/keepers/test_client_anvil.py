@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from keepers.chain.abi import interface
-from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
 from keepers.domain.amounts import units
 from keepers.domain.tickets import State
@@ -24,7 +23,7 @@ from tests.keepers.anvil_world import (
     World,
     key,
 )
-from tests.keepers.bot_runs import world
+from tests.keepers.bot_runs import books_hold, world
 from tests.keepers.user_runs import assert_happened, keepers_at_work, settings, still, user
 
 pytestmark = pytest.mark.anvil
@@ -43,8 +42,7 @@ def scenario(
     async def whole() -> None:
         async with world(node) as on, user(node, actor, wait_s=0.0) as client:
             await act(on, client)
-            _, lines = await prove(on.rpc, on.deployment)
-            require(lines)
+            await books_hold(on)
 
     asyncio.run(whole())
 

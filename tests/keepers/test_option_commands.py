@@ -13,7 +13,7 @@ from keepers.domain.exchange_orders import read
 from keepers.domain.words import account_id
 from tests.keepers.anvil_world import DEPLOYER, OTHER_TRADER, TRADER, Node, key
 from tests.keepers.bot_runs import world
-from tests.keepers.named_options import CALL, FUTURE, PUT, publish
+from tests.keepers.named_options import CALL, FUTURE, PUT, fund
 from tests.keepers.user_runs import OWNER, Said, Terminal
 
 pytestmark = pytest.mark.anvil
@@ -27,9 +27,7 @@ def market(node: Node) -> Node:
 
     async def act() -> None:
         async with world(node) as on:
-            for actor in (OTHER_TRADER, TRADER):
-                await on.deposit(actor, 50_000)
-            await publish(on)
+            await fund(on, 50_000)
 
     asyncio.run(act())
     return node

@@ -11,7 +11,6 @@ import pytest
 from keepers.chain.exchange_plans import Wish
 from keepers.chain.option_reading import ScenarioTable, option_account
 from keepers.chain.plans import Change
-from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
 from keepers.domain.amounts import units, written_wad
 from keepers.domain.exchange_orders import Leg, line, read
@@ -20,8 +19,8 @@ from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from keepers.domain.words import Account, account_id, perp
 from keepers.errors import BadInput, KeeperError, Reverted
 from tests.keepers.anvil_world import DEPLOYER, LIQUIDATOR, OTHER_TRADER, TRADER, Node, World, key
-from tests.keepers.bot_runs import world
-from tests.keepers.named_options import CALL, FUTURE, PUT, expiry_of, id_of, publish
+from tests.keepers.bot_runs import books_hold, world
+from tests.keepers.named_options import CALL, FUTURE, PUT, expiry_of, fund, id_of, publish
 from tests.keepers.options_world import short_puts, storm
 from tests.keepers.user_runs import settings, still, user
 
@@ -44,12 +43,9 @@ def scenario(
             user(node, OTHER_TRADER, lifetime_s=86_400) as maker,
             user(node, TRADER) as taker,
         ):
-            for actor in (OTHER_TRADER, TRADER):
-                await on.deposit(actor, usd)
-            await publish(on)
+            await fund(on, usd)
             await act(on, maker, taker)
-            _, lines = await prove(on.rpc, on.deployment)
-            require(lines)
+            await books_hold(on)
 
     asyncio.run(whole())
 
@@ -358,8 +354,7 @@ def test_take__account_with_options__leaves_what_was_planned(node: Node) -> None
     async def whole() -> None:
         async with world(node) as on:
             await act(on)
-            _, lines = await prove(on.rpc, on.deployment)
-            require(lines)
+            await books_hold(on)
 
     asyncio.run(whole())
 
@@ -395,9 +390,7 @@ def test_settle_expired__price_written__pays_both_sides_what_was_planned(node: N
 def test_sync_client__signs_shows_and_fills(node: Node) -> None:
     async def prices() -> None:
         async with world(node) as on:
-            for actor in (OTHER_TRADER, TRADER):
-                await on.deposit(actor, 20_000)
-            await publish(on)
+            await fund(on, 20_000)
 
     asyncio.run(prices())
     with (
