@@ -16,6 +16,7 @@ from keepers.commands import (
     absent,
     accounts,
     backtest,
+    bids,
     books,
     bots,
     expire,
@@ -53,6 +54,7 @@ def build() -> typer.Typer:
     app.add_typer(accounts.operator_app, name="operator")
     app.add_typer(orders.app, name="order")
     app.add_typer(orders.rfq_app, name="rfq")
+    app.add_typer(bids.app, name="bid")
     app.add_typer(margin.app)
     app.add_typer(lp.app, name="lp")
     app.add_typer(guardian.app, name="guardian")

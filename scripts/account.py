@@ -14,7 +14,7 @@ from ape.api import AccountAPI, ProviderAPI
 from ape.cli import network_option
 from typer.exceptions import Exit, TyperException
 
-from keepers.commands import accounts, lp, margin, orders, user
+from keepers.commands import accounts, bids, lp, margin, orders, user
 from keepers.commands.session import OPENER
 from keepers.errors import KeeperError
 from scripts._command import Script, account_of
@@ -30,6 +30,7 @@ def act(provider: ProviderAPI, sender: AccountAPI, texts: tuple[str, ...]) -> No
     app.add_typer(accounts.operator_app, name="operator")
     app.add_typer(orders.app, name="order")
     app.add_typer(orders.rfq_app, name="rfq")
+    app.add_typer(bids.app, name="bid")
     app.add_typer(margin.app)
     app.add_typer(lp.app, name="lp")
     before = OPENER.set(ApeOpener(sender, provider))

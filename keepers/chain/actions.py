@@ -21,6 +21,7 @@ from keepers.chain import (
     pool_plans,
     takeover_plans,
 )
+from keepers.chain.bid_actions import BidActions
 from keepers.chain.desk import INDEX_BITS, Desk, View
 from keepers.chain.exchange_plans import Standing, Wish
 from keepers.chain.guardian_plans import Watch
@@ -52,7 +53,7 @@ def random_salt() -> int:
 
 
 @dataclass(slots=True)
-class Actions:
+class Actions(BidActions):
     """What one owner can do at one deployment; nothing here sends."""
 
     desk: Desk

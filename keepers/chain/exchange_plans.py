@@ -6,12 +6,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from coincurve import PublicKey
-
 from keepers.chain.desk import Desk, View
 from keepers.chain.marks import marks_and_bands
 from keepers.chain.plans import Plan
-from keepers.chain.signer import address_of
+from keepers.chain.signer import signer_of
 from keepers.domain import effects, instruments
 from keepers.domain import exchange_fills as fills
 from keepers.domain import exchange_orders as orders
@@ -23,7 +21,6 @@ from keepers.errors import BadInput, KeeperError, Reverted
 
 Sign = Callable[[bytes], bytes]  # digest to r | s | v
 NONCE_BITS = 64
-KEY_SIGNATURE = 65
 RATE_PERCENT = 10_000  # 1e-6 in a percent
 
 
@@ -157,25 +154,13 @@ async def standing(desk: Desk, given: SignedOrder) -> Standing:
         state, said = "over", f"its deadline was {when(made.deadline)}"
     elif not left:
         state, said = "spent", "it is filled or cancelled"
-    elif _signer(desk, given) not in (None, made.account >> 96):
+    elif signer_of(given.signature, id_) not in (None, made.account >> 96):
         state, said = "not signed", "its account's owner has not signed this order for this chain"
     elif left < made.size:
         state, said = "partly filled", f"{written_lots(made.size - left)} are filled"
     else:
         state, said = "open", f"it may be filled until {when(made.deadline)}"
     return Standing(id_, state, said, int(left))
-
-
-def _signer(desk: Desk, given: SignedOrder) -> int | None:
-    """Return who signed with a key, None where a contract may have to be asked."""
-    if len(given.signature) != KEY_SIGNATURE:
-        return None
-    raw = given.signature[:64] + bytes((given.signature[64] - 27 & 3,))
-    try:
-        public = PublicKey.from_signature_and_message(raw, _digest(desk, given.order), hasher=None)
-    except Exception:  # coincurve raises a bare Exception for an unrecoverable signature
-        return 0
-    return int(address_of(public), 16)
 
 
 def terms(desk: Desk, made: Order) -> dict[str, str]:

@@ -22,6 +22,7 @@ TEST_MNEMONIC: Final = "test test test test test test test test test test test j
 # What OWASP advises for SHA-256: half a second a command, where eth-account's own takes several.
 KDF: Final = "pbkdf2"
 ITERATIONS: Final = 600_000
+COMPACT: Final = 64  # bytes of r and s, the parity in them
 PASSWORD_VARIABLE: Final = "PLIMSOLL_PASSWORD"
 
 
@@ -71,6 +72,25 @@ def recover_compact(signature: bytes, message_hash: bytes) -> str | None:
     except Exception:  # coincurve raises a bare Exception for an unrecoverable signature
         return None
     return address_of(public)
+
+
+def signer_of(signature: bytes, message_hash: bytes) -> int | None:
+    """Return the address of the key that signed 32 bytes, as r, s, v or by EIP-2098.
+
+    Returns:
+        None where the bytes are of neither form: a contract wallet's, perhaps; 0 where the form is
+        right and nobody's.
+    """
+    if len(signature) == COMPACT:
+        return int(recover_compact(signature, message_hash) or "0", 16)
+    if len(signature) != COMPACT + 1:
+        return None
+    raw = signature[:COMPACT] + bytes((signature[COMPACT] - 27 & 3,))
+    try:
+        public = PublicKey.from_signature_and_message(raw, message_hash, hasher=None)
+    except Exception:  # coincurve raises a bare Exception for an unrecoverable signature
+        return 0
+    return int(address_of(public), 16)
 
 
 @cache

@@ -131,7 +131,7 @@ async def _sign(on: Session, legs: list[str], wish: Wish, account: str) -> None:
 @command(app, looks=True)
 async def show(on: Session, file: File) -> None:
     """Show what a signed order says, whether it may still be filled, and what it would do."""
-    given = _read(file)
+    given = read_order(file)
     found, plan = await on.client.standing(given), await on.client.outlook(given.order)
     left = written_lots(found.remaining)
     facts = {**plan.facts, "state": found.state, "left": left, "order": f"0x{found.id.hex()}"}
@@ -154,7 +154,7 @@ async def fill(
     account: AccountOption = "0",
 ) -> None:
     """Fill a signed order with an own account, or bring two signed orders together."""
-    await _fill(on, _read(file), size, account, None if with_ is None else _read(with_))
+    await _fill(on, read_order(file), size, account, None if with_ is None else read_order(with_))
 
 
 @command(rfq_app, "fill")
@@ -162,7 +162,7 @@ async def fill_quote(
     on: Session, file: File, size: Size = None, account: AccountOption = "0"
 ) -> None:
     """Take a quote that was made for you."""
-    given = _read(file)
+    given = read_order(file)
     if given.order.counterparty == ANYONE:
         raise BadInput("that order is for anyone, no quote", "fill it by `plimsoll order fill`")
     await _fill(on, given, size, account, None)
@@ -184,11 +184,11 @@ async def cancel(
     ],
 ) -> None:
     """Make own signed orders worthless, whoever has them."""
-    given = [int(each) if each.isascii() and each.isdigit() else _read(each) for each in what]
+    given = [int(each) if each.isascii() and each.isdigit() else read_order(each) for each in what]
     await on.carry_out(await on.client.cancel_signed(*given))
 
 
-def _read(file: str) -> SignedOrder:
+def read_order(file: str) -> SignedOrder:
     """Return the signed order in a file, on stdin, or written out."""
     if file == STDIN:
         return exchange_orders.read(sys.stdin.read())
