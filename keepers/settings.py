@@ -105,6 +105,11 @@ class LiquidateSettings(Settings):
     unwind: bool = True  # commit reduce-only orders for what was taken
     max_slippage_percent: Decimal = Field(default=Decimal(2), gt=0, le=50)  # of those orders
     withdraw: bool = False  # send collateral that was taken to the key's address
+    # makers' signed orders to close accounts against: folders, or HTTP addresses that serve /bids
+    bids: tuple[str, ...] = ()
+    bids_poll_s: float = Field(default=2.0, gt=0)  # between two looks at them
+    max_bid_gas_usd: float = Field(default=5.0, ge=0)  # for a close, which pays nothing
+    gas_close: int = Field(default=3_000_000, ge=100_000)
     audit_s: float = Field(default=30.0, gt=0)  # hold the mirror against the lens so often
     batch: int = Field(default=32, ge=1)  # accounts looked at per price
     gas_reduce: int = Field(default=1_500_000, ge=100_000)

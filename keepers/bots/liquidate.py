@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from keepers.bots.bidding import Bidder
 from keepers.bots.runtime import Bot, Runtime
 from keepers.chain.abi import interface
 from keepers.chain.audit import unhealthy
@@ -43,6 +44,7 @@ from keepers.domain.words import Leg, account_id
 from keepers.errors import BadInput
 from keepers.settings import LiquidateSettings, share, usd
 from keepers.store.ledger import FAILED, INCLUDED
+from keepers.web.bids import require
 
 log = structlog.get_logger()
 
@@ -65,12 +67,15 @@ class Liquidate(Bot):
     def __init__(self, runtime: Runtime, settings: LiquidateSettings) -> None:
         """Work for one account of the key's owner."""
         contracts = watched(runtime.deployment)
+        contracts += ("Exchange",) if settings.bids else ()
         super().__init__(runtime, *contracts, "Liquidator", "LiquidityPool", "Orders")
         self.settings = settings
         self.account = account_id(runtime.signer.address, settings.account)
         self.mirror = Mirror(runtime.reader, runtime.deployment)
         self.engaged = Engaged(runtime.reader, self.mirror, runtime.metrics)
         self.planner = Planner(runtime.reader, runtime.deployment, self.account, settings)
+        bidder = Bidder(runtime, settings, self.mirror, self.wake.set) if settings.bids else None
+        self.bidder, self.bids = bidder, bidder.book if bidder else None
         self.unwinder = Unwinder(runtime.reader, runtime.deployment, settings)
         self.earnings = Earnings(
             runtime.reader, runtime.deployment, self.account, runtime.store, runtime.metrics
@@ -104,8 +109,8 @@ class Liquidate(Bot):
         self.runtime.metrics.accounts.set(len(self.mirror.book))
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
-        """Hold the mirror against the lens now and then."""
-        return [self._audit()]
+        """Hold the mirror against the lens now and then; read bids."""
+        return [self._audit(), *(self.bidder.tasks() if self.bidder else ())]
 
     async def _audit(self) -> None:
         """Read again whom the lens finds under maintenance and the mirror does not."""
@@ -134,6 +139,7 @@ class Liquidate(Bot):
             return
         if isinstance(message, Log):
             self.earnings.on_log(message, self.mirror.snapshot, self._native_ticks())
+            self._closed(message)
         if isinstance(message, Head):
             self.mirror.on_head(message)
             self.seen_at = self.seen_at if self.wake.is_set() else time.perf_counter()
@@ -253,6 +259,8 @@ class Liquidate(Bot):
         buyer = await self.planner.buyer() if any(case.take for case in cases) else None
         gas = self.runtime.gas_market(self._native_ticks())
         decided = [decide(case, buyer, at, self.limits, gas) for case in cases]
+        if self.bidder is not None:
+            decided = await self.bidder.instead(cases, decided, at, gas)
         actions = self._in_turn(one_take([action for action in decided if action is not None]))
         actions = within_capacity(actions, self.planner.capacity, self._this_block())
         passing = await self._passing(actions)
@@ -369,6 +377,20 @@ class Liquidate(Bot):
         market = self.mirror.markets.get(self.runtime.native_market or 0)
         return market.price.price if market else 0
 
+    def _closed(self, message: Log) -> None:
+        """Book a close against a bid: who brought it, and what one of our own bids earned."""
+        found = self.bidder.on_log(message) if self.bidder else None
+        if found is None:
+            return
+        self.turns.acted(found.caller, message.block)
+        if found.profit:
+            place = (message.tx, message.index, "Closed", found.account, message.block)
+            self._earned(place, found.profit)
+
+    def _earned(self, place: tuple[str, int, str, int, int], profit: int) -> None:
+        if self.runtime.store.earned(*place, profit):
+            self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
+
     def _book(self, message: Log) -> None:
         """Book what a liquidation of ours paid."""
         event = self._events.get(message.topics[0])
@@ -382,13 +404,13 @@ class Liquidate(Bot):
         if earned is None:
             return
         account, profit = earned
-        place = (message.tx, message.index, event.name, account, message.block)
-        if self.runtime.store.earned(*place, profit):
-            self.runtime.metrics.income_usd.inc(max(0, profit) / 10**18)
+        self._earned((message.tx, message.index, event.name, account, message.block), profit)
 
 
 def settings_or_refuse(settings: LiquidateSettings) -> LiquidateSettings:
     """Refuse limits that contradict each other."""
     if settings.take and settings.max_take_usd > settings.max_inventory_usd:
         raise BadInput("one take may be larger than the whole inventory", "lower --max-take-usd")
+    for source in settings.bids:
+        require(source)
     return settings

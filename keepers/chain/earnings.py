@@ -21,7 +21,13 @@ from keepers.web.metrics import Metrics
 
 log = structlog.get_logger()
 
-CONTRACTS: Final = ("Clearinghouse", "Liquidator", "Orders", "Options")
+CONTRACTS: Final = ("Clearinghouse", "Liquidator", "Orders", "Options", "Exchange")
+# events of one name that mean other things; nothing where the journal needs none
+RENAMED: Final[Mapping[tuple[str, str], str]] = {
+    ("Exchange", "Closed"): "Brought",
+    ("Exchange", "Filled"): "",
+    ("Options", "Closed"): "",
+}
 # Which fields of which events name an account that they concern.
 PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "Deposited": ("account",),
@@ -41,7 +47,9 @@ PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "LegTraded": ("taker", "maker"),
     "FillTraded": ("taker", "maker"),
     "LegSettled": ("account",),
+    "Brought": (),  # by whom, not for whom
 }
+HASHES: Final = ("order_id", "maker_order")
 RANGE: Final = 2_000  # blocks asked for at once after a rest
 
 
@@ -63,6 +71,8 @@ class Earnings:
         self._scale = 0
         self._topic = f"0x{account:064x}"
         self._word = account.to_bytes(32, "big")
+        self._owner = account >> 96
+        self._caller = self._owner.to_bytes(32, "big")
         self._since = -1  # the block at whose end the journal was opened
         self._burned = 0
         self._stale = True
@@ -119,19 +129,31 @@ class Earnings:
         self.journal.apply(entry)
 
     def _entry(self, found: Log, at: Callable[[], Snapshot], native: int) -> Entry | None:
-        if self._topic not in found.topics and self._word not in found.data:
+        if self._topic not in found.topics and not (
+            self._word in found.data or self._caller in found.data
+        ):
             return None
         contract = self._names.get(found.address)
         event = interface(contract).topics.get(found.topics[0]) if contract else None
-        if event is None or event.name not in PARTIES or found.block <= self._since:
+        if event is None or contract is None or found.block <= self._since:
+            return None
+        name = RENAMED.get((contract, event.name), event.name)
+        if name not in PARTIES:
             return None
         said = dict(event.decode(found.topics, found.data))
-        if all(said[each] != self._account for each in PARTIES[event.name]):
+        if not self._is_about(name, said):
             return None
-        if "order_id" in said:
-            said["order_id"] = bytes(said["order_id"]).hex()
-        mark = self._mark(event.name, said, at)
-        return Entry(found.block, found.index, found.tx, event.name, said, mark, native)
+        for each in HASHES:
+            if each in said:
+                said[each] = bytes(said[each]).hex()
+        mark = self._mark(name, said, at)
+        return Entry(found.block, found.index, found.tx, name, said, mark, native)
+
+    def _is_about(self, name: str, said: Mapping[str, Any]) -> bool:
+        """Return whether an event is about the account; a close, whether its owner brought it."""
+        if name == "Brought":
+            return int(said["caller"], 16) == self._owner
+        return any(said[each] == self._account for each in PARTIES[name])
 
     def _mark(self, name: str, said: Mapping[str, Any], at: Callable[[], Snapshot]) -> int:
         """Return what the event leaves out: P - F of a moved leg, the worth of what leaves.

@@ -16,6 +16,7 @@ from keepers.domain.liquidation import (
     OK,
     Action,
     Case,
+    Close,
     Flag,
     Reduce,
     ReducePlan,
@@ -53,6 +54,7 @@ class Planner:
         self.address = deployment.address("Liquidator")
         self.house = deployment.address("Clearinghouse")
         self.capacity: dict[int, int] = {}
+        self.exchange = deployment.address("Exchange") if settings.bids else ""
         self._abi = interface("Liquidator")
         self._plan_reduce = self._abi.function("plan_reduce")
         self._plan_take = self._abi.function("plan_take")
@@ -146,6 +148,10 @@ class Planner:
     async def underway(self, sender: str) -> set[int]:
         """Return the accounts that others' waiting transactions are about."""
         waiting = await self.reader.rpc.pending_calls(self.address)
+        if self.exchange:
+            closing = interface("Exchange").function("close", 3).selector
+            calls = await self.reader.rpc.pending_calls(self.exchange)
+            waiting += [each for each in calls if each[1].startswith(closing)]
         own = sender.lower()
         return {int.from_bytes(data[4:36], "big") for other, data in waiting if other != own}
 
@@ -203,6 +209,11 @@ class Planner:
             gas = self.settings.gas_take + action.legs * self.settings.gas_take_leg
             gas = min(gas, max(self.settings.gas_most, self.settings.gas_take))
             return self._draft(key, gas, "take", *parts)
+        if isinstance(action, Close):
+            asked = (action.account, action.order.struct, action.size)
+            gas = self.settings.gas_close + action.legs * self.settings.gas_take_leg
+            data = interface("Exchange").encode("close", *asked)
+            return Draft(key, self.exchange, data, min(gas, self.settings.gas_most))
         if isinstance(action, Flag):
             return self._draft(key, GAS_SMALL, "flag", action.account)
         if isinstance(action, Settle):

@@ -63,7 +63,9 @@ async def run_bot(bot: Bot, settings: Settings) -> None:
 
         board = getattr(bot, "board", None) if bot.name == "publish" else None
         proposals = getattr(bot, "proposals", None)
-        served = application(bot.runtime.metrics, lambda: readiness(bot), board, proposals)
+        book = getattr(bot, "bids", None)
+        bids = None if book is None else book.text
+        served = application(bot.runtime.metrics, lambda: readiness(bot), board, proposals, bids)
         jobs.append(serve(served, settings.host, settings.port))
     await run_until_stopped(*jobs)
 
@@ -298,6 +300,18 @@ def liquidate(
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Send taken collateral to the key's address.")
     ] = False,
+    bids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bids", help="Folder, or HTTP address, of makers' orders to close against; repeat."
+        ),
+    ] = None,
+    max_bid_gas_usd: Annotated[
+        float | None,
+        typer.Option(
+            "--max-bid-gas-usd", help="Most gas for a close, which pays nothing.", show_default="5"
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Print what --store says of past liquidations; end.")
     ] = False,
@@ -322,6 +336,8 @@ def liquidate(
         unwind=unwind,
         max_slippage_percent=max_slippage_percent,
         withdraw=withdraw or None,
+        bids=tuple(bids) if bids else None,
+        max_bid_gas_usd=max_bid_gas_usd,
         **given,
     )
     shared.run(_liquidate(settings))

@@ -27,6 +27,8 @@ class GasMarket:
 GAS_REDUCE = 220_000
 GAS_TAKE = 260_000
 GAS_TAKE_LEG = 130_000  # more for each leg that the engine keeps, of both sides
+GAS_CLOSE = 420_000  # against a maker's signed order
+GAS_CLOSE_LEG = 60_000  # more for each leg that the engine keeps, of both sides
 GAS_FLAG = 80_000
 GAS_SETTLE = 60_000
 GAS_WRITE_OFF = 120_000

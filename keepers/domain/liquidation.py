@@ -15,6 +15,7 @@ from keepers.domain.economics import (
     GAS_WRITE_OFF,
     GasMarket,
 )
+from keepers.domain.exchange_orders import SignedOrder
 from keepers.domain.margin import Health, Snapshot, health, merged, value_of
 from keepers.domain.scan import Candidate
 from keepers.domain.slices import portion, slice_of
@@ -94,6 +95,24 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """Fill a maker's signed order against the account."""
+
+    account: int
+    order: SignedOrder
+    size: int  # lots
+    cost: int  # what the account loses by it, below 0: gains [USD WAD]
+    released: int  # of its MM [USD WAD]
+    profit: int  # of who brings it [USD WAD]
+    legs: int = 0  # that the engine keeps of the two
+
+    @property
+    def asked(self) -> int:
+        """Return what it costs of the MM released, up [WAD]."""
+        return ceil_div(self.cost * WAD, self.released) if self.released > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """Start the clock, or count its time."""
 
@@ -117,7 +136,7 @@ class WriteOff:
     profit: int
 
 
-Action = Reduce | Take | Flag | Settle | WriteOff
+Action = Reduce | Take | Close | Flag | Settle | WriteOff
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from keepers.domain.units import LOT, WAD
 from keepers.domain.words import Account
 from keepers.errors import BadInput
 
-REDUCE, TAKE, OWN = "reduce", "take", "own"
+REDUCE, TAKE, CLOSE, OWN = "reduce", "take", "close", "own"
 SETTLEMENT: Final = 0  # the id of the settlement token
 
 Said: TypeAlias = Mapping[str, Any]
@@ -51,7 +51,9 @@ class Deal:
     block: int = 0
     native: int = 0
     pay: int = 0  # of a reduce
-    reward: int = 0  # of a take: worth of the part at its marks, less the price
+    # of a take: worth of the part at its marks, less the price; of a close against a bid of the
+    # keeper's own: what its price gave
+    reward: int = 0
     fee: int = 0  # to the pool's traders' side while unwinding
     slippage: int = 0  # what fills were worse than the marks
     flow: int = 0  # cash and quote so far
@@ -119,6 +121,8 @@ class Journal:
         # what a call has brought, booked as the owner's: it is a take's if `Taken` follows
         self._arriving: Deal | None = None
         self._arrived: list[Lot] = []
+        # a close against an own bid, whose legs and money come next
+        self._closing: Deal | None = None
         self._handlers: dict[str, Callable[[Entry, Said], None]] = {
             "Opened": self._opened,
             "Deposited": lambda entry, said: self._token(entry, said["token"], said["amount"]),
@@ -130,6 +134,7 @@ class Journal:
             "LegMoved": self._leg_moved,
             "CollateralMoved": self._collateral_moved,
             "Taken": self._taken,
+            "Brought": self._brought,
             "Committed": self._committed,
             "Closed": self._order_closed,
             "Executed": self._order_executed,
@@ -149,6 +154,8 @@ class Journal:
         """Take the next event."""
         if self._arriving is not None and self._arriving.tx != entry.tx:
             self._arriving, self._arrived = None, []
+        if self._closing is not None and self._closing.tx != entry.tx:
+            self._closing = None
         handler = self._handlers.get(entry.name)
         if handler is not None:
             handler(entry, entry.said)
@@ -232,6 +239,17 @@ class Journal:
         made.reward = worth + said["deficit"] - said["payment"] + said["insurance"]
         self.deals.append(made)
 
+    def _brought(self, entry: Entry, said: Said) -> None:
+        """Open a line for a close that the keeper brought, which pays for nothing but own bids."""
+        place = (entry.tx, entry.index, said["account"], entry.block, entry.native)
+        self.deals.append(Deal(CLOSE, *place))
+        self._closing = self.deals[-1] if said["maker"] == self.account else None
+
+    @property
+    def _holder(self) -> Deal:
+        """Return whose legs and money come now: a close's, else the owner's."""
+        return self._closing or self.own
+
     def _committed(self, entry: Entry, said: Said) -> None:
         """Charge an order to the deals whose lots it is to close."""
         order = said["order"]
@@ -262,24 +280,32 @@ class Journal:
 
     def _leg_traded(self, entry: Entry, said: Said) -> None:
         """Close lots of the other side at the price; what the fill moved is the owner's."""
+        size, holder = said["size"], self._holder
+        size = size if said["taker"] == self.account else -size
         if kind_of(said["instrument"]) == Kind.PERP:
+            if self._closing is not None:
+                self._closing.reward += size * (said["mark"] - said["price"])
             return  # the Clearinghouse says LegMoved of it
-        size = said["size"] if said["taker"] == self.account else -said["size"]
         parts = self._closed(said["instrument"], size)
         for deal, part in parts:
             deal.flow -= part * said["price"]
-            self.own.flow += part * said["price"]
+            holder.flow += part * said["price"]
             deal.slippage += part * (said["price"] - entry.mark)
         rest = size - sum(part for _, part in parts)
         if rest:
-            self._lots(self.legs, said["instrument"]).append(Lot(self.own, rest))
+            self._lots(self.legs, said["instrument"]).append(Lot(holder, rest))
+        if self._closing is not None:
+            self._closing.reward += rest * (entry.mark - said["price"])
 
     def _fill_traded(self, _: Entry, said: Said) -> None:
         moved = said["cash"] + said["quote"]
         if said["taker"] == self.account:
             self.own.flow -= moved + said["taker_fee"]
         if said["maker"] == self.account:
-            self.own.flow += moved - said["maker_fee"]
+            self._holder.flow += moved - said["maker_fee"]
+        if self._closing is not None:
+            self._closing.fee += said["maker_fee"]
+        self._closing = None
 
     def _leg_settled(self, _: Entry, said: Said) -> None:
         """Pay every lot of what expired its share: the value is a whole number of each lot."""
@@ -303,9 +329,9 @@ class Journal:
             place = (entry.tx, entry.index, said["account"], entry.block, entry.native)
             self._arriving = Deal(TAKE, *place)
         self._arriving.flow += flow
-        self.own.flow += flow
+        self._holder.flow += flow
         if lots is not None and size:
-            lots.append(Lot(self.own, size))
+            lots.append(Lot(self._holder, size))
             self._arrived.append(lots[-1])
 
     def _token(self, entry: Entry, token: str, amount: int) -> None:

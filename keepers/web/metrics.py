@@ -38,6 +38,13 @@ class Metrics:
             "expired_accounts", "Accounts with legs to be paid at a written price"
         )
         self.inventory = self._gauge("inventory_usd", "Held by the keeper's account [USD]", "kind")
+        self.bids = self._gauge("bids", "Makers' orders that may be brought")
+        self.bids_refused = self._counter(
+            "bids_refused", "Makers' orders that were left out", "reason"
+        )
+        self.closed_usd = self._counter(
+            "closed_usd", "What closes of own sending did to accounts [USD]", "what"
+        )
         self.head_number = self._gauge("head", "Latest block")
         self.event_to_ack = self._histogram("event_to_ack_ms", "Event seen to transaction taken")
         self.scan_ms = self._histogram("scan_ms", "One scan of all accounts")

@@ -26,6 +26,7 @@ def application(
     ready: Callable[[], str],
     board: Board | None = None,
     proposals: Proposals | None = None,
+    bids: Callable[[], str] | None = None,
 ) -> FastAPI:
     """Build the server's routes.
 
@@ -34,6 +35,7 @@ def application(
         ready: returns why the keeper is not ready, nothing when it is.
         board: reports to serve; publishers only.
         proposals: surfaces to serve; publishers that sign them.
+        bids: returns the makers' orders to serve, a line each; liquidators that read some.
     """
     app = FastAPI(title="Plimsoll keeper", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -59,6 +61,12 @@ def application(
         @app.get("/surfaces")
         async def surfaces() -> JSONResponse:
             return JSONResponse(proposals.as_json())
+
+    if bids is not None:
+
+        @app.get("/bids")
+        async def bids_() -> Response:
+            return Response(bids(), media_type="application/x-ndjson")
 
     return app
 
