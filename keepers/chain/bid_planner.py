@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keepers.chain import option_books
 from keepers.chain.closing import Try, fit, taken
+from keepers.chain.marks import marks_and_bands
 from keepers.chain.reading import Reader
 from keepers.domain import bidding, closes
 from keepers.domain import exchange_fills as fills
@@ -62,7 +62,7 @@ class BidPlanner:
         pairs = [(account, given) for account, found in wanted.values() for given in found]
         rates, conceded, left = await self._words(list(wanted), [given for _, given in pairs])
         instruments = {given.order.legs[0].instrument for _, given in pairs}
-        marks = await option_books.marks(self._reader, instruments, "latest")
+        marks = await marks_and_bands(self._reader, instruments, at.now, "latest")
         self.marks |= {id_: found.mark for id_, found in marks.items()}
         made = await self._made(pairs, left, rates, marks, at, known)
         return {

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from keepers.chain import exchange_plans as plans
-from keepers.chain import option_books
 from keepers.chain.closing import Fit, Try, fit, healths, taken
 from keepers.chain.desk import Desk, View
 from keepers.chain.exchange_plans import Wish
+from keepers.chain.marks import marks_and_bands
 from keepers.chain.plans import Change, Plan
 from keepers.chain.transactions import Draft
 from keepers.domain import closes
@@ -80,7 +80,7 @@ async def bid(
             else f"{desk.name(target)} holds no {name}",
             "`plimsoll account` shows what it holds",
         )
-    marks = await option_books.marks(desk.reader, [wanted.instrument], block)
+    marks = await marks_and_bands(desk.reader, [wanted.instrument], view.head.time, block)
     mine = Leg(wanted.instrument, lots if size > 0 else -lots, wanted.price)
     if not mine.price:
         share = await concession(desk, target, block) if conceded is None else conceded
@@ -203,7 +203,8 @@ async def _remaining(desk: Desk, given: SignedOrder) -> int:
 
 async def _mark(desk: Desk, order: Order, view: View) -> Mark:
     instrument = order.legs[0].instrument
-    return (await option_books.marks(desk.reader, [instrument], view.head.number))[instrument]
+    head = view.head
+    return (await marks_and_bands(desk.reader, [instrument], head.time, head.number))[instrument]
 
 
 async def _brought(

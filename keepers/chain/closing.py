@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from keepers.chain import option_books
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
 from keepers.domain import closes
 from keepers.domain.exchange_fills import Mark
 from keepers.domain.exchange_orders import Order
 from keepers.domain.margin import Health, Snapshot, health
-from keepers.domain.words import Account, encode_account, encode_legs
+from keepers.domain.words import Account
 
 ROUNDS: Final = 5  # of questions; each narrows to a seventh
 # of what is needed, left for what a price does to it before the close: past LE it would be refused
@@ -70,16 +71,8 @@ async def healths(
 ) -> list[Health]:
     """Return the health of each account as it is or would be; one may be there several times."""
     engaged = [each for each in accounts if each.engaged]
-    calls = [
-        (
-            "OptionsMargin",
-            "check",
-            (encode_legs(each.options), each.portfolio, *encode_account(each)),
-        )
-        for each in engaged
-    ]
-    answers = iter(await reader.many(calls, block) if calls else [])
-    return [Health(*next(answers)[0]) if each.engaged else health(each, at) for each in accounts]
+    told = iter(await option_books.answers(reader, engaged, block))
+    return [next(told) if each.engaged else health(each, at) for each in accounts]
 
 
 async def fit(

@@ -6,7 +6,7 @@ passed to it, so a change is judged by one call of a view (docs/spec/engine.md#c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
@@ -18,6 +18,25 @@ from keepers.domain.units import WAD
 from keepers.domain.words import Account, encode_account, encode_legs
 
 
+async def answers(reader: Reader, accounts: Sequence[Account], block: Block) -> list[Health]:
+    """Return what the engine's margin says of each account, whatever it holds there.
+
+    Args:
+        reader: of the deployment.
+        accounts: as they are or would be; one may be there several times.
+        block: whose prices count.
+    """
+    calls = [
+        (
+            "OptionsMargin",
+            "check",
+            (encode_legs(each.options), each.portfolio, *encode_account(each), True),
+        )
+        for each in accounts
+    ]
+    return [Health(*found) for (found,) in await reader.many(calls, block)]
+
+
 async def healths(reader: Reader, accounts: Iterable[Account], block: Block) -> dict[int, Health]:
     """Return the health of those among the accounts for which Options answers, by id.
 
@@ -27,16 +46,8 @@ async def healths(reader: Reader, accounts: Iterable[Account], block: Block) -> 
         block: whose prices count.
     """
     asked = [each for each in accounts if each.engaged]
-    calls = [
-        (
-            "OptionsMargin",
-            "check",
-            (encode_legs(each.options), each.portfolio, *encode_account(each), True),
-        )
-        for each in asked
-    ]
-    answers = await reader.many(calls, block) if calls else []
-    return {each.id: Health(*answer[0]) for each, answer in zip(asked, answers, strict=True)}
+    told = await answers(reader, asked, block)
+    return {each.id: found for each, found in zip(asked, told, strict=True)}
 
 
 async def all_healths(
