@@ -30,6 +30,7 @@ CONTRACTS = Path(__file__).parents[2] / "contracts"
 GENESIS = 1_700_000_000
 ATOM = 10**12  # WAD of one atom of a token with 6 decimals
 USDC = 10**6  # atoms
+DEPOSIT = 1_000_000 * USDC  # of a provider
 BP = WAD // 10_000
 MILLION = 1_000_000 * WAD
 ETH, BTC = 1, 2
@@ -245,6 +246,17 @@ def at_mark(cash: int, markets: Mapping[int, Market], **legs: int) -> Account:
         for m in [markets[words.market_of(leg.instrument)]]
     )
     return replace(account, quote=-paid)
+
+
+def the_event(contract: Any, name: str) -> Any:
+    """Return the one event of this name in the last call."""
+    (event,) = [e for e in contract.get_logs() if type(e).__name__ == name]
+    return event
+
+
+def share_price(chain: PoolChain) -> int:
+    """Return the price of a share times 1e36, virtual ones included."""
+    return (chain.pool.nav() + WAD) * 10**36 // (chain.pool.totalSupply() + WAD)
 
 
 @contextmanager

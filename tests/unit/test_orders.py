@@ -1,10 +1,8 @@
-"""Committed orders: docs/spec/orders.md."""
+"""Committed orders and their execution: docs/spec/orders.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import boa
 import pytest
@@ -15,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.reference.units import DAY, LOT_WAD, PUSH_WINDOW, TICK_WAD, WAD
 from tests.reference.words import price_word
+from tests.support.chains import own_chain, put_back
+from tests.unit.orders_support import ACT, VENUE, Desk, Order, balance, the_event
 from tests.unit.pool_chain import (
     DELAY,
     ETH,
@@ -28,114 +28,10 @@ from tests.unit.pool_chain import (
     usd,
 )
 
-# IClearinghouse.Role: who answers for an owner's consent
-ACT = 4
-VENUE = "0x00000000000000000000000000000000000000A1"
 ORDER = "(uint256,address,uint256,int256,uint256,uint256,bool,uint256,uint256)"
 
-
-class Order(NamedTuple):
-    """`IOrders.Order`."""
-
-    account: int
-    venue: str
-    instrument: int
-    size: int
-    limit_price: int
-    deadline: int
-    reduce_only: bool
-    reserve: int
-    salt: int
-
-
-@dataclass
-class Desk:
-    """Orders on the stub, with a trader and an executor."""
-
-    stub: Any
-    orders: Any
-    trader: str
-    executor: str
-    attacker: str
-
-    @property
-    def now(self) -> int:
-        """The chain's time."""
-        return int(boa.env.evm.patch.timestamp)
-
-    def wait(self, seconds: int) -> None:
-        """Let time pass."""
-        boa.env.evm.patch.timestamp += seconds
-
-    def publish(self, publish: int, gap: int = 10) -> None:
-        """Store a price of this time, `gap` after the one before."""
-        word = price_word(market_at(usd(3_000), publish=publish, gap=min(255, gap)))
-        self.stub.set_price(ETH, word, 0)
-
-    def order(self, **changes: Any) -> Order:
-        """Return a valid order of the trader."""
-        return Order(
-            account=account_of(self.trader),
-            venue=VENUE,
-            instrument=ETH << 56,
-            size=lots(2) * LOT_WAD,
-            limit_price=3_100 * WAD,
-            deadline=self.now + 60,
-            reduce_only=False,
-            reserve=MIN_RESERVE,
-            salt=1,
-        )._replace(**changes)
-
-    def commit(self, order: Order, **call: Any) -> bytes:
-        """Commit as the trader, with the reserve."""
-        call = {"value": order.reserve, "sender": self.trader} | call
-        return bytes(self.orders.commit(tuple(order), **call))
-
-    def committed(self, **changes: Any) -> Order:
-        """Return an order that stands."""
-        order = self.order(**changes)
-        self.commit(order)
-        return order
-
-    def execute(self, order: Order, *reports: bytes) -> None:
-        """Execute as the executor."""
-        self.orders.execute(tuple(order), *reports, sender=self.executor)
-
-    def is_open(self, order: Order) -> bool:
-        """Whether an order stands."""
-        return bool(self.orders.commit_time(self.orders.order_id(tuple(order))) != 0)
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Desk]:
-    with boa.swap_env(boa.Env()):
-        boa.env.evm.patch.timestamp = GENESIS
-        roles = [str(boa.env.generate_address(role)) for role in ("trader", "keeper", "attacker")]
-        for role in roles:
-            boa.env.set_balance(role, 100 * WAD)
-        stub = deployer_of("mocks/PoolStub").deploy(VENUE, 10**12)
-        stub.set_fill_price(usd(3_001))
-        orders = deployer_of("Orders").deploy(stub.address, DELAY, MIN_RESERVE)
-        desk = Desk(stub, orders, *roles)
-        desk.publish(GENESIS)
-        yield desk
-
-
-@pytest.fixture
-def desk(deployment: Desk) -> Iterator[Desk]:
-    with boa.env.anchor():
-        yield deployment
-
-
-def the_event(desk: Desk) -> Any:
-    """Return the one event of Orders in the last call."""
-    (event,) = [e for e in desk.orders.get_logs() if e.address == desk.orders.address]
-    return event
-
-
-def balance(address: Any) -> int:
-    """Return the coin of an address."""
-    return int(boa.env.get_balance(str(address)))
+deployment = own_chain(Desk.deployed)
+desk = put_back()
 
 
 # ---- deployment ---------------------------------------------------------------------------------
@@ -511,160 +407,3 @@ def test_execute__least_gas_that_is_taken__trade_gets_two_and_a_half_million(des
                 low = middle
     desk.orders.execute(tuple(order), sender=desk.executor, gas=high)
     assert desk.stub.gas_given() >= 2_500_000
-
-
-# ---- cancel and refund --------------------------------------------------------------------------
-
-
-def test_cancel__before_any_later_price__reserve_back(desk: Desk) -> None:
-    order = desk.committed()
-    before = balance(desk.trader)
-    desk.orders.cancel(tuple(order), sender=desk.trader)
-    event = the_event(desk)
-    assert (event.account, event.reason) == (order.account, "cancelled")
-    assert balance(desk.trader) == before + MIN_RESERVE
-    assert not desk.is_open(order)
-
-
-def test_cancel__a_report_may_be_a_second_ahead__refused(desk: Desk) -> None:
-    # a report of commit + delay can be accepted at commit + delay - 1
-    order = desk.committed()
-    desk.wait(DELAY - 1)
-    with boa.reverts("orders: too late to cancel"):
-        desk.orders.cancel(tuple(order), sender=desk.trader)
-
-
-def test_cancel__longer_delay__until_two_seconds_before_its_end() -> None:
-    with boa.swap_env(boa.Env()):
-        boa.env.evm.patch.timestamp = GENESIS
-        trader = str(boa.env.generate_address("trader"))
-        boa.env.set_balance(trader, WAD)
-        stub = deployer_of("mocks/PoolStub").deploy(VENUE, 1)
-        orders = deployer_of("Orders").deploy(stub.address, 10, MIN_RESERVE)
-        desk = Desk(stub, orders, trader, trader, trader)
-        order = desk.committed()
-        desk.wait(8)
-        with boa.env.anchor():
-            desk.wait(1)
-            with boa.reverts("orders: too late to cancel"):
-                orders.cancel(tuple(order), sender=trader)
-        orders.cancel(tuple(order), sender=trader)
-
-
-def test_cancel__somebody_else_or_unknown__refused(desk: Desk) -> None:
-    order = desk.committed()
-    with boa.reverts("orders: not owner"):
-        desk.orders.cancel(tuple(order), sender=desk.attacker)
-    with boa.reverts("orders: unknown order"):
-        desk.orders.cancel(tuple(order._replace(salt=2)), sender=desk.trader)
-
-
-def test_refund__expired__anyone_sends_it_to_the_owner(desk: Desk) -> None:
-    order = desk.committed()
-    before = balance(desk.trader)
-    desk.wait(61)
-    desk.orders.refund(tuple(order), sender=desk.attacker)
-    assert the_event(desk).reason == "expired"
-    assert balance(desk.trader) == before + MIN_RESERVE
-    with boa.reverts("orders: unknown order"):
-        desk.orders.refund(tuple(order), sender=desk.attacker)
-
-
-def test_refund__price_passed__before_the_deadline(desk: Desk) -> None:
-    order = desk.committed()
-    desk.wait(20)
-    desk.publish(GENESIS + 20, gap=20 - DELAY)
-    desk.orders.refund(tuple(order), sender=desk.attacker)
-    assert the_event(desk).reason == "price passed"
-    assert balance(desk.orders.address) == 0
-
-
-def test_refund__still_executable__refused(desk: Desk) -> None:
-    order = desk.committed()
-    desk.wait(60)
-    with boa.reverts("orders: still open"):
-        desk.orders.refund(tuple(order), sender=desk.trader)
-    desk.publish(GENESIS + DELAY, gap=1)
-    with boa.reverts("orders: still open"):
-        desk.orders.refund(tuple(order), sender=desk.trader)
-
-
-def test_refund__unknown_market_or_venue__after_the_deadline(desk: Desk) -> None:
-    order = desk.committed(instrument=200 << 56, venue=str(desk.attacker))
-    desk.wait(61)
-    desk.orders.refund(tuple(order), sender=desk.attacker)
-    assert balance(desk.orders.address) == 0
-
-
-# ---- contracts that are paid --------------------------------------------------------------------
-
-
-@pytest.fixture
-def actor(desk: Desk) -> Any:
-    """A contract that owns accounts and executes orders."""
-    made = deployer_of("mocks/OrdersActor").deploy()
-    boa.env.set_balance(made.address, WAD)
-    return made
-
-
-def test_execute__by_a_contract_that_calls_back__locked(desk: Desk, actor: Any) -> None:
-    first, second = desk.committed(), desk.committed(salt=2)
-    desk.wait(10)
-    desk.publish(desk.now)
-    again = desk.orders.execute.prepare_calldata(tuple(second))
-    actor.set_hook(desk.orders.address, again)
-    before = balance(actor.address)
-    actor.act(desk.orders.address, desk.orders.execute.prepare_calldata(tuple(first)), 0)
-    assert actor.hook_reached()
-    assert not actor.hook_allowed()
-    assert desk.stub.trades() == 1
-    assert balance(actor.address) == before + MIN_RESERVE
-    assert desk.is_open(second)
-
-
-def test_refund__to_a_contract_that_calls_back__locked(desk: Desk, actor: Any) -> None:
-    mine = account_of(actor.address)
-    first, second = desk.order(account=mine), desk.order(account=mine, salt=2)
-    for order in (first, second):
-        data = desk.orders.commit.prepare_calldata(tuple(order))
-        actor.act(desk.orders.address, data, MIN_RESERVE)
-    desk.wait(61)
-    actor.set_hook(desk.orders.address, desk.orders.refund.prepare_calldata(tuple(second)))
-    desk.orders.refund(tuple(first), sender=desk.attacker)
-    assert actor.hook_reached()
-    assert not actor.hook_allowed()
-    assert balance(desk.orders.address) == MIN_RESERVE
-
-
-def test_refund__owner_refuses_the_coin__hurts_himself_alone(desk: Desk, actor: Any) -> None:
-    stuck = desk.order(account=account_of(actor.address))
-    data = desk.orders.commit.prepare_calldata(tuple(stuck))
-    actor.act(desk.orders.address, data, MIN_RESERVE)
-    other = desk.committed()
-    actor.set_refuses(True)
-    desk.wait(61)
-    with boa.reverts():
-        desk.orders.refund(tuple(stuck), sender=desk.attacker)
-    assert desk.is_open(stuck)
-    desk.orders.refund(tuple(other), sender=desk.attacker)
-    assert balance(desk.orders.address) == MIN_RESERVE
-
-
-def test_execute__executor_refuses_the_coin__nothing_happened(desk: Desk, actor: Any) -> None:
-    order = desk.committed()
-    desk.wait(10)
-    desk.publish(desk.now)
-    actor.set_refuses(True)
-    with boa.reverts():
-        actor.act(desk.orders.address, desk.orders.execute.prepare_calldata(tuple(order)), 0)
-    assert desk.is_open(order)
-    assert desk.stub.trades() == 0
-    desk.execute(order)
-
-
-def test_coin__sent_without_an_order__refused(desk: Desk) -> None:
-    computation = boa.env.execute_code(
-        to_address=desk.orders.address, sender=desk.attacker, value=1, data=b""
-    )
-    assert computation.is_error
-    assert balance(desk.orders.address) == 0
