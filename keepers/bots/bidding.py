@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -15,13 +15,17 @@ from keepers.chain.mirror import Mirror
 from keepers.chain.rpc import Log
 from keepers.domain.bidding import Limits, choose
 from keepers.domain.economics import GasMarket
-from keepers.domain.liquidation import Action, Case, Flag, Take
+from keepers.domain.exchange_orders import SignedOrder
+from keepers.domain.liquidation import Action, Case, Close, Flag, Take
 from keepers.domain.margin import Snapshot
 from keepers.domain.units import WAD
 from keepers.settings import LiquidateSettings, usd
 from keepers.web.bids import BidBook, follow
 
 log = structlog.get_logger()
+
+ORDER_RESTS_S: Final = 30  # an order that a simulation refused
+MAKER_RESTS_S: Final = 300  # whose order was sent and failed: cancelled, perhaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Bidder:
         self._exchange = exchange.lower()
         self._topic = interface("Exchange").events["Closed"].topic
         self._relieved = interface("Options").events["Closed"].topic
+        self._sent: dict[str, SignedOrder] = {}  # by the transaction's key
+        self._shunned: dict[object, int] = {}  # orders and makers, until which time
         self._own = ""  # transaction of the close of ours that was told last
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
@@ -86,7 +92,7 @@ class Bidder:
             for place, action in enumerate(decided)
             if action is None or isinstance(action, (Take, Flag))
         ]
-        orders, found = self.book.orders, list(decided)
+        orders, found = [each for each in self.book.orders if self._is_welcome(each)], list(decided)
         if not orders or not places:
             return found
         accounts = [cases[place].candidate.account for place in places]
@@ -100,6 +106,27 @@ class Bidder:
                 offers = (said.offers, said.conceded, case.take)
                 found[place] = choose(decided[place], *offers, self._limits, gas)
         return found
+
+    def _is_welcome(self, given: SignedOrder) -> bool:
+        """Return whether neither an order nor its maker has failed lately."""
+        now = self._mirror.now
+        self._shunned = {key: until for key, until in self._shunned.items() if until > now}
+        return given not in self._shunned and given.order.account not in self._shunned
+
+    def sent(self, key: str, action: Close) -> None:
+        """Note whose order a transaction brings."""
+        self._sent[key] = action.order
+
+    def refused(self, action: Close) -> None:
+        """Leave an order alone that a simulation refused; others are looked at at once."""
+        self._shunned[action.order] = self._mirror.now + ORDER_RESTS_S
+        self._wake()
+
+    def ended(self, key: str, failed: bool) -> None:
+        """Leave a maker alone whose order failed on the chain: orders are free, gas is not."""
+        given = self._sent.pop(key, None)
+        if given is not None and failed:
+            self._shunned[given.order.account] = self._mirror.now + MAKER_RESTS_S
 
     def on_log(self, message: Log) -> Brought | None:
         """Take an event; return the close that it tells of, whoever brought it."""

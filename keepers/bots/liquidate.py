@@ -27,6 +27,7 @@ from keepers.domain.caution import Caution
 from keepers.domain.instruments import name
 from keepers.domain.liquidation import (
     Action,
+    Close,
     Flag,
     Limits,
     Take,
@@ -328,6 +329,8 @@ class Liquidate(Bot):
                     self.turns.passed(action.account)
                 continue
             self.runtime.metrics.refused.labels(refusal).inc()
+            if self.bidder is not None and isinstance(action, Close):
+                self.bidder.refused(action)
             log.info(
                 "refused", what=type(action).__name__, account=hex(action.account), why=refusal
             )
@@ -345,6 +348,8 @@ class Liquidate(Bot):
         )
         if isinstance(action, Take):
             self.planner.forget_buyer()
+        if self.bidder is not None and isinstance(action, Close):
+            self.bidder.sent(draft.key, action)
 
     def _learn(self) -> None:
         """Back off from accounts whose transaction failed, forget the ones that are done."""
@@ -355,6 +360,8 @@ class Liquidate(Bot):
                 going.append((flight, account))
                 continue
             state = flight.outcome.result().state
+            if self.bidder is not None:
+                self.bidder.ended(flight.draft.key, state == FAILED)
             if state == FAILED and account in self.dashes:
                 self.caution.failed(number)  # the chain is asked before the next try
             elif state == FAILED:  # somebody was faster

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keepers.chain.closing import Try, fit, taken
+from keepers.chain.closing import Try, fit, healths, taken
 from keepers.chain.marks import marks_and_bands
 from keepers.chain.reading import Reader
 from keepers.domain import bidding, closes
@@ -65,6 +65,7 @@ class BidPlanner:
         marks = await marks_and_bands(self._reader, instruments, at.now, "latest")
         self.marks |= {id_: found.mark for id_, found in marks.items()}
         made = await self._made(pairs, left, rates, marks, at, known)
+        made = await self._carried(made, at, known)
         return {
             id_: Asked([each for each in made if each.account.id == id_], conceded[id_])
             for id_ in wanted
@@ -108,3 +109,24 @@ class BidPlanner:
             facts = (given, each.account, found.lots, found.before, found.after)
             offers.append(Offer(*facts, each.mark, fee, legs))
         return [each for each in offers if each.lots]
+
+    async def _carried(
+        self, offers: Sequence[Offer], at: Snapshot, known: Mapping[int, Account]
+    ) -> list[Offer]:
+        """Return the offers whose makers could carry what they bid for: the others block nobody."""
+        sides: list[Account] = []
+        for each in offers:
+            order = each.given.order
+            maker = known.get(order.account) or Account(order.account, 0, 0, (), (), 0)
+            leg = closes.leg_of(order, each.lots)
+            sides += [maker, closes.sides(each.account, maker, leg, each.fee, at)[1]]
+        told = await healths(self._reader, sides, at, "latest")
+        kept = []
+        for place, each in enumerate(offers):
+            leg = closes.leg_of(each.given.order, each.lots)
+            size = closes.held(sides[2 * place], leg.instrument)
+            opens = not closes.reduces(size, -leg.size)
+            bound = each.given.order.reduce_only and opens
+            if not bound and not closes.side_refusal(opens, *told[2 * place : 2 * place + 2]):
+                kept.append(each)
+        return kept

@@ -43,7 +43,8 @@ class BidBook:
         self._now = now
         self._metrics = metrics
         self._by_source: dict[str, dict[bytes, SignedOrder]] = {}
-        self._refused: dict[str, set[str]] = {}  # lines by source, each said once
+        self._refused: dict[str, set[str]] = {}  # lines by source, each judged and said once
+        self._read: dict[str, tuple[bytes, SignedOrder]] = {}  # what lines say that were kept
         self._wallets: dict[int, bool] = {}  # owners, and whether they are contracts
 
     @property
@@ -65,17 +66,24 @@ class BidBook:
         refused &= set(lines)
         kept: dict[bytes, SignedOrder] = {}
         for each in lines:
-            reason = await self._take(each, kept)
-            if reason is not None and each not in refused:
-                refused.add(each)
-                self._metrics.bids_refused.labels(reason).inc()
-                log.info("bid left out", source=source, why=reason)
+            if each in refused:
+                continue
+            reason = None if each in self._read else await self._judge(each)
+            if reason is None:
+                digest, given = self._read[each]
+                kept[digest] = given
+                continue
+            refused.add(each)
+            self._metrics.bids_refused.labels(reason).inc()
+            log.info("bid left out", source=source, why=reason)
         self._by_source[source] = kept
+        said = {digest for found in self._by_source.values() for digest in found}
+        self._read = {each: found for each, found in self._read.items() if found[0] in said}
         self._metrics.bids.set(len(self.orders))
         return bool(kept.keys() - before.keys())
 
-    async def _take(self, text: str, kept: dict[bytes, SignedOrder]) -> str | None:
-        """Keep an order; return why not."""
+    async def _judge(self, text: str) -> str | None:
+        """Note what a line says; return why it is no bid."""
         try:
             given = read(text)
         except BadInput:
@@ -87,7 +95,7 @@ class BidBook:
         owner = given.order.account >> 96
         if signer_of(given.signature, digest) != owner and not await self._is_wallet(owner):
             return UNSIGNED
-        kept[digest] = given
+        self._read[text] = digest, given
         return None
 
     async def _is_wallet(self, owner: int) -> bool:

@@ -15,6 +15,7 @@ from keepers.bots.liquidate import Liquidate
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
 from keepers.domain.exchange_orders import SignedOrder, line
+from keepers.domain.liquidation import Action, Close
 from keepers.domain.profits import CLOSE
 from keepers.domain.units import TICKS_PER_USD, WAD
 from keepers.domain.words import account_id
@@ -114,7 +115,15 @@ def test_liquidate__bid_cheaper_than_a_take__is_brought_and_counted(
             await on.deposit(LIQUIDATOR, 300_000)
             found = await sunk(on)
             dear = await bid(maker, found, percent=40)
-            cheap = await bid(maker, found, percent=0)
+            # five dollars better than the mark: the account gains, whatever the clock says
+            (leg,) = (await bid(maker, found)).order.legs
+            cheap = await maker.sign_order(
+                replace(
+                    dear.order,
+                    nonce=1,
+                    legs=(replace(leg, price=leg.price - 5 * TICKS_PER_USD),),
+                )
+            )
             chosen = settings(node, bids=(str(folder(tmp_path, dear, cheap)),), bids_poll_s=0.1)
             async with running(chosen, bot(chosen)) as liquidator:
                 await until(lambda: brought(on, found, 5), 40)
@@ -234,5 +243,65 @@ def test_liquidate__bids_that_no_contract_would_take__are_left_and_the_clock_run
                     assert f'{{reason="exchange: {reason}"}} 1.0' in said
                 assert 'kind="close"' not in said
             await proved(on)
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__cheapest_maker_cannot_carry_it__the_next_bid_is_brought(
+    node: Node, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+            found = await sunk(on)
+            await on.deposit(MAKER, 50, index=1)
+            good = await bid(maker, found)
+            (leg,) = good.order.legs
+            # nothing of it could be carried
+            poor = replace(
+                good.order,
+                account=found.maker + 1,
+                nonce=1,
+                legs=(replace(leg, price=leg.price - 10 * TICKS_PER_USD),),
+            )
+            made = folder(tmp_path, await maker.sign_order(poor), good)
+            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
+            async with running(chosen, bot(chosen)):
+                await until(lambda: brought(on, found, 5), 40)
+            (told,) = await closes(on)
+            assert told["maker"] == found.maker
+            await proved(on)
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__order_that_a_simulation_refuses__rests_while_the_next_goes(
+    node: Node, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+            found = await sunk(on)
+            good = await bid(maker, found)
+            (leg,) = good.order.legs
+            cheap = await maker.sign_order(
+                replace(good.order, nonce=1, legs=(replace(leg, price=leg.price - 10**10),))
+            )
+            made = folder(tmp_path, cheap, good)
+            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
+            async with running(chosen, bot(chosen)) as liquidator:
+                simulate, refused = liquidator.planner.simulate, []
+
+                async def strict(actions: list[Action], now: int, sender: str) -> list[str | None]:
+                    said = await simulate(actions, now, sender)
+                    for place, action in enumerate(actions):
+                        if isinstance(action, Close) and action.order == cheap:
+                            said[place] = "options: cap"
+                            refused.append(action)
+                    return said
+
+                liquidator.planner.simulate = strict
+                await until(lambda: brought(on, found, 5), 40)
+            (told,) = await closes(on)
+            assert told["price"] == leg.price
+            assert refused
 
     asyncio.run(scenario())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from keepers.bots.bidding import MAKER_RESTS_S, ORDER_RESTS_S, Bidder
 from keepers.chain.abi import interface
 from keepers.chain.liquidations import Planner
 from keepers.chain.signer import Signer, signer_of
@@ -451,3 +452,46 @@ def test_reduces__perp_of_the_core__counts_like_a_leg_of_options() -> None:
     assert closes.reduces(2 * UNIT, -2 * UNIT)
     assert not closes.reduces(2 * UNIT, -2 * UNIT - 1)
     assert not closes.reduces(0, 1)
+
+
+# ---- who is left alone for a while
+
+
+def bidder(now: int = NOW) -> tuple[Bidder, SimpleNamespace, list[bool]]:
+    """Return a bidder without sources, its mirror, and what is noted when it wakes its bot."""
+    deployed = SimpleNamespace(chain_id=CHAIN, address=lambda _: EXCHANGE)
+    runtime: Any = SimpleNamespace(
+        rpc=Node(), deployment=deployed, metrics=Metrics(), signer=OTHER, reader=None
+    )
+    mirror: Any = SimpleNamespace(now=now)
+    woken: list[bool] = []
+    return (
+        Bidder(runtime, make(LiquidateSettings), mirror, lambda: woken.append(True)),
+        mirror,
+        woken,
+    )
+
+
+def test_refused__order_in_a_simulation__rests_alone_and_wakes_the_bot() -> None:
+    made, mirror, woken = bidder()
+    bad, good = signed(order()), signed(order(nonce=2))
+    made.refused(Close(POOR, bad, UNIT, 0, WAD, 0))
+    assert woken
+    assert [made._is_welcome(each) for each in (bad, good)] == [False, True]
+    mirror.now += ORDER_RESTS_S
+    assert made._is_welcome(bad)
+
+
+@pytest.mark.parametrize(("failed", "welcome"), [(True, False), (False, True)])
+def test_ended__close_that_failed_on_the_chain__its_maker_rests(
+    failed: bool, welcome: bool
+) -> None:
+    made, mirror, _ = bidder()
+    bad, other = signed(order()), signed(order(nonce=2))
+    made.sent("close 0x7", Close(POOR, bad, UNIT, 0, WAD, 0))
+    made.ended("flag 0x7", True)
+    assert made._is_welcome(other)
+    made.ended("close 0x7", failed)
+    assert made._is_welcome(other) == welcome
+    mirror.now += MAKER_RESTS_S
+    assert made._is_welcome(other)
