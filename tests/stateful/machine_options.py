@@ -180,11 +180,7 @@ def run(seed: int, steps: int) -> Tally:
     actors = OptionsActors(seed, machine.world)
     actors.core = machine.house.clearinghouse.address
     try:
-        for op in actors.opening():
-            machine.step(op, "opening")
-        for _ in range(steps):
-            rule, op = actors.next_op(machine.world)
-            machine.step(op, rule)
+        actors.play(machine, steps)
         machine.finish()
     except AssertionError as broken:
         ops = shrink(tuple(machine.history))

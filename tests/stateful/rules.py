@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Protocol
 
 from tests.reference import closing, liquidation, margin
 from tests.reference.facts import Account, Health
@@ -65,6 +66,15 @@ RULES = {
 HUNT = ("flag",) * 4 + ("reduce",) * 12 + ("take",) * 6 + ("closed", "commit", "execute")
 
 
+class Played(Protocol):
+    """A machine, as far as those who act on it know it."""
+
+    world: World
+
+    def step(self, op: Op, rule: str = "") -> object:
+        """Do an op."""
+
+
 class Actors(AccountRules, PriceRules, PoolRules, Stories, Refusals):
     """Chooses the next op from the facts alone; the same seed chooses the same ops."""
 
@@ -103,6 +113,14 @@ class Actors(AccountRules, PriceRules, PoolRules, Stories, Refusals):
         return ops
 
     # ---- choosing
+
+    def play(self, machine: Played, steps: int) -> None:
+        """Let a machine do the first ops, and so many after them."""
+        for op in self.opening():
+            machine.step(op, "opening")
+        for _ in range(steps):
+            rule, op = self.next_op(machine.world)
+            machine.step(op, rule)
 
     def next_op(self, world: World) -> tuple[str, Op]:
         """Return the next rule that applies, and its op."""

@@ -43,11 +43,7 @@ def steps() -> list[Step]:
         run = Machine(0)
         actors = Actors(SEED, run.world)
         actors.core = run.house.clearinghouse.address
-        for op in actors.opening():
-            run.step(op, "opening")
-        for _ in range(STEPS):
-            rule, op = actors.next_op(run.world)
-            run.step(op, rule)
+        actors.play(run, STEPS)
     finally:
         machine.check_all = check
     return seen

@@ -38,11 +38,7 @@ def steps() -> list[Step]:
     run = Noting()
     actors = OptionsActors(SEED, run.world)
     actors.core = run.house.clearinghouse.address
-    for op in actors.opening():
-        run.step(op, "opening")
-    for _ in range(STEPS):
-        rule, op = actors.next_op(run.world)
-        run.step(op, rule)
+    actors.play(run, STEPS)
     return run.steps
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of tests that need a few contracts only: a chain of their own, put back after each test.
+"""Chains of tests that need a few contracts only: a clock, and fixtures that put them back.
 
 A module says `deployment = own_chain(Desk.deployed)` and `desk = put_back()`.
 """
@@ -10,6 +10,20 @@ from typing import Any
 
 import boa
 import pytest
+
+
+class Clocked:
+    """Whatever lives on the chain of a test and asks it for the time."""
+
+    @property
+    def now(self) -> int:
+        """The chain's time [s]."""
+        return int(boa.env.evm.patch.timestamp)
+
+    def wait(self, seconds: int, blocks: int = 1) -> None:
+        """Let time pass."""
+        boa.env.evm.patch.timestamp += seconds
+        boa.env.evm.patch.block_number += blocks
 
 
 def own_chain(deploy: Callable[[], Any]) -> Any:

@@ -29,6 +29,7 @@ from scripts.deployment.plan import contract_names, full_plan
 from scripts.deployment.record import Record
 from scripts.deployment.runner import Site, run
 from tests.support import sources
+from tests.support.chains import Clocked
 from tests.support.reports import (
     Quote,
     Signed,
@@ -107,7 +108,7 @@ def perp(market: int) -> int:
 
 
 @dataclass
-class World:
+class World(Clocked):
     """Contracts, tokens and actors of one deployment."""
 
     parameters: Parameters
@@ -193,16 +194,6 @@ class World:
         return next(t for t in self.parameters.all_tokens if t.symbol == symbol)
 
     # ---- time and prices ---------------------------------------------------------------------
-
-    @property
-    def now(self) -> int:
-        """The chain's time [s]."""
-        return int(boa.env.evm.patch.timestamp)
-
-    def wait(self, seconds: int, blocks: int = 1) -> None:
-        """Let time pass."""
-        boa.env.evm.patch.timestamp += seconds
-        boa.env.evm.patch.block_number += blocks
 
     def report_blob(
         self,
@@ -337,6 +328,15 @@ class World:
         self.commit_and_execute(self.order(account, symbol, size), **prices)
 
     # ---- reading -----------------------------------------------------------------------------
+
+    def previewed(self, account: int, symbol: str, size: int) -> tuple[Any, Health]:
+        """Return what the Lens says of an order of so many lots, and the health it then leaves."""
+        order = self.order(account, symbol, size)
+        self.commit(order)
+        self.next_price()
+        preview = self.lens.preview_order(account, order.instrument, order.size)
+        self.execute(order)
+        return preview, self.health(account)
 
     def health(self, account: int) -> Health:
         """Return equity and requirements of an account."""

@@ -15,6 +15,7 @@ from keepers.domain.exchange_orders import ANYONE, Leg, Order, order_digest
 from tests.reference.instruments import CALL, FUTURE, PERP, PUT, Instrument, lowest_terms
 from tests.reference.units import TICKS_PER_USD, WAD
 from tests.reference.words import price_word
+from tests.support.chains import Clocked
 from tests.support.permits import CHAIN_ID, sign
 from tests.unit.pool_chain import GENESIS, account_of, deployer_of, lots, market_at, usd
 
@@ -63,7 +64,7 @@ def pairs(sizes: Mapping[int, int]) -> list[int]:
 
 
 @dataclass
-class Desk:
+class Desk(Clocked):
     """The Exchange with its stubs."""
 
     core: Any
@@ -97,15 +98,6 @@ class Desk:
         for market, price in PRICE.items():
             desk.publish(market, price)
         return desk
-
-    @property
-    def now(self) -> int:
-        """The chain's time."""
-        return int(boa.env.evm.patch.timestamp)
-
-    def wait(self, seconds: int) -> None:
-        """Let time pass."""
-        boa.env.evm.patch.timestamp += seconds
 
     def publish(self, market: int, price: int, **changes: Any) -> None:
         """Store a price of now [ticks]."""

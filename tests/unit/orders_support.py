@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import boa
 
 from tests.reference.units import LOT_WAD, WAD
 from tests.reference.words import price_word
+from tests.support.chains import Clocked
+from tests.support.world import Order
 from tests.unit.pool_chain import (
     DELAY,
     ETH,
@@ -26,22 +28,8 @@ ACT = 4
 VENUE = "0x00000000000000000000000000000000000000A1"
 
 
-class Order(NamedTuple):
-    """`IOrders.Order`."""
-
-    account: int
-    venue: str
-    instrument: int
-    size: int
-    limit_price: int
-    deadline: int
-    reduce_only: bool
-    reserve: int
-    salt: int
-
-
 @dataclass
-class Desk:
+class Desk(Clocked):
     """Orders on the stub, with a trader and an executor."""
 
     stub: Any
@@ -63,15 +51,6 @@ class Desk:
         desk = cls(stub, orders, *roles)
         desk.publish(GENESIS)
         return desk
-
-    @property
-    def now(self) -> int:
-        """The chain's time."""
-        return int(boa.env.evm.patch.timestamp)
-
-    def wait(self, seconds: int) -> None:
-        """Let time pass."""
-        boa.env.evm.patch.timestamp += seconds
 
     def publish(self, publish: int, gap: int = 10) -> None:
         """Store a price of this time, `gap` after the one before."""

@@ -25,6 +25,7 @@ from tests.reference.facts import (
     listed_market,
 )
 from tests.reference.units import DAY, HOUSE, LOTS_PER_UNIT, TICKS_PER_USD, WAD
+from tests.support.chains import Clocked
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 GENESIS = 1_700_000_000
@@ -110,7 +111,7 @@ def stub_health(account: Account, markets: Mapping[int, Market]) -> Health:
 
 
 @dataclass
-class PoolChain:
+class PoolChain(Clocked):
     """The contracts, and the facts that the stub has been told."""
 
     token: Any
@@ -192,16 +193,6 @@ class PoolChain:
     def scale(self) -> int:
         """WAD of one atom."""
         return int(self.stub.settlement_scale())
-
-    @property
-    def now(self) -> int:
-        """The chain's time."""
-        return int(boa.env.evm.patch.timestamp)
-
-    def wait(self, seconds: int) -> None:
-        """Let time pass."""
-        boa.env.evm.patch.timestamp += seconds
-        boa.env.evm.patch.block_number += 1
 
     # ---- moves that tests share ----------------------------------------------------------------
 

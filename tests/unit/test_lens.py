@@ -80,12 +80,7 @@ def test_preview_order__would_fill__is_what_the_fill_leaves(
     world: World, trader: int, lots: int
 ) -> None:
     """The preview at the price of the fill equals health after it, but for the time between."""
-    order = world.order(trader, "ETH", lots)
-    world.commit(order)
-    world.next_price()
-    preview = world.lens.preview_order(trader, perp(ETH), lots * LOT)
-    world.execute(order)
-    health = world.health(trader)
+    preview, health = world.previewed(trader, "ETH", lots)
     assert preview[0] == FILLS
     assert tuple(preview[3:]) == (health.equity, health.im, health.le, health.mm)
 

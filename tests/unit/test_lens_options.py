@@ -73,12 +73,7 @@ def test_max_withdraw__spot_that_hedges__goes_as_far_as_the_scan_lets_it(
 def test_preview_order__engines_account__is_what_the_fill_leaves(
     world: World, engaged: int, lots: int
 ) -> None:
-    order = world.order(engaged, "ETH", lots)
-    world.commit(order)
-    world.next_price()
-    preview = world.lens.preview_order(engaged, perp(ETH), lots * LOT)
-    world.execute(order)
-    health = world.health(engaged)
+    preview, health = world.previewed(engaged, "ETH", lots)
     assert preview[0] == FILLS
     assert tuple(preview[3:]) == (health.equity, health.im, health.le, health.mm)
 
