@@ -35,6 +35,26 @@ def _ln(x: uint256) -> int256:
     @return [2^-64] within 7e-10 of itself
     @custom:rounding the polynomial's, down
     """
+    w: int256 = convert(convert(x, bytes32), int256)
+    e: int256 = 0
+    # w = x / 2^e lies between the roots of 1/2 and 2: |z| < 0.172 and z^2 < 2^59; what is there
+    # already, as most are, wraps around to nothing else
+    if unsafe_sub(x, HALFWAY * 8 + 1) >= HALFWAY * 8:
+        w, e = self._scaled(x)
+    z: int256 = unsafe_div(unsafe_sub(w, 2**64) << 64, unsafe_add(w, 2**64))
+    y: int256 = unsafe_mul(z, z) >> 64
+    # q < 2^66, so nothing reaches 2^195; |e| < 128
+    q: int256 = unsafe_add(unsafe_mul(A3, y), A2) >> 64
+    q = unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(q, y) >> 64, A1), y), A0) >> 64
+    return unsafe_add(unsafe_mul(z, q) >> 64, unsafe_mul(e, LN_2))
+
+
+@internal
+@pure
+def _scaled(x: uint256) -> (int256, int256):
+    """
+    @return x [2^-64, 1 .. 2^128 - 1] over the nearest power of two, and which one that is
+    """
     m: uint256 = x
     e: int256 = -4
     # below 2^-4 the difference wraps around
@@ -52,16 +72,10 @@ def _ln(x: uint256) -> int256:
             convert(m > HALFWAY * 64, uint256),
         ),
     )
-    # w = m / 2^(n - 4) lies between the roots of 1/2 and 2: |z| < 0.172 and z^2 < 2^59
-    w: int256 = convert(convert((m << 4) >> n, bytes32), int256)
-    z: int256 = unsafe_div(unsafe_sub(w, 2**64) << 64, unsafe_add(w, 2**64))
-    y: int256 = unsafe_mul(z, z) >> 64
-    # q < 2^66, so nothing reaches 2^195; |e + n| < 128
-    q: int256 = unsafe_add(unsafe_mul(A3, y), A2) >> 64
-    q = unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(q, y) >> 64, A1), y), A0) >> 64
-    return unsafe_add(
-        unsafe_mul(z, q) >> 64,
-        unsafe_mul(unsafe_add(e, convert(convert(n, bytes32), int256)), LN_2),
+    # |e + n| < 128
+    return (
+        convert(convert((m << 4) >> n, bytes32), int256),
+        unsafe_add(e, convert(convert(n, bytes32), int256)),
     )
 
 
