@@ -67,7 +67,7 @@ def _strike(instrument: uint256) -> uint256:
     """
     # below 2^25 10^18
     return unsafe_mul(
-        instrument // MANTISSA_AT & MANTISSA_MASK, 10 ** (instrument & EXPONENT_MASK)
+        instrument // MANTISSA_AT & MANTISSA_MASK, pow_mod256(10, instrument & EXPONENT_MASK)
     )
 
 
