@@ -49,8 +49,8 @@ SHIFT_FILES = (
     "risk_array.vy",
     "PortfolioMargin.vy",
 )
-# written out for gas, with what it stands for beside it: the row loop of the portfolio scan
-WRITTEN_OUT = {("PortfolioMargin.vy", "_sums")}
+# written out for gas, with what it stands for beside it: the portfolio scan
+WRITTEN_OUT = {("PortfolioMargin.vy", "check")}
 BALANCE_FILES = ("tokens.vy",)
 CALL_FILES = ("bounded_calls.vy",)
 MOCKS = "mocks"

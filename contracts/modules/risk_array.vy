@@ -10,6 +10,7 @@
 """
 
 from interfaces import IPortfolioMargin
+from libs import binary_math
 from libs import errors
 from libs import fixed_point
 from libs import option_book
@@ -33,6 +34,10 @@ MAX_UP: constant(uint256) = 2 * u.WAD
 MAX_DOWN: constant(uint256) = 9 * u.WAD // 10
 MAX_RHO: constant(uint256) = 6 * u.WAD // 10
 ONE: constant(int256) = 2**64
+# as scenarios rounds a move, and the least one
+RATE_ONE: constant(int256) = scenarios.RATE_ONE
+RATE_UP: constant(int256) = scenarios.RATE_ONE - 1
+LEAST_MOVE: constant(int256) = scenarios.LEAST - scenarios.ONE
 # a gap is in 2^-90 WAD: moves of 2^-64, sums of 2^-24, and a quarter
 GAP_UP: constant(int256) = 2**90 - 1
 
@@ -57,6 +62,13 @@ struct Rows:  # [WAD]
     mark: int256                # of the options as calls
     delta: int256               # the options as calls: size F N(d1)
     worst: int256               # of this market alone
+
+
+struct Ladder:
+    moves: int256[MOVES]                        # of nodes and extremes [2^-64]
+    logs: DynArray[int256, MAX_NODES]           # ln of a price over P, of nodes [2^-64]
+    far: DynArray[int256, BASES]                # 0 for the mark, then of extremes
+    reach: option_book.Reach
 
 
 @deploy
@@ -94,6 +106,40 @@ def _offset(together: Rows, apart: uint256, members: uint256, group: uint256) ->
         return apart
     # together is at most apart
     return apart - (apart - self._worst(together)) * RHOS[group] // u.WAD
+
+
+@internal
+@view
+def _ladder(width: uint256) -> Ladder:
+    """
+    @notice What `_moves`, `_node_logs`, `_base_logs` and `_reach` say, in one go and with
+            scenarios' `_move` and `_log_of_move` written out.
+    """
+    ladder: Ladder = empty(Ladder)
+    wide: int256 = convert(convert(width, bytes32), int256)
+    away: int256 = 0
+    for i: uint256 in range(NODE_COUNT, bound=MAX_NODES):
+        # nodes are within 2^64 and a width is below 2^33; a move is above -1, its log below 2^68
+        move: int256 = unsafe_mul(NODES[i], wide)
+        away = 0
+        if move < 0:
+            move = max(unsafe_div(unsafe_sub(move, RATE_UP), RATE_ONE), LEAST_MOVE)
+        elif move != 0:
+            move = unsafe_div(unsafe_add(move, RATE_UP), RATE_ONE)
+        if move != 0:
+            ladder.moves[i] = move
+            away = binary_math._ln(convert(convert(unsafe_add(ONE, move), bytes32), uint256))
+        ladder.logs.append(away)
+    ladder.reach.nodes = max(unsafe_sub(0, ladder.logs[0]), away)
+    ladder.far.append(0)
+    for i: uint256 in range(MAX_NODES, unsafe_add(MAX_NODES, EXTREME_COUNT), bound=MAX_EXTREMES):
+        # as above
+        move: int256 = scenarios._move(NODES[i], width)
+        ladder.moves[i] = move
+        away = scenarios._log_of_move(move)
+        ladder.far.append(away)
+        ladder.reach.base = max(ladder.reach.base, max(away, unsafe_sub(0, away)))
+    return ladder
 
 
 @internal
