@@ -123,6 +123,11 @@ def test_cdf__zero__is_a_half() -> None:
 @given(x=positives | thresholds)
 @example(x=1)
 @example(x=2**128 - 1)
+# between the roots of 1/2 and 2 no scale is looked for: both ends, and one past each
+@example(x=binary.HALFWAY[3])
+@example(x=binary.HALFWAY[3] + 1)
+@example(x=binary.HALFWAY[4])
+@example(x=binary.HALFWAY[4] + 1)
 def test_ln__any_number__equals_the_reference_and_50_digits(harness: Any, x: int) -> None:
     got = harness.ln(x)
     assert got == binary.ln(x)
