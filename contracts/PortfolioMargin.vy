@@ -91,7 +91,9 @@ def check(
             if own != group:
                 if own < group or own >= risk_array.GROUPS:
                     errors._fail("portfolio: group order")
-                total.scan += risk_array._offset(together, apart, members, group)
+                if members > 1:
+                    apart = risk_array._offset(risk_array._worst(together), apart, group)
+                total.scan += apart
                 together = empty(risk_array.Rows)
                 apart = 0
                 members = 0
@@ -456,13 +458,9 @@ def check(
                 node = unsafe_add(node, 1)
             for i: uint256 in range(risk_array.EXTREME_COUNT, bound=risk_array.MAX_EXTREMES):
                 word: int256 = unsafe_sub(sums.base[i + 1], sums.base[risk_array.BASES + i + 1])
-                loss: int256 = risk_array._extreme(
-                    word,
-                    mark,
-                    sums.book.linear,
-                    ladder.moves[risk_array.MAX_NODES + i],
-                    risk_array.WEIGHTS[i],
-                )
+                move: int256 = ladder.moves[risk_array.MAX_NODES + i]
+                weight: int256 = risk_array.WEIGHTS[i]
+                loss: int256 = risk_array._extreme(word, mark, sums.book.linear, move, weight)
                 worst = max(worst, loss)
                 if many:
                     together.losses[risk_array.SIDES + i] += loss
@@ -477,7 +475,7 @@ def check(
             total.static += option_book._static(sums.book, price, market.risk, spot)
             total.doubt += option_book._doubt(delta, market.price, market.oi_rate)
         if members > 1:
-            apart = risk_array._offset(together, apart, members, group)
+            apart = risk_array._offset(risk_array._worst(together), apart, group)
         total.scan += apart
         # all but the worst is what the first scan says
         scan_im = max(scan_im, total.scan)

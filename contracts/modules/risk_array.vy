@@ -97,15 +97,14 @@ def __init__(array: IPortfolioMargin.RiskArray):
 
 @internal
 @view
-def _offset(together: Rows, apart: uint256, members: uint256, group: uint256) -> uint256:
+def _offset(together: uint256, apart: uint256, group: uint256) -> uint256:
     """
+    @param together [WAD] the worst of all markets of the group, at most `apart`
+    @param apart [WAD] the sum of what is the worst for each
     @return [WAD] what a group's markets require together
     @custom:rounding up
     """
-    if members < 2:
-        return apart
-    # together is at most apart
-    return apart - (apart - self._worst(together)) * RHOS[group] // u.WAD
+    return apart - (apart - together) * RHOS[group] // u.WAD
 
 
 @internal
