@@ -52,14 +52,15 @@ class Series:
     @property
     def count(self) -> int:
         """Return how many observations lie in the window."""
-        return sum(each.publish >= self.start for each in self.run)
+        start = self.start
+        return sum(each.publish >= start for each in self.run)
 
     def area(self, end: int) -> int:
         """Return the price in force, added up over the seconds from start to end."""
-        run = self.run
+        run, start = self.run, self.start
         changes = [*(each.publish for each in run[1:]), end]
         return sum(
-            each.price * max(0, min(until, end) - max(each.publish, self.start))
+            each.price * max(0, min(until, end) - max(each.publish, start))
             for each, until in zip(run, changes, strict=True)
         )
 
