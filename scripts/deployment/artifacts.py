@@ -8,10 +8,13 @@ where every setting stands. Of several workers that miss the same artifact one c
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import distribution, version
 from itertools import repeat
@@ -113,7 +116,7 @@ def compile_file(path: Path, root: Path) -> Artifact:
     bundle = FilesystemInputBundle([packages, root / "contracts"])
     try:
         compiled = CompilerData(bundle.load_file(path), input_bundle=bundle)
-        with anchor_settings(compiled.settings):
+        with uncollected(), anchor_settings(compiled.settings):
             layouts = build_layout_output(compiled)
             return Artifact(
                 name=path.stem,
@@ -128,6 +131,21 @@ def compile_file(path: Path, root: Path) -> Artifact:
             )
     except VyperException as error:
         raise DeploymentError(f"{path.name} does not compile: {_reason(error)}") from error
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage for a while: a contract's trees live until it is compiled.
+
+    Looking for dead ones among them takes a quarter more time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _reason(error: Exception) -> str:

@@ -23,6 +23,7 @@ from vyper.compiler import CompilerData
 from vyper.compiler.output import build_abi_output, build_layout_output
 from vyper.compiler.settings import anchor_settings
 
+from scripts.deployment.artifacts import uncollected
 from tests.differential.mutants.sites import (
     DEPLOYABLES,
     DIRECTED,
@@ -205,7 +206,7 @@ def _made() -> Schema:
 def _compiled(contracts: Path, name: str) -> Compiled:
     files = bundle(contracts)
     compiled = CompilerData(files.load_file(contracts / f"{name}.vy"), input_bundle=files)
-    with anchor_settings(compiled.settings):
+    with uncollected(), anchor_settings(compiled.settings):
         return Compiled(
             name=name.split("/")[-1],
             initcode=compiled.bytecode.hex(),
