@@ -63,7 +63,7 @@ bench: setup
 	@python -m bench $(ARGS)
 
 test: setup
-	@python -m pytest -n $(WORKERS) --dist loadfile -q -m "not campaign" --hypothesis-profile $(PROFILE) $(ARGS)
+	@python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q -m "not campaign" --hypothesis-profile $(PROFILE) $(ARGS)
 
 # of each of the three deployments: 252,000 compared steps, the wide one's and those with options
 campaign: export PLIMSOLL_STEPS ?= 84000
