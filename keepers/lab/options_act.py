@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove
@@ -23,13 +23,14 @@ from keepers.domain.margin import Health
 from keepers.domain.times import clock as moment
 from keepers.domain.units import HOUR, TICKS_PER_USD, WAD
 from keepers.errors import ChainError
-from keepers.lab import chain, options_act_expiry, world
+from keepers.lab import chain, options_act_bids, options_act_expiry, world
 from keepers.lab import options_act_market as markets
 from keepers.lab.chain import CHAIN_ID, Node
 from keepers.lab.clock import Clock, Desk
+from keepers.lab.options_act_books import Book
 from keepers.lab.options_act_market import EXPIRIES, STEP, SYMBOLS
 from keepers.lab.options_act_open import EXPIRER, Opening
-from keepers.lab.options_act_record import Act, Frame, Taken, below, named
+from keepers.lab.options_act_record import Act, Closed, Frame, Taken, below, named
 from keepers.lab.options_act_sources import Sources
 from keepers.lab.options_act_stage import Stage, numbers
 from keepers.lab.orchestrate import SETTINGS
@@ -93,6 +94,8 @@ async def _stage(act: Act, made: World, clock: Clock, rpc: Rpc) -> Stage:
 async def _play(act: Act, stage: Stage, crew: Crew, node: Node, tell: Tell) -> None:
     opening = Opening(stage, act.seed)
     act.books = opening.books
+    bids = node.folder / options_act_bids.FOLDER
+    stage.leave = options_act_bids.Desk(stage, opening, bids).leave
     stage.accounts = [book.account for book in act.books] + opening.house
     first = stage.clock.now - stage.clock.now % STEP + STEP
     await stage.tick(first)
@@ -108,7 +111,7 @@ async def _play(act: Act, stage: Stage, crew: Crew, node: Node, tell: Tell) -> N
     await _prove(act, stage, "before the fall")
     await _fall(act, stage, crew)
     await _prove(act, stage, "after the fall")
-    tell(f"{len(act.takes)} takes; time moves to the expiries")
+    tell(f"{len(act.takes)} takes, {len(act.closes)} closes; time moves to the expiries")
     for expiry in EXPIRIES:
         await _expire(act, stage, opening, crew, expiry)
     await _finish(act, stage)
@@ -121,11 +124,13 @@ async def _hire(crew: Crew, node: Node) -> None:
     """Start the keepers: processes of their own, as anybody would run them."""
     file = node.folder / "deployments" / f"{CHAIN_ID}.json"
     common = ["--rpc", node.http, "--ws", node.ws, "--deployment", str(file)]
-    wanted = [("liquidate", number, ["--no-unwind"]) for number in LIQUIDATORS]
+    bids = ["--bids", str(node.folder / options_act_bids.FOLDER)]
+    wanted = [("liquidate", number, ["--no-unwind", *bids]) for number in LIQUIDATORS]
+    settings = {**SETTINGS[LIKE], **options_act_bids.SETTINGS}
     for role, number, further in (*wanted, ("expire", EXPIRER, [])):
         address = Signer(test_secret(number)).address
         arguments = [role, "--key", f"test:{number}", *common, *further]
-        await crew.start(role, f"options-{role}-{number}", address, arguments, SETTINGS[LIKE])
+        await crew.start(role, f"options-{role}-{number}", address, arguments, settings)
 
 
 async def _fund(stage: Stage) -> int:
@@ -175,6 +180,8 @@ async def _answer(act: Act, stage: Stage, crew: Crew, end: int) -> None:
     clock, late = stage.clock, act.late
     await _note(act, stage)
     under = below(act, await stage.healths())
+    if stage.leave is not None:
+        await stage.leave(under)
     while under and clock.now + BLOCK_S < end:
         dead = crew.dead()
         if dead:
@@ -187,8 +194,9 @@ async def _answer(act: Act, stage: Stage, crew: Crew, end: int) -> None:
 
 
 async def _note(act: Act, stage: Stage) -> None:
-    """Book flags and takes of the blocks since the last look."""
+    """Book flags, takes and closes of the blocks since the last look."""
     address, first = stage.world.deployment.address("Liquidator"), stage.noted + 1
+    engine = stage.world.deployment.address("Options")
     by_account = {book.account: book for book in act.books}
     stage.noted = stage.clock.block
     for log in await stage.reader.rpc.logs([address], first, stage.noted):
@@ -204,6 +212,19 @@ async def _note(act: Act, stage: Stage) -> None:
             book.takes += 1
             book.reward += said["reward"] * said["fraction"] // WAD
             book.deficit += said["deficit"]
+    closed = interface("Options").events["Closed"]
+    for log in await stage.reader.rpc.logs([engine], first, stage.noted, [closed.topic]):
+        _book_close(act, by_account, stage.clock.now, closed.decode(log.topics, log.data))
+
+
+def _book_close(act: Act, books: Mapping[int, Book], now: int, said: Mapping[str, Any]) -> None:
+    cost = said["equity_before"] - said["equity_after"]
+    released = said["mm_before"] - said["mm_after"]
+    act.closes.append(Closed(said["account"], now, cost, released))
+    act.late.answered(said["account"], now, taken=True)
+    book = books[said["account"]]
+    book.closes += 1
+    book.conceded += cost
 
 
 # ---- expiry -------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ class Book:
     end: int = 0  # equity after the fall
     takes: int = 0
     reward: int = 0  # what those who took it earned
+    closes: int = 0  # of its legs, against makers' bids
+    conceded: int = 0  # what those cost it, below 0: gained
     deficit: int = 0
     settled: int = 0  # paid by what expired, of futures what they gained
     cash: int = 0  # at the end

@@ -183,6 +183,11 @@ class Opening:
     def _deadline(self) -> int:
         return self.stage.clock.now + 60
 
+    def made(self, maker: Signer, order: Order, deadline: int, counterparty: str) -> Order:
+        """Return a maker's order for one owner alone, until a time, under a nonce of its own."""
+        nonce = self._nonce(maker)
+        return replace(order, nonce=nonce, deadline=deadline, counterparty=counterparty)
+
     def signed(self, signer: Signer, order: Order) -> SignedOrder:
         """Return an order with its owner's signature."""
         deployed = self.stage.world.deployment

@@ -38,6 +38,16 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """One close of a leg against a maker's bid [USD WAD]."""
+
+    account: int
+    time: int
+    cost: int
+    released: int  # of MM
+
+
+@dataclass(frozen=True, slots=True)
 class Expired:
     """One expiry of one market: the price that was written, and what it paid."""
 
@@ -93,6 +103,7 @@ class Act:
     books: list[Book] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     takes: list[Taken] = field(default_factory=list)
+    closes: list[Closed] = field(default_factory=list)
     expired: list[Expired] = field(default_factory=list)
     proofs: list[Books] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -117,7 +128,7 @@ class Act:
             said.append("the insurance fund paid")
         if self.held:
             said.append(f"{self.held} legs were left after the last expiry")
-        if sum(book.takes for book in self.books) == 0:
+        if sum(book.takes + book.closes for book in self.books) == 0:
             said.append("nobody fell: the act shows nothing")
         said += [f"{books.when}: {books.said}" for books in self.proofs if not books.ok]
         return said

@@ -104,6 +104,12 @@ def facts(act: Act) -> Iterator[tuple[str, str]]:
     """Yield what else there is to say."""
     yield "smiles", f"{act.source}: {residuals(act)}"
     yield "takes", f"{len(act.takes)} by two liquidators; expiries by one keeper; all are processes"
+    released = sum(each.released for each in act.closes)
+    yield (
+        "closes",
+        f"{len(act.closes)} of legs against makers' bids, which cost the accounts"
+        f" {usd(sum(each.cost for each in act.closes))} USD and freed {usd(released)} USD of MM",
+    )
     yield "fills", f"{act.fills} packages quoted by two makers, signed by both sides"
     yield "played", f"{act.blocks:,} blocks in {duration(act.seconds)}, seed {act.seed}"
     change = act.insurance[1] - act.insurance[0]
@@ -166,6 +172,8 @@ def as_dict(act: Act) -> dict[str, object]:
         "end",
         "takes",
         "reward",
+        "closes",
+        "conceded",
         "deficit",
         "settled",
         "cash",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -37,6 +37,8 @@ class Stage:
     accounts: list[int] = field(default_factory=list)  # whose health is watched
     noted: int = 0  # the last block whose liquidations are booked
     waited: dict[str, int] = field(default_factory=lambda: {"prices": 0, "surfaces": 0})
+    # leaves bids for accounts below maintenance
+    leave: Callable[[Sequence[int]], Awaitable[None]] | None = None
     relayer: Signer = field(default_factory=lambda: Signer(test_secret(RELAYER)))
 
     # ---- time

@@ -28,7 +28,7 @@ from keepers.lab import options_act_books as books
 from keepers.lab import options_act_market as markets
 from keepers.lab.options_act_books import STRUCTURES, Book
 from keepers.lab.options_act_market import END, EXPIRIES, ONE, START, WAY, Market
-from keepers.lab.options_act_record import Act, Expired, Frame, Late, Taken, below
+from keepers.lab.options_act_record import Act, Closed, Expired, Frame, Late, Taken, below
 from keepers.lab.options_act_sources import Sources
 from keepers.lab.records import Books
 from keepers.lab.world import PUBLISHERS
@@ -281,6 +281,7 @@ def act(**changed: Any) -> Act:
         books=both,
         frames=frames,
         takes=[Taken(both[2].account, START + 1_200, WAD // 2, 100 * WAD, 0, 9_000 * WAD)],
+        closes=[Closed(both[2].account, START + 1_180, 7 * WAD, 900 * WAD)],
         expired=[Expired("ETH", EXPIRIES[0], 2_000 * TICKS_PER_USD, 500 * WAD, 6)],
         proofs=[Books("after the fall", 9, True, "39 equations hold")],
         waited={"prices": 1, "surfaces": 2},
@@ -309,6 +310,19 @@ def test_failures__everything_holds__none() -> None:
 )
 def test_failures__one_thing_off__said(changed: dict[str, Any], said: str) -> None:
     assert act(**changed).failures == [said]
+
+
+def test_failures__closes_alone__are_a_fall_too() -> None:
+    made = act()
+    made.books[2].takes, made.books[2].closes = 0, 1
+    assert made.failures == []
+
+
+def test_facts__closes__are_counted_with_what_they_cost_and_freed() -> None:
+    said = dict(options_act_report.facts(act()))["closes"]
+    assert said == (
+        "1 of legs against makers' bids, which cost the accounts 7 USD and freed 900 USD of MM"
+    )
 
 
 def test_below__at_prices_that_liquidate__those_under_maintenance() -> None:
@@ -434,7 +448,11 @@ def test_demo__options__standard_and_portfolio_fall_and_expire_without_a_wei_los
         assert by_name[name, True].im < by_name[name, False].im
     for name in ("future against perp", "long future"):
         assert by_name[name, True].im > by_name[name, False].im
-    assert by_name["put spread", False].takes > 0
-    assert by_name["put spread", True].takes == 0
+    fallen, whole = by_name["put spread", False], by_name["put spread", True]
+    assert fallen.takes + fallen.closes > 0
+    assert whole.takes + whole.closes == 0
+    # makers' bids stood, and some of the liquidations were closes
+    assert len(made.closes) == sum(book.closes for book in made.books) > 0
+    assert all(2 * each.cost <= each.released for each in made.closes)
     # whole, the spread paid its width: 77,000 to 69,000 for two
     assert by_name["put spread", True].settled == -16_000 * WAD
