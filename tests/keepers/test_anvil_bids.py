@@ -14,16 +14,17 @@ import pytest
 from keepers.bots.liquidate import Liquidate
 from keepers.chain.abi import interface
 from keepers.chain.proving import prove, require
-from keepers.domain.exchange_orders import SignedOrder, line
+from keepers.domain.exchange_orders import Leg, SignedOrder, line
 from keepers.domain.liquidation import Action, Close
 from keepers.domain.profits import CLOSE
-from keepers.domain.units import TICKS_PER_USD, WAD
-from keepers.domain.words import account_id
+from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
+from keepers.domain.words import account_id, perp
 from tests.keepers.anvil_world import LIQUIDATOR, Node, World, key
-from tests.keepers.bidding import MAKER, Sunk, bid, refresh, sunk
+from tests.keepers.bidding import MAKER, Sunk, bid, healthy, refresh, sunk
 from tests.keepers.bot_runs import running, until, world
+from tests.keepers.facts import ETH
 from tests.keepers.liquidating import bot, settings
-from tests.keepers.options_world import engine_health
+from tests.keepers.options_world import engine_health, storm
 from tests.keepers.user_runs import user
 
 pytestmark = pytest.mark.anvil
@@ -169,6 +170,32 @@ def test_liquidate__own_bid__is_brought_where_it_pays_and_earns_to_the_wei(
                 assert gain == deal.profit
                 totals = liquidator.runtime.store.totals()
                 assert totals.profit > 50 * WAD
+            await proved(on)
+
+    asyncio.run(scenario())
+
+
+def test_liquidate__own_bid_for_a_perp__earns_to_the_wei_too(node: Node, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(node) as on, user(node, LIQUIDATOR, lifetime_s=86_400) as mine:
+            own = await on.deposit(LIQUIDATOR, 300_000)
+            found = await healthy(on, perp=4)
+            await storm(on, found.hours, 2_300, 1.2)
+            leg = Leg(perp(ETH), 2 * LOTS_PER_UNIT)
+            drawn = await mine.draw_bid(found.writer, leg, conceded=4 * WAD // 100)
+            made = folder(tmp_path, await mine.sign_order(drawn))
+            chosen = settings(
+                node, bids=(str(made),), bids_poll_s=0.1, take=False, min_profit_usd=-100
+            )
+            async with running(chosen, bot(chosen)) as liquidator:
+                await until(lambda: brought(on, found, 10), 40)
+                await until(lambda: explained(on, liquidator, own))
+                (deal, _) = liquidator.earnings.lines(liquidator.mirror.snapshot())
+                (told,) = await closes(on)
+                assert (deal.kind, told["instrument"]) == (CLOSE, perp(ETH))
+                assert deal.reward > 0  # bought below the price
+                gain = deal.pay + deal.reward - deal.fee - deal.slippage + deal.drift
+                assert gain == deal.profit
             await proved(on)
 
     asyncio.run(scenario())
