@@ -13,6 +13,7 @@
 from interfaces import IClearinghouse
 from interfaces import IExchange
 from interfaces import ILiquidator
+from interfaces import ILiquidityPool
 from interfaces import IMarkets
 from interfaces import IOptions
 from interfaces import ISurfaces
@@ -58,6 +59,9 @@ MAX_SHARE: constant(uint256) = 125_000
 MAX_AGE: constant(uint256) = 60
 # where a market opens nothing it has no band, and what is open closes within the least one [WAD]
 LEAST_BAND: constant(uint256) = u.WAD // 1_000
+# for whom a price is worse than the pool's
+TAKERS: constant(uint256) = 1
+MAKERS: constant(uint256) = 2
 # of a trusted price ACTIVE alone is set of these
 TRUST_BITS: constant(uint256) = (
     packing.ACTIVE_BIT | packing.PENDING_BIT | packing.UNTRUSTED_BIT
@@ -67,12 +71,15 @@ OPTIONS: immutable(IOptions)
 MARKETS: immutable(IMarkets)
 SURFACES: immutable(ISurfaces)
 LIQUIDATOR: immutable(ILiquidator)
+POOL: immutable(ILiquidityPool)
 
 
 struct Basis:               # what one market's legs are measured by
     market: uint256
     price: uint256          # ticks
     band: uint256           # ticks
+    asked: bool             # whether the pool has been, for
+    worst: uint256          # ticks from the mark, the most that its own price is
     marks: DynArray[uint256, MAX_MARKS]     # ticks, per leg of the order
 
 
@@ -86,11 +93,13 @@ def __init__(
     options: address,
     surfaces: address,
     liquidator: address,
+    pool: address,
     rates: IExchange.Fees,
 ):
     """
     @param options predicted, where it does not stand yet
     @param liquidator whose clocks say what a close may cost
+    @param pool whose worst price bounds what an account under MM may agree to
     @custom:reverts "exchange: out of range"
     """
     ownable.__init__()
@@ -101,6 +110,7 @@ def __init__(
     MARKETS = IMarkets(staticcall IClearinghouse(clearinghouse).markets())
     SURFACES = ISurfaces(surfaces)
     LIQUIDATOR = ILiquidator(liquidator)
+    POOL = ILiquidityPool(pool)
     self._set_fees(rates)
 
 
@@ -139,7 +149,12 @@ def fill(
     self._require_terms(taker.order, legs, 1)
     maker_fee: uint256 = 0
     taker_fee: uint256 = 0
-    maker_fee, taker_fee = self._judged(legs, maker.order.fee_cap, taker.order.fee_cap)
+    worse: uint256 = 0
+    maker_fee, taker_fee, worse = self._judged(legs, maker.order.fee_cap, taker.order.fee_cap)
+    if worse & TAKERS != 0:
+        self._require_standing(taker.order.account)
+    if worse & MAKERS != 0:
+        self._require_standing(maker.order.account)
 
     signed_orders._spend(maker.order, maker_id, size)
     if not direct:
@@ -362,10 +377,10 @@ def _require_reducing(
         held: int256 = 0
         if instruments._kind(leg.instrument) == instruments.PERP:
             for pair: uint256 in perps:
-                held += self._size_in(pair, leg.instrument)
+                held += order_terms._size_in(pair, leg.instrument)
         else:
             for pair: uint256 in dated:
-                held += self._size_in(pair, leg.instrument)
+                held += order_terms._size_in(pair, leg.instrument)
         # sizes are int64
         after: int256 = held + side * leg.size
         if after < min(held, 0) or after > max(held, 0):
@@ -373,23 +388,14 @@ def _require_reducing(
 
 
 @internal
-@pure
-def _size_in(pair: uint256, instrument: uint256) -> int256:
-    """
-    @return [lots] of an instrument in two entries, which hold it once at most
-    """
-    half: uint256 = packing._place_in(pair, instrument)
-    return 0 if half > 1 else packing._leg_size(packing._half(pair, half))
-
-
-@internal
 @view
 def _judged(
     legs: DynArray[IOptions.Leg, MAX_LEGS], maker_cap: uint256, taker_cap: uint256
-) -> (uint256, uint256):
+) -> (uint256, uint256, uint256):
     """
     @notice Hold every leg to the band around its mark and add up the fees.
-    @return fee of the maker and of the taker [WAD]
+    @return fee of the maker and of the taker [WAD]; TAKERS, MAKERS or both: for whom a leg's price
+            is worse than the pool's worst one
     @custom:reverts "exchange: expired instrument", "exchange: price not trusted",
             "exchange: off the mark", "exchange: fee cap"
     """
@@ -398,6 +404,7 @@ def _judged(
     basis: Basis = empty(Basis)
     maker_fee: uint256 = 0
     taker_fee: uint256 = 0
+    worse: uint256 = 0
     for i: uint256 in range(len(legs), bound=MAX_LEGS):
         leg: IOptions.Leg = legs[i]
         expiry: uint256 = instruments._expiry(leg.instrument)
@@ -407,8 +414,16 @@ def _judged(
         if instruments._market(leg.instrument) != basis.market:
             basis = self._basis(instruments._market(leg.instrument), words)
         mark: uint256 = basis.price if expiry == 0 else basis.marks[i]
-        if max(leg.price, mark) - min(leg.price, mark) > basis.band:
+        off: uint256 = max(leg.price, mark) - min(leg.price, mark)
+        if off > basis.band:
             errors._fail("exchange: off the mark")
+        if off != 0:
+            if not basis.asked:
+                basis.asked = True
+                basis.worst = order_terms._worst(staticcall POOL.params(basis.market), basis.price)
+            if off > basis.worst:
+                # who pays more than the mark, or gets less
+                worse |= TAKERS if (leg.price > mark) == (leg.size > 0) else MAKERS
 
         option: bool = instruments._kind(leg.instrument) >= instruments.CALL
         maker_rate: uint256 = rates.option_maker if option else rates.maker
@@ -418,7 +433,19 @@ def _judged(
         share: uint256 = rates.premium_share if option else 0
         maker_fee += order_terms._fee(leg, basis.price, maker_rate, option, share)
         taker_fee += order_terms._fee(leg, basis.price, taker_rate, option, share)
-    return maker_fee, taker_fee
+    return maker_fee, taker_fee, worse
+
+
+@internal
+@view
+def _require_standing(account: uint256):
+    """
+    @notice Under MM nobody agrees to a price that the pool would not give (R2).
+    @custom:reverts "exchange: beyond the pool"
+    """
+    health: IMarkets.Health = staticcall signed_orders.CLEARINGHOUSE.health(account)
+    if health.equity < convert(health.mm, int256):
+        errors._fail("exchange: beyond the pool")
 
 
 @internal
@@ -444,6 +471,8 @@ def _basis(market: uint256, words: DynArray[uint256, LEG_WORDS]) -> Basis:
         market=market,
         price=price,
         band=price * max(band, LEAST_BAND) // u.WAD,
+        asked=False,
+        worst=0,
         marks=staticcall SURFACES.marks(market, price, words),
     )
 

@@ -8,6 +8,7 @@
 """
 
 from interfaces import IExchange
+from interfaces import ILiquidityPool
 from interfaces import IOptions
 from libs import errors
 from libs import fixed_point
@@ -110,3 +111,26 @@ def _fee(
         return fixed_point._ceil_div(unsafe_mul(value, rate), RATE_ONE)
     fee: uint256 = fixed_point._ceil_div(unsafe_mul(unsafe_mul(lots, price), rate), RATE_ONE)
     return min(fee, fixed_point._ceil_div(unsafe_mul(value, share), RATE_ONE))
+
+
+@internal
+@pure
+def _size_in(pair: uint256, instrument: uint256) -> int256:
+    """
+    @return [lots] of an instrument in two entries, which hold it once at most
+    """
+    half: uint256 = packing._place_in(pair, instrument)
+    return 0 if half > 1 else packing._leg_size(packing._half(pair, half))
+
+
+@internal
+@pure
+def _worst(params: ILiquidityPool.PoolParams, price: uint256) -> uint256:
+    """
+    @return [ticks] how far from its price the pool's worst admissible one is (R2); 0 of a market
+            that the pool does not trade
+    @custom:rounding down, in favour of who closes
+    """
+    if params.scale == 0:
+        return 0
+    return price * (params.max_skew * u.WAD // params.scale + params.spread_min) // u.WAD

@@ -31,6 +31,7 @@ legs: HashMap[uint256, uint256[8]]
 profit: HashMap[uint256, int256]
 im_rate: uint256
 mm_rate: uint256
+weak: HashMap[uint256, bool]
 
 insurance_account: public(uint256)
 fee_account: public(uint256)
@@ -207,6 +208,22 @@ def token_info(token: address) -> IClearinghouse.TokenInfo:
     info: IClearinghouse.TokenInfo = empty(IClearinghouse.TokenInfo)
     info.tracked = self.tracked
     return info
+
+
+@external
+def set_weak(account: uint256, weak: bool):
+    """
+    @param weak whether the account is under MM, whatever it holds
+    """
+    self.weak[account] = weak
+
+
+@external
+@view
+def health(account: uint256) -> IMarkets.Health:
+    health: IMarkets.Health = empty(IMarkets.Health)
+    health.equity = -1 if self.weak[account] else 0
+    return health
 
 
 @external

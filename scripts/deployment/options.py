@@ -169,7 +169,7 @@ def _engine(site: Site) -> tuple[object, ...]:
 
 
 def _exchange(site: Site) -> tuple[object, ...]:
-    places = _at(site, "Clearinghouse", ENGINE, "Surfaces", "Liquidator")
+    places = _at(site, "Clearinghouse", ENGINE, "Surfaces", "Liquidator", "LiquidityPool")
     return (*places, site.parameters.exchange_fees)
 
 

@@ -19,6 +19,7 @@ from tests.unit.exchange_support import (
     BTC,
     BTC_CALL,
     BTC_PERP,
+    CURVE,
     ETH,
     ETH_CALL,
     ETH_FUTURE,
@@ -129,7 +130,8 @@ def as_signed(order: Order) -> exchange_orders.Order:
 def book(desk: Desk) -> Book:
     """Return the reference of the desk as it was deployed."""
     markets = {key: Market(PRICE[key], desk.now, True, BAND) for key in (ETH, BTC)}
-    return Book(now=desk.now, rates=Rates(*RATES), markets=markets, marks=MARK)
+    curves = {ETH: CURVE}
+    return Book(desk.now, Rates(*RATES), markets, MARK, curves)
 
 
 @settings(
@@ -147,6 +149,9 @@ def test_fill__any_two_orders__end_as_the_reference_says(desk: Desk, data: st.Da
             }
             desk.hold(order.account, held)
             model.held |= {(order.account, each): size for each, size in held.items()}
+            if data.draw(st.booleans()):
+                desk.core.set_weak(order.account, True)
+                model.weak.add(order.account)
         by = [desk.signature(order, OWNERS[order.account >> 96]) for order in (ours, theirs)]
         whole = min(abs(maker.legs[0].size), abs(taker.legs[0].size))
         for _ in range(data.draw(st.integers(1, 3))):

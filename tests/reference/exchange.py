@@ -77,6 +77,9 @@ class Book:
     rates: Rates
     markets: dict[int, Market]
     marks: dict[int, int]  # by dated instrument
+    # of the pool, by market: scale and most skew [USD WAD], least half spread [WAD]
+    curves: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    weak: set[int] = field(default_factory=set)  # accounts under MM
     spent: set[tuple[int, int]] = field(default_factory=set)  # owner and nonce
     filled: dict[Order, int] = field(default_factory=dict)
     held: dict[tuple[int, int], int] = field(default_factory=dict)  # account, instrument: lots
@@ -102,6 +105,12 @@ class Book:
             self._require_near(leg)
             maker_fee += self._fee(leg, maker, takes=False, other=taker)
             taker_fee += self._fee(leg, taker, takes=True, other=maker)
+        for leg in legs:
+            # who pays more than the mark, or gets less
+            off = leg.price - self._mark(leg)
+            worse = taker if off * leg.size > 0 else maker
+            bound = worse.account not in self.weak or abs(off) <= self._worst(leg)
+            require(bound, "exchange: beyond the pool")
         self._spend(maker, size)
         if not direct:
             self._spend(taker, size)
@@ -158,9 +167,19 @@ class Book:
         market = self.markets[said.market]
         fresh = market.trusted and self.now <= market.publish + MAX_AGE
         require(fresh, "exchange: price not trusted")
-        mark = self.marks[leg.instrument] if said.expiry else market.price
         band = market.price * max(market.band, LEAST_BAND) // WAD
-        require(abs(leg.price - mark) <= band, "exchange: off the mark")
+        require(abs(leg.price - self._mark(leg)) <= band, "exchange: off the mark")
+
+    def _mark(self, leg: Leg) -> int:
+        said = parts(leg.instrument)
+        return self.marks[leg.instrument] if said.expiry else self.markets[said.market].price
+
+    def _worst(self, leg: Leg) -> int:
+        """Return how far from its price the pool's worst admissible one is, down [ticks]."""
+        market = parts(leg.instrument).market
+        scale, max_skew, spread_min = self.curves.get(market, (0, 0, 0))
+        share = max_skew * WAD // scale + spread_min if scale else 0
+        return self.markets[market].price * share // WAD
 
     def _fee(self, leg: Leg, order: Order, takes: bool, other: Order) -> int:
         said = parts(leg.instrument)

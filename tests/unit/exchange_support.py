@@ -24,6 +24,8 @@ ACT = 4
 HOURS = GENESIS // 3_600 + 24 * 30
 PRICE = {ETH: usd(3_000), BTC: usd(60_000)}
 BAND = WAD // 50
+# of the pool in ETH: scale and most skew [USD WAD], least half spread; it trades no BTC
+CURVE = (2 * 10**9 * WAD, 10**7 * WAD, 4 * WAD // 10**4)
 RATES = (200, 500, 300, 400, 100_000)
 MAX_RATE, MAX_SHARE = 1_000, 125_000
 
@@ -71,6 +73,7 @@ class Desk(Clocked):
     surfaces: Any
     options: Any
     clocks: Any
+    curves: Any
     exchange: Any
     owner: str
     keeper: str
@@ -86,15 +89,22 @@ class Desk(Clocked):
         surfaces = deployer_of("mocks/MarksStub").deploy()
         options = deployer_of("mocks/OptionsStub").deploy()
         clocks = deployer_of("mocks/ClockStub").deploy()
+        curves = deployer_of("mocks/CurveStub").deploy()
         with boa.env.prank(owner):
             exchange = deployer_of("Exchange").deploy(
-                core.address, options.address, surfaces.address, clocks.address, RATES
+                core.address,
+                options.address,
+                surfaces.address,
+                clocks.address,
+                curves.address,
+                RATES,
             )
+        curves.set_curve(ETH, *CURVE)
         options.set_venue(exchange.address)
         surfaces.set_band(BAND)
         for each, mark in MARK.items():
             surfaces.set_mark(each, mark)
-        desk = cls(core, surfaces, options, clocks, exchange, owner, keeper)
+        desk = cls(core, surfaces, options, clocks, curves, exchange, owner, keeper)
         for market, price in PRICE.items():
             desk.publish(market, price)
         return desk

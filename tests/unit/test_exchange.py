@@ -17,6 +17,7 @@ from tests.unit.exchange_support import (
     BTC_CALL,
     BTC_PERP,
     CHAIN_ID,
+    CURVE,
     ETH,
     ETH_CALL,
     ETH_FUTURE,
@@ -416,6 +417,40 @@ def test_fill__market_that_opens_nothing__closes_within_the_least_band(desk: Des
             desk.fill(order)
 
 
+@pytest.mark.parametrize("instrument", [ETH_CALL, ETH_FUTURE, ETH_PERP])
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("maker_is_weak", [True, False])
+def test_fill__account_under_mm__pays_no_more_than_the_pool_would_ask(
+    desk: Desk, instrument: int, side: int, maker_is_weak: bool
+) -> None:
+    # R2: P (1 -+ (max_skew / scale + spread_min)), 0.54 % of 3,000 USD
+    scale, max_skew, spread = CURVE
+    worst = usd(3_000) * (max_skew * WAD // scale + spread) // WAD
+    assert worst == usd(162) // 10
+    weak = account_of(MAKER if maker_is_weak else TAKER)
+    desk.core.set_weak(weak, True)
+    mark = MARK.get(instrument, PRICE[ETH])
+    # what is against who buys is for who sells
+    against = side if maker_is_weak else -side
+    for off, fits in ((worst, True), (worst + 1, False), (-worst - 1, True)):
+        order = desk.rest(Leg(instrument, side * lots(1), mark + against * off))
+        if fits:
+            desk.fill(order)
+            continue
+        with boa.reverts("exchange: beyond the pool"):
+            desk.fill(order)
+        desk.core.set_weak(weak, False)
+        desk.fill(order)
+        desk.core.set_weak(weak, True)
+
+
+def test_fill__account_under_mm_in_a_market_without_a_pool__pays_the_mark(desk: Desk) -> None:
+    desk.core.set_weak(account_of(TAKER), True)
+    desk.fill(desk.rest(Leg(BTC_PERP, lots(1), PRICE[BTC])))
+    with boa.reverts("exchange: beyond the pool"):
+        desk.fill(desk.rest(Leg(BTC_PERP, lots(1), PRICE[BTC] - 1)))
+
+
 @pytest.mark.parametrize("flags", [8 | 1, 8 | 4, 0])
 def test_fill__price_in_doubt__reverts(desk: Desk, flags: int) -> None:
     desk.publish(ETH, usd(3_000), flags=flags)
@@ -509,7 +544,7 @@ def test_set_fees__at_and_past_each_bound__allowed_and_refused(desk: Desk) -> No
             desk.exchange.set_fees(past, sender=desk.owner)
         with boa.reverts("exchange: out of range"):
             deployer_of("Exchange").deploy(
-                desk.core, desk.options, desk.surfaces, desk.clocks, past
+                desk.core, desk.options, desk.surfaces, desk.clocks, desk.curves, past
             )
     desk.exchange.set_fees((0,) * 5, sender=desk.owner)
     desk.fill(limit(desk))
