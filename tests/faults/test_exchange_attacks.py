@@ -69,9 +69,9 @@ def venue(world: World) -> Venue:
     surfaces = deployer_of("contracts/mocks/MarksStub.vy").deploy()
     surfaces.set_band(BAND)
     made = sources.of("contracts/Exchange.vy")
-    neighbours = (world.clearinghouse, options, surfaces, world.liquidator)
+    neighbours = (world.clearinghouse, options, surfaces, world.liquidator, world.liquidity_pool)
     places = [str(each.address) for each in neighbours]
-    kinds = [*4 * ["address"], "(uint256,uint256,uint256,uint256,uint256)"]
+    kinds = [*5 * ["address"], "(uint256,uint256,uint256,uint256,uint256)"]
     arguments = encode(kinds, [*places, (200, 500, 300, 400, 100_000)])
     address, _ = boa.env.deploy_code(bytecode=bytes.fromhex(made.initcode) + arguments)
     options.set_venue(str(address))

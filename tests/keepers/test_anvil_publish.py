@@ -407,7 +407,7 @@ def test_execute__reports_at_hand__leads_with_the_price(node: Node) -> None:
                 await on.pass_time(3)
                 when = await on.now()
                 for signed in on.reports(when):
-                    assert bot.board.add(signed)
+                    assert bot.leads.board.add(signed)
                 await on.rpc.request("evm_mine")
                 await until(lambda: has_size(on, account, 10**8))
                 assert (await stored(on))[1] == when
