@@ -1,4 +1,4 @@
-"""Rows 25, 27 and 33 of the fault list, on the Exchange: orders replayed, wallets, known prices."""
+"""Rows 25, 27, 33 and 90 of the fault list, on the Exchange: replays, wallets, prices, gifts."""
 
 from __future__ import annotations
 
@@ -150,3 +150,22 @@ def test_fault_033_order__at_a_price_of_minutes_ago__is_not_filled(venue: Venue)
     venue.world.wait(61)
     assert venue.take(order, signature) == "exchange: price not trusted"
     assert venue.fills == 0
+
+
+def test_fault_090_owner__under_mm__agrees_to_no_price_beyond_the_pools(venue: Venue) -> None:
+    # who has next to nothing left gives it to a friend inside the band, before a keeper comes
+    world = venue.world
+    broke = world.open_account("attacker", USDC=20_000 * 10**6)
+    world.open_position(broke, "ETH", 100 * LOTS)
+    for _ in range(5):
+        world.next_price(60, ETH=world.prices["ETH"] * 99 // 100)
+    health = world.health(broke)
+    assert 0 < health.equity < health.mm
+    price = world.prices["ETH"]
+    params = world.liquidity_pool.params(1)
+    worst = price * (params.max_skew * 10**18 // params.scale + params.spread_min) // 10**18
+    gift = venue.order(legs=(Leg(perp(1), LOTS, price - price * BAND // 10**18),))
+    assert venue.take(gift, venue.signature(gift)) == "exchange: beyond the pool"
+    close = venue.order(legs=(Leg(perp(1), LOTS, price - worst),))
+    assert venue.take(close, venue.signature(close)) is None
+    assert venue.fills == 1
