@@ -48,14 +48,14 @@ async def sheet(reader: Reader, id_: int, block: Block = "latest") -> Sheet:
     at = head.number
     (account,) = await reader.accounts([id_], at)
     prices = await reader.snapshot(head, await reader.markets(at))
-    known = await option_books.all_healths(reader, [account], prices, at)
+    (known,) = await option_books.all_healths(reader, [account], prices, at)
     marks, found = await measured(reader, account, prices, at)
     held = [each for each in await reader.pauses(at) if each.runs(head.time)]
     return Sheet(
         head,
         prices,
         account,
-        known[id_],
+        known,
         marks,
         found,
         greeks.of_collateral(account, prices.collaterals),

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keepers.chain.closing import Try, fit, healths, taken
+from keepers.chain.closing import Try, fit, taken
 from keepers.chain.marks import marks_and_bands
+from keepers.chain.option_books import all_healths
 from keepers.chain.reading import Reader
 from keepers.domain import bidding, closes
 from keepers.domain import exchange_fills as fills
@@ -120,7 +121,7 @@ class BidPlanner:
             maker = known.get(order.account) or Account(order.account, 0, 0, (), (), 0)
             leg = closes.leg_of(order, each.lots)
             sides += [maker, closes.sides(each.account, maker, leg, each.fee, at)[1]]
-        told = await healths(self._reader, sides, at, "latest")
+        told = await all_healths(self._reader, sides, at, "latest")
         kept = []
         for place, each in enumerate(offers):
             leg = closes.leg_of(each.given.order, each.lots)

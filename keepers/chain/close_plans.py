@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from keepers.chain import exchange_plans as plans
-from keepers.chain.closing import Fit, Try, fit, healths, taken
+from keepers.chain.closing import Fit, Try, fit, taken
 from keepers.chain.desk import Desk, View
 from keepers.chain.exchange_plans import Wish
 from keepers.chain.marks import marks_and_bands
+from keepers.chain.option_books import all_healths
 from keepers.chain.plans import Change, Plan
 from keepers.chain.transactions import Draft
 from keepers.domain import closes
@@ -94,7 +95,7 @@ async def _priced(
     """Return a maker's leg at the price that costs an account a share of the MM released."""
     at_mark = replace(mine, price=mark.mark, size=-mine.size)
     after = closes.closed(account, at_mark, view.at)
-    before, then = await healths(desk.reader, [account, after], view.at, view.head.number)
+    before, then = await all_healths(desk.reader, [account, after], view.at, view.head.number)
     room = closes.most_cost(share, before.mm - then.mm) - (before.equity - then.equity)
     return replace(mine, price=closes.worst_price(at_mark, mark, room))
 
@@ -222,7 +223,7 @@ async def _brought(
     given = Try(account, order, lots, mark)
     if exact:
         states = [account, given.after(lots, view.at)]
-        found = Fit(lots, *await healths(desk.reader, states, view.at, view.head.number))
+        found = Fit(lots, *await all_healths(desk.reader, states, view.at, view.head.number))
     else:
         (found,) = await fit(desk.reader, [given], view.at, view.head.number)
     leg = closes.leg_of(order, found.lots)

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keepers.chain import option_books
+from keepers.chain.option_books import all_healths
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block
 from keepers.domain import closes
 from keepers.domain.exchange_fills import Mark
 from keepers.domain.exchange_orders import Order
-from keepers.domain.margin import Health, Snapshot, health
+from keepers.domain.margin import Health, Snapshot
 from keepers.domain.words import Account
 
 ROUNDS: Final = 5  # of questions; each narrows to a seventh
@@ -64,15 +64,6 @@ class Fit:
     def released(self) -> int:
         """Return what goes of its MM [USD WAD]."""
         return self.before.mm - self.after.mm
-
-
-async def healths(
-    reader: Reader, accounts: Sequence[Account], at: Snapshot, block: Block
-) -> list[Health]:
-    """Return the health of each account as it is or would be; one may be there several times."""
-    engaged = [each for each in accounts if each.engaged]
-    told = iter(await option_books.answers(reader, engaged, block))
-    return [next(told) if each.engaged else health(each, at) for each in accounts]
 
 
 async def fit(
@@ -124,7 +115,7 @@ async def _told(
 ) -> Mapping[tuple[int, int], Health]:
     """Return the health after so many lots of a try, by its place and the lots."""
     accounts = [tries[place].after(lots, at) for place, lots in wanted]
-    found = await healths(reader, accounts, at, block)
+    found = await all_healths(reader, accounts, at, block)
     return dict(zip(wanted, found, strict=True))
 
 

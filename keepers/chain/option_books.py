@@ -51,12 +51,18 @@ async def healths(reader: Reader, accounts: Iterable[Account], block: Block) -> 
 
 
 async def all_healths(
-    reader: Reader, accounts: Iterable[Account], at: Snapshot, block: Block
-) -> dict[int, Health]:
-    """Return the health of every one of the accounts, at the prices of a block."""
-    wanted = list(accounts)
-    known = await healths(reader, wanted, block)
-    return {each.id: known.get(each.id) or health(each, at) for each in wanted}
+    reader: Reader, accounts: Sequence[Account], at: Snapshot, block: Block
+) -> list[Health]:
+    """Return the health of each account as it is or would be, at the prices of a block.
+
+    Args:
+        reader: of the deployment.
+        accounts: one may be there several times.
+        at: prices of the block.
+        block: whose state counts.
+    """
+    told = iter(await answers(reader, [each for each in accounts if each.engaged], block))
+    return [next(told) if each.engaged else health(each, at) for each in accounts]
 
 
 async def share(

@@ -46,7 +46,7 @@ async def read_all(
         prices = await reader.snapshot(head, await reader.markets(at))
         found = await option_books.all_healths(reader, accounts, prices, at)
         held = await reader.pauses(at)
-    rows = [(each, found[each.id]) for each in accounts]
+    rows = list(zip(accounts, found, strict=True))
     paused = [sentence(deployed, each) for each in held if each.runs(head.time)]
     return deployed, prices, rows, paused
 

@@ -13,7 +13,7 @@ import pytest
 
 from keepers.bots.liquidate import Liquidate
 from keepers.chain.abi import interface
-from keepers.chain.proving import prove, require
+from keepers.client import Client
 from keepers.domain.exchange_orders import Leg, SignedOrder, line
 from keepers.domain.liquidation import Action, Close
 from keepers.domain.profits import CLOSE
@@ -21,7 +21,7 @@ from keepers.domain.units import LOTS_PER_UNIT, TICKS_PER_USD, WAD
 from keepers.domain.words import account_id, perp
 from tests.keepers.anvil_world import LIQUIDATOR, Node, World, key
 from tests.keepers.bidding import MAKER, Sunk, bid, healthy, refresh, sunk
-from tests.keepers.bot_runs import running, until, world
+from tests.keepers.bot_runs import books_hold, running, until, world
 from tests.keepers.facts import ETH
 from tests.keepers.liquidating import bot, settings
 from tests.keepers.options_world import engine_health, storm
@@ -43,11 +43,6 @@ async def size_of(on: World, account: int) -> int:
     return sum(leg.size for leg in held.options)
 
 
-async def proved(on: World) -> None:
-    _, lines = await prove(on.rpc, on.deployment)
-    require(lines)
-
-
 @contextlib.asynccontextmanager
 async def process(node: Node, *arguments: str) -> AsyncIterator[None]:
     """Run `plimsoll liquidate` as a process of its own, ended by its id."""
@@ -66,14 +61,13 @@ def test_liquidate__bid_in_a_folder__a_process_flags_and_closes_against_it(
     node: Node, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+        async with scene(node) as (on, maker):
             found = await sunk(on)
             order = await bid(maker, found, percent=5)
-            (tmp_path / "bids").mkdir()
-            (tmp_path / "bids" / "maker.txt").write_text(line(order), encoding="utf-8")
+            made = folder(tmp_path, order)
             before = await engine_health(on, found.writer)
             size = await size_of(on, found.writer)
-            async with process(node, "--no-take", "--bids", str(tmp_path / "bids")):
+            async with process(node, "--no-take", "--bids", str(made)):
                 await until(lambda: brought(on, found, 10), 40)
             after = await engine_health(on, found.writer)
             assert after.equity >= after.mm
@@ -87,9 +81,14 @@ def test_liquidate__bid_in_a_folder__a_process_flags_and_closes_against_it(
             assert int(str(told["caller"]), 16) == int(key(LIQUIDATOR).address, 16)
             # 5 % of MM is what 30 live seconds concede
             assert 5 * WAD // 100 <= int(str(told["concession"])) < 25 * WAD // 100
-            await proved(on)
+            await books_hold(on)
 
     asyncio.run(scenario())
+
+
+async def caught_up(liquidator: Liquidate, now: int) -> bool:
+    """Return whether a liquidator has looked at everything as it was at a time."""
+    return liquidator.mirror.now >= now and not liquidator.wake.is_set()
 
 
 async def brought(on: World, found: Sunk, seconds: int) -> bool:
@@ -108,11 +107,27 @@ def folder(tmp_path: Path, *orders: SignedOrder) -> Path:
     return made
 
 
+@contextlib.asynccontextmanager
+async def scene(node: Node, number: int = MAKER) -> AsyncIterator[tuple[World, Client]]:
+    """Open the moves on the node, and the client of a user."""
+    async with world(node) as on, user(node, number, lifetime_s=86_400) as client:
+        yield on, client
+
+
+@contextlib.asynccontextmanager
+async def bringing(node: Node, made: Path, **given: object) -> AsyncIterator[Liquidate]:
+    """Run a liquidator that finds bids in a folder, and takes nothing unless told to."""
+    chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, **{"take": False, **given})
+    async with running(chosen, bot(chosen)) as liquidator:
+        assert isinstance(liquidator, Liquidate)
+        yield liquidator
+
+
 def test_liquidate__bid_cheaper_than_a_take__is_brought_and_counted(
     node: Node, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+        async with scene(node) as (on, maker):
             await on.deposit(LIQUIDATOR, 300_000)
             found = await sunk(on)
             dear = await bid(maker, found, percent=40)
@@ -125,8 +140,8 @@ def test_liquidate__bid_cheaper_than_a_take__is_brought_and_counted(
                     legs=(replace(leg, price=leg.price - 5 * TICKS_PER_USD),),
                 )
             )
-            chosen = settings(node, bids=(str(folder(tmp_path, dear, cheap)),), bids_poll_s=0.1)
-            async with running(chosen, bot(chosen)) as liquidator:
+            made = folder(tmp_path, dear, cheap)
+            async with bringing(node, made, take=True) as liquidator:
                 await until(lambda: brought(on, found, 5), 40)
                 (told,) = await closes(on)
                 assert told["price"] == cheap.order.legs[0].price
@@ -142,7 +157,7 @@ def test_liquidate__bid_cheaper_than_a_take__is_brought_and_counted(
                 assert "plimsoll_bids 2.0" in liquidator.runtime.metrics.text().decode()
             (held,) = await on.reader.accounts([account_id(key(LIQUIDATOR).address)])
             assert held.options == ()
-            await proved(on)
+            await books_hold(on)
 
     asyncio.run(scenario())
 
@@ -151,13 +166,12 @@ def test_liquidate__own_bid__is_brought_where_it_pays_and_earns_to_the_wei(
     node: Node, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, LIQUIDATOR, lifetime_s=86_400) as mine:
+        async with scene(node, LIQUIDATOR) as (on, mine):
             own = await on.deposit(LIQUIDATOR, 300_000)
             found = await sunk(on)
             order = await bid(mine, found, percent=5)
             made = folder(tmp_path, order)
-            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
-            async with running(chosen, bot(chosen)) as liquidator:
+            async with bringing(node, made) as liquidator:
                 await until(lambda: brought(on, found, 10), 40)
                 await until(lambda: explained(on, liquidator, own))
                 (deal, _) = liquidator.earnings.lines(liquidator.mirror.snapshot())
@@ -170,24 +184,21 @@ def test_liquidate__own_bid__is_brought_where_it_pays_and_earns_to_the_wei(
                 assert gain == deal.profit
                 totals = liquidator.runtime.store.totals()
                 assert totals.profit > 50 * WAD
-            await proved(on)
+            await books_hold(on)
 
     asyncio.run(scenario())
 
 
 def test_liquidate__own_bid_for_a_perp__earns_to_the_wei_too(node: Node, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, LIQUIDATOR, lifetime_s=86_400) as mine:
+        async with scene(node, LIQUIDATOR) as (on, mine):
             own = await on.deposit(LIQUIDATOR, 300_000)
             found = await healthy(on, perp=4)
             await storm(on, found.hours, 2_300, 1.2)
             leg = Leg(perp(ETH), 2 * LOTS_PER_UNIT)
             drawn = await mine.draw_bid(found.writer, leg, conceded=4 * WAD // 100)
             made = folder(tmp_path, await mine.sign_order(drawn))
-            chosen = settings(
-                node, bids=(str(made),), bids_poll_s=0.1, take=False, min_profit_usd=-100
-            )
-            async with running(chosen, bot(chosen)) as liquidator:
+            async with bringing(node, made, min_profit_usd=-100) as liquidator:
                 await until(lambda: brought(on, found, 10), 40)
                 await until(lambda: explained(on, liquidator, own))
                 (deal, _) = liquidator.earnings.lines(liquidator.mirror.snapshot())
@@ -196,7 +207,7 @@ def test_liquidate__own_bid_for_a_perp__earns_to_the_wei_too(node: Node, tmp_pat
                 assert deal.reward > 0  # bought below the price
                 gain = deal.pay + deal.reward - deal.fee - deal.slippage + deal.drift
                 assert gain == deal.profit
-            await proved(on)
+            await books_hold(on)
 
     asyncio.run(scenario())
 
@@ -217,11 +228,10 @@ async def explained(on: World, liquidator: Liquidate, own: int) -> bool:
 
 def test_liquidate__bids_of_another__cost_gas_that_a_line_says(node: Node, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+        async with scene(node) as (on, maker):
             found = await sunk(on)
             made = folder(tmp_path, await bid(maker, found))
-            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
-            async with running(chosen, bot(chosen)) as liquidator:
+            async with bringing(node, made) as liquidator:
                 await until(lambda: brought(on, found, 5), 40)
 
                 async def booked() -> bool:
@@ -240,7 +250,7 @@ def test_liquidate__bids_that_no_contract_would_take__are_left_and_the_clock_run
     node: Node, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+        async with scene(node) as (on, maker):
             found = await sunk(on)
             good = (await bid(maker, found)).order
             (leg,) = good.legs
@@ -257,11 +267,11 @@ def test_liquidate__bids_that_no_contract_would_take__are_left_and_the_clock_run
             await maker.send(await maker.cancel_signed(5))
             orders.append(await maker.sign_order(replace(good, nonce=5)))
             made = folder(tmp_path, *orders)
-            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
-            async with running(chosen, bot(chosen)) as liquidator:
+            async with bringing(node, made) as liquidator:
                 for _ in range(8):
                     await refresh(on, found, 4)
-                    await asyncio.sleep(0.2)
+                    now = await on.now()
+                    await until(lambda now=now: caught_up(liquidator, now))
                 assert await closes(on) == []
                 (held,) = await on.reader.accounts([found.writer])
                 assert held.in_auction
@@ -269,7 +279,7 @@ def test_liquidate__bids_that_no_contract_would_take__are_left_and_the_clock_run
                 for reason in ("wrong roles", "bad signature"):
                     assert f'{{reason="exchange: {reason}"}} 1.0' in said
                 assert 'kind="close"' not in said
-            await proved(on)
+            await books_hold(on)
 
     asyncio.run(scenario())
 
@@ -278,7 +288,7 @@ def test_liquidate__cheapest_maker_cannot_carry_it__the_next_bid_is_brought(
     node: Node, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+        async with scene(node) as (on, maker):
             found = await sunk(on)
             await on.deposit(MAKER, 50, index=1)
             good = await bid(maker, found)
@@ -291,12 +301,11 @@ def test_liquidate__cheapest_maker_cannot_carry_it__the_next_bid_is_brought(
                 legs=(replace(leg, price=leg.price - 10 * TICKS_PER_USD),),
             )
             made = folder(tmp_path, await maker.sign_order(poor), good)
-            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
-            async with running(chosen, bot(chosen)):
+            async with bringing(node, made):
                 await until(lambda: brought(on, found, 5), 40)
             (told,) = await closes(on)
             assert told["maker"] == found.maker
-            await proved(on)
+            await books_hold(on)
 
     asyncio.run(scenario())
 
@@ -305,7 +314,7 @@ def test_liquidate__order_that_a_simulation_refuses__rests_while_the_next_goes(
     node: Node, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with world(node) as on, user(node, MAKER, lifetime_s=86_400) as maker:
+        async with scene(node) as (on, maker):
             found = await sunk(on)
             good = await bid(maker, found)
             (leg,) = good.order.legs
@@ -313,8 +322,7 @@ def test_liquidate__order_that_a_simulation_refuses__rests_while_the_next_goes(
                 replace(good.order, nonce=1, legs=(replace(leg, price=leg.price - 10**10),))
             )
             made = folder(tmp_path, cheap, good)
-            chosen = settings(node, bids=(str(made),), bids_poll_s=0.1, take=False)
-            async with running(chosen, bot(chosen)) as liquidator:
+            async with bringing(node, made) as liquidator:
                 simulate, refused = liquidator.planner.simulate, []
 
                 async def strict(actions: list[Action], now: int, sender: str) -> list[str | None]:

@@ -91,7 +91,9 @@ def test_bid__signed_into_a_file_and_brought__closes_the_leg(
 def test_bid__several_legs_as_json__are_a_line_each(fallen: Sunk, desk: Desk) -> None:
     put = held(fallen)
     legs = (f"{put}:2", f"{put}:3@450", put)
-    lines = desk.by(MAKER, "bid", "sign", WRITER, *legs, "--json", "--to", "anyone").out
+    # half of what the clock concedes: the mark moves between a bid and its fill
+    asked = ("--json", "--to", "anyone", "--concession-percent", "5")
+    lines = desk.by(MAKER, "bid", "sign", WRITER, *legs, *asked).out
     said = [json.loads(each) for each in lines.strip().splitlines()]
     orders = [read(each["signed"]).order for each in said]
     assert [each.size // 10**8 for each in orders] == [2, 3, 40]

@@ -11,7 +11,6 @@ import pytest
 from keepers.chain.abi import interface
 from keepers.chain.exchange_plans import Wish
 from keepers.chain.plans import Change
-from keepers.chain.proving import prove, require
 from keepers.client import Client, SyncClient
 from keepers.domain.exchange_orders import ANYONE, Leg, Order, SignedOrder
 from keepers.domain.units import LOTS_PER_UNIT, WAD
@@ -19,7 +18,7 @@ from keepers.domain.words import perp
 from keepers.errors import BadInput, KeeperError, Reverted
 from tests.keepers.anvil_world import LIQUIDATOR, TRADER, Node, World, key
 from tests.keepers.bidding import MAKER, Sunk, bid, flagged, healthy, refresh, sunk
-from tests.keepers.bot_runs import world
+from tests.keepers.bot_runs import books_hold, world
 from tests.keepers.facts import ETH
 from tests.keepers.options_world import storm
 from tests.keepers.user_runs import settings, still, user
@@ -49,8 +48,7 @@ def scenario(node: Node, act: Act, sinks: bool = True, hedge: float = 0) -> None
             if hedge:
                 await storm(on, found.hours, 2_300, 1.2)
             await act(on, maker, bringer, found)
-            _, lines = await prove(on.rpc, on.deployment)
-            require(lines)
+            await books_hold(on)
 
     asyncio.run(whole())
 
