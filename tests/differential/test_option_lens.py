@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reference import options
+from tests.reference import portfolio as pm
 from tests.reference.facts import Leg
 from tests.reference.instruments import CALL, PUT
 from tests.reference.portfolio import MONEY_ONE, RATIO_ONE, RHO_ONE, VARIANCE_ONE
@@ -84,7 +84,7 @@ def average(house: OptionLensHouse, rng: Random) -> None:
         house.average(key, hours, rng.choice([0, 1, 600, 1_200]), mean)
 
 
-NOTHING = options.pm.Surface(ETH, 1, 0)
+NOTHING = pm.Surface(ETH, 1, 0)
 
 
 @given(seed=st.integers(0, 2**64))

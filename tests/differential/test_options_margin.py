@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.differential import random_facts
 from tests.differential.markets_chain import OWNER, MarketsChain
-from tests.reference import options, words
+from tests.reference import options_margin as om
 from tests.reference import portfolio as pm
+from tests.reference import words
 from tests.reference.facts import Account, Leg, Market
 from tests.reference.instruments import CALL, FUTURE, PUT, Instrument, lowest_terms, parts
 from tests.reference.refused import Refused
@@ -102,7 +103,7 @@ def surface(rng: Random, key: int, hours: int) -> pm.Surface:
     )
 
 
-def write(engine: Chain, rng: Random, world: dict[int, Market], legs: list[Leg]) -> options.Facts:
+def write(engine: Chain, rng: Random, world: dict[int, Market], legs: list[Leg]) -> om.Facts:
     """Write everything that a check reads, and return it."""
     keys = {(said.market, said.hours) for said in (parts(leg.instrument) for leg in legs)}
     surfaces, settled, averages = {}, {}, {}
@@ -136,7 +137,7 @@ def write(engine: Chain, rng: Random, world: dict[int, Market], legs: list[Leg])
             return pm.expiry_of(books.SIXTEEN, found, view, said.hours, NOW).forward
         return price * (leg.instrument % SHARES) // SHARES
 
-    return options.Facts(
+    return om.Facts(
         NOW, world, {}, surfaces, settled, risks, books.SIXTEEN, books.RHOS, mark, averages
     )
 
@@ -158,7 +159,7 @@ def test_check__random_words__equals_reference(engine: Chain, seed: int) -> None
         account = replace(account, flags=0, legs=legs)
         for portfolio in (False, True):
             try:
-                health = options.check(facts, held, portfolio, account)
+                health = om.check(facts, held, portfolio, account)
             except Refused as refused:
                 with pytest.raises(Reverted, match=refused.reason):
                     engine.check(held, portfolio, account)

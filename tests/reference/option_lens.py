@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from tests.reference import margin, options
+from tests.reference import options_margin as om
 from tests.reference import portfolio as pm
 from tests.reference.binary import LN_2, ONE, sqrt_wad
 from tests.reference.black76 import log_moneyness, prices
@@ -102,7 +103,7 @@ class Part:
 # ---- marks ---------------------------------------------------------------------------------------
 
 
-def code_of(facts: options.Facts, instrument: int) -> Code:
+def code_of(facts: om.Facts, instrument: int) -> Code:
     """Return how far the mark of an instrument can be relied on."""
     said = parts(instrument)
     if instrument >= 2**64 or not is_canonical(instrument) or said.market not in facts.markets:
@@ -120,7 +121,7 @@ def code_of(facts: options.Facts, instrument: int) -> Code:
     return Code.STALE if old > pm.SURFACE_FRESH else Code.MARKED
 
 
-def mark_of(facts: options.Facts, instrument: int) -> int:
+def mark_of(facts: om.Facts, instrument: int) -> int:
     """Return what a unit is worth [ticks]."""
     said, code = parts(instrument), code_of(facts, instrument)
     if code == Code.NOT_LISTED:
@@ -130,7 +131,7 @@ def mark_of(facts: options.Facts, instrument: int) -> int:
         return price
     if code in (Code.SETTLED, Code.AWAITED):
         settled = facts.settled.get((said.market, said.hours)) or price
-        return options.payoff(said, settled)
+        return om.payoff(said, settled)
     return facts.mark(Leg(instrument, 1))
 
 
@@ -148,7 +149,7 @@ def density(d: int) -> int:
     return power * SCALE >> 64 + n
 
 
-def greeks_of(facts: options.Facts, leg: Leg) -> Greeks:
+def greeks_of(facts: om.Facts, leg: Leg) -> Greeks:
     """Return the Greeks of a leg."""
     said, code = parts(leg.instrument), code_of(facts, leg.instrument)
     if code in (Code.NOT_LISTED, Code.SETTLED, Code.AWAITED):
@@ -188,7 +189,7 @@ def _terms(said: Instrument, expiry: pm.Expiry) -> tuple[int, int, int]:
     return slope - (ONE if said.kind == PUT else 0), d1, s
 
 
-def spot_of(facts: options.Facts, account: Account) -> Iterator[tuple[int, int]]:
+def spot_of(facts: om.Facts, account: Account) -> Iterator[tuple[int, int]]:
     """Give the market and the lots of each collateral."""
     for holding in account.collateral:
         terms = facts.collaterals[holding.id]
@@ -223,10 +224,10 @@ class Scan:
 
 
 def lines_of(
-    facts: options.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account
-) -> dict[int, options.Line]:
+    facts: om.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account
+) -> dict[int, om.Line]:
     """Return the lines of an account with what takes part in its scan."""
-    lines = options.lines_of(facts, held, account)
+    lines = om.lines_of(facts, held, account)
     for line in lines.values():
         room = sum(other.scanned for other in lines.values()) < options.MAX_SCANNED
         line.scanned = in_portfolio and room and line.market in facts.risks
@@ -237,16 +238,20 @@ def lines_of(
 
 
 def scan_of(
-    facts: options.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account, initial: bool
+    facts: om.Facts,
+    held: Sequence[Leg],
+    in_portfolio: bool,
+    account: Account,
+    initial: bool,
 ) -> Scan:
     """Return the rows of the scan under the ranges of IM or of MM."""
-    open_ = options.averaged(facts, held, in_portfolio, options.Extra())
+    open_ = om.averaged(facts, held, in_portfolio, om.Extra())
     lines = list(lines_of(facts, open_, in_portfolio, account).values())
     scanned = [line for line in lines if line.scanned]
     if not scanned:
         return Scan((), ())
-    legs = options.scan_legs_of(facts, options.Extra(), open_, lines)
-    views = sorted((options.underlying(facts, line) for line in scanned), key=options.group_of)
+    legs = om.scan_legs_of(facts, om.Extra(), open_, lines)
+    views = sorted((om.underlying(facts, line) for line in scanned), key=om.group_of)
     surfaces = list(facts.surfaces.values())
     found = []
     for view in views:
@@ -268,11 +273,11 @@ def scan_of(
 
 
 def parts_of(
-    facts: options.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account
+    facts: om.Facts, held: Sequence[Leg], in_portfolio: bool, account: Account
 ) -> list[Part]:
     """Return what an account's MM and IM consist of, without parts of nothing."""
-    known = options.Extra()
-    legs = options.averaged(facts, held, in_portfolio, known)
+    known = om.Extra()
+    legs = om.averaged(facts, held, in_portfolio, known)
     lines = lines_of(facts, legs, in_portfolio, account)
     if not lines and account.cash >= 0 and account.quote >= 0:
         return []
@@ -288,8 +293,8 @@ def parts_of(
 
 
 def _market_parts(
-    facts: options.Facts,
-    lines: dict[int, options.Line],
+    facts: om.Facts,
+    lines: dict[int, om.Line],
     held: Sequence[Leg],
     account: Account,
     in_portfolio: bool,
@@ -315,11 +320,11 @@ def _market_parts(
     yield Part(Kind.KAPPA, 0, kappa, kappa)
 
 
-def _line_parts(facts: options.Facts, line: options.Line, held: Sequence[Leg]) -> Iterator[Part]:
+def _line_parts(facts: om.Facts, line: om.Line, held: Sequence[Leg]) -> Iterator[Part]:
     m = facts.markets[line.market]
     if line.scanned:
         value = line.spot * m.price
-        rate, dead = options.dead_rate(m, facts.now), margin.dead_share(m, facts.now)
+        rate, dead = om.dead_rate(m, facts.now), margin.dead_share(m, facts.now)
         charge = ceil_div(rate * line.gross * m.price, WAD) + ceil_div(dead * value, WAD)
         invalid = age(m, facts.now) > AGE_IM or m.flags & (PENDING | UNTRUSTED)
         yield Part(Kind.DEAD_FEED, line.market, charge, charge)
@@ -333,16 +338,16 @@ def _line_parts(facts: options.Facts, line: options.Line, held: Sequence[Leg]) -
         said = parts(leg.instrument)
         if said.market != line.market:
             continue
-        extra = options.Extra()
+        extra = om.Extra()
         if said.expiry <= facts.now:
-            options.add_expired(facts, extra, leg)
+            om.add_expired(facts, extra, leg)
             yield Part(Kind.AWAITED, leg.instrument, extra.mm, extra.im)
         elif not line.scanned:
-            options.add_standard(facts, extra, leg)
+            om.add_standard(facts, extra, leg)
             yield Part(Kind.OPTION, leg.instrument, extra.mm, extra.im)
 
 
-def _over_soft_cap(facts: options.Facts, lines: dict[int, options.Line], account: Account) -> int:
+def _over_soft_cap(facts: om.Facts, lines: dict[int, om.Line], account: Account) -> int:
     total = 0
     for holding in account.collateral:
         terms = facts.collaterals[holding.id]
@@ -369,7 +374,7 @@ def market_charges(array: pm.RiskArray, row: Row) -> tuple[int, int, int, int, i
     )
 
 
-def _scan_parts(facts: options.Facts, slow: Scan, fast: int) -> Iterator[Part]:
+def _scan_parts(facts: om.Facts, slow: Scan, fast: int) -> Iterator[Part]:
     least = 0
     for row in slow.markets:
         own, static, calendar, oracle, open_interest = market_charges(facts.array, row)
@@ -388,7 +393,7 @@ def _scan_parts(facts: options.Facts, slow: Scan, fast: int) -> Iterator[Part]:
 # ---- of a world ----------------------------------------------------------------------------------
 
 
-def seen(world: World, account: int) -> tuple[options.Facts, tuple[Leg, ...], bool, Account]:
+def seen(world: World, account: int) -> tuple[om.Facts, tuple[Leg, ...], bool, Account]:
     """Return what the lenses read of an account: nothing of the engine's own."""
     engine = options.engine_of(world)
     if account == engine.account:

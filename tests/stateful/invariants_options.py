@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tests.reference import ledger, liquidation, margin, options
+from tests.reference import options_margin as om
 from tests.reference import portfolio as pm
 from tests.reference.expiries import WINDOW, Stored
 from tests.reference.facts import Health, Leg, Market
@@ -143,7 +144,7 @@ def _unsettled(world: World, markets: dict[int, Market]) -> int:
         said = parts(instrument)
         if said.expiry <= world.now:
             price = written(world, instrument) or markets[said.market].price
-            total += size * options.payoff(said, price)
+            total += size * om.payoff(said, price)
         elif said.kind == FUTURE and size:
             total += size * engine.mark(moved, engine, Leg(instrument, size))
     return total
@@ -162,7 +163,7 @@ def zero_sum_options(step: Step) -> None:
     for instrument, size in sizes(world).items():
         price = written(world, instrument)
         assert size == 0 or price
-        owed += size * options.payoff(parts(instrument), price) if price else 0
+        owed += size * om.payoff(parts(instrument), price) if price else 0
         open_ += price == 0
     assert world.account(engine.account).quote == owed
     assert world.account(engine.account).cash == 0
@@ -213,7 +214,7 @@ def _require_settled(step: Step) -> None:
     }
     assert due and set(new) == set(old) - due
     paid = sum(
-        leg.size * options.payoff(parts(leg.instrument), written(step.before, leg.instrument))
+        leg.size * om.payoff(parts(leg.instrument), written(step.before, leg.instrument))
         for leg in due
     )
     assert step.answer == paid
@@ -446,7 +447,7 @@ def scan_of(world: World, *keys: int) -> Scan:
                 spot[terms.feed] += holding.amount * LOTS_PER_UNIT // 10**terms.decimals
     legs = [Leg(instrument, size) for instrument, size in sorted(sizes_of.items()) if size]
     ids = sorted({market_of(instrument) for instrument in sizes_of})
-    facts = options.Facts(
+    facts = om.Facts(
         world.now,
         world.markets,
         world.collaterals,
@@ -457,7 +458,7 @@ def scan_of(world: World, *keys: int) -> Scan:
         engine.rhos,
         lambda leg: 0,
     )
-    markets = [options.underlying(facts, options.Line(key, spot=spot[key])) for key in ids]
+    markets = [om.underlying(facts, om.Line(key, spot=spot[key])) for key in ids]
     surfaces = list(engine.surfaces.values())
     widths = [pm.range_of(market, market.v_slow) for market in markets]
     books = [

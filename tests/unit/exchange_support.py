@@ -250,3 +250,9 @@ __all__ = [
     "the_event",
     "usd",
 ]
+
+
+def spread(desk: Desk, net: int, **changes: Any) -> Order:
+    """Return a maker's order to sell 2 calls and 3 puts for a net price."""
+    legs = (Leg(ETH_CALL, -lots(2)), Leg(ETH_PUT, -lots(3)))
+    return desk.rest(*legs, by_net=True, net=net, **changes)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference import option_lens as lens
-from tests.reference import options
+from tests.reference import options_margin as om
 from tests.reference import portfolio as pm
 from tests.reference.facts import Account, Leg, listed_market
 from tests.reference.instruments import CALL, FUTURE, PUT, Instrument, lowest_terms
@@ -45,13 +45,13 @@ def test_density__any_distance__is_the_densitys_to_the_last_bits(d: int) -> None
         assert abs(mpmath.mpf(lens.density(d)) / 2**64 - exact) < 2e-19
 
 
-def facts_at(price: int, surface: pm.Surface, now: int = NOW) -> options.Facts:
+def facts_at(price: int, surface: pm.Surface, now: int = NOW) -> om.Facts:
     """Return a world of one market and one expiry."""
     terms = DEPLOYMENTS[0].markets[0]
     market = listed_market(price, terms.margin, terms.feed, now, ACTIVE)
     array = pm.RiskArray((-WAD, 0, WAD), (), 0, 0)
     found = {(ETH, surface.hours): surface}
-    return options.Facts(now, {ETH: market}, {}, found, {}, {}, array, (), lambda leg: 0)
+    return om.Facts(now, {ETH: market}, {}, found, {}, {}, array, (), lambda leg: 0)
 
 
 def worth(

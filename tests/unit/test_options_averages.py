@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference import options
+from tests.reference import options_margin as om
 from tests.reference.facts import Leg
 from tests.reference.instruments import CALL, FUTURE, PUT, Instrument, lowest_terms, parts
 from tests.reference.units import DAY, HOUR, LOTS_PER_UNIT, TICKS_PER_USD, WAD
@@ -23,12 +24,10 @@ NOW = HOURS * HOUR - 900
 FINEST = 2**25
 
 
-def facts(observed: int, mean: int) -> options.Facts:
+def facts(observed: int, mean: int) -> om.Facts:
     """Return what a check reads, of an expiry that is 15 minutes away."""
     averages = {(ETH, HOURS): (observed, mean)}
-    return options.Facts(
-        NOW, {}, {}, {}, {}, {}, books.SIXTEEN, books.RHOS, lambda leg: 0, averages
-    )
+    return om.Facts(NOW, {}, {}, {}, {}, {}, books.SIXTEEN, books.RHOS, lambda leg: 0, averages)
 
 
 # ---- what is open and what is known make the leg -------------------------------------------------
@@ -46,8 +45,8 @@ def test_averaged__at_every_price__pays_what_the_leg_would_and_no_more(
 ) -> None:
     terms = lowest_terms(strike * TICKS_PER_USD) if kind != FUTURE else (0, 0)
     said = Instrument(ETH, kind, HOURS, *terms)
-    extra = options.Extra()
-    left = options.averaged(facts(observed, mean), [Leg(said.id, size)], True, extra)
+    extra = om.Extra()
+    left = om.averaged(facts(observed, mean), [Leg(said.id, size)], True, extra)
     seconds = min(observed, WINDOW - 1)
     highest = 20 * max(mean, said.strike, 1)
     for step in range(101):
@@ -60,7 +59,7 @@ def test_averaged__at_every_price__pays_what_the_leg_would_and_no_more(
             owed = size * max(0, blended - WINDOW * said.strike)
         if kind == PUT:
             owed = size * max(0, WINDOW * said.strike - blended)
-        paid = sum(leg.size * options.payoff(parts(leg.instrument), price) for leg in left)
+        paid = sum(leg.size * om.payoff(parts(leg.instrument), price) for leg in left)
         lost = owed - WINDOW * (paid + extra.worth)
         # a lot, and a strike that is cut to 25 bits or a tick
         away = max(price, said.strike * WINDOW // (WINDOW - seconds))
@@ -75,9 +74,9 @@ def test_averaged__outside_its_window_or_unseen__is_the_leg() -> None:
         replace(facts(600, 1), now=HOURS * HOUR - WINDOW),
         replace(facts(600, 1), now=HOURS * HOUR),
     ):
-        extra = options.Extra()
-        assert options.averaged(said, [leg], True, extra) == (leg,)
-        assert extra == options.Extra()
+        extra = om.Extra()
+        assert om.averaged(said, [leg], True, extra) == (leg,)
+        assert extra == om.Extra()
 
 
 # ---- on a chain ----------------------------------------------------------------------------------
