@@ -16,7 +16,7 @@ transaction with cold storage. Volatility is above 1 and the ranges of MM and IM
 * `settle_64`: 64 legs of two markets that expired, all their prices written; `settle_64_again`:
   those of the other side.
 * `flag_64`, `take_64`: the book of 64 legs once it is under MM; what the plan says is taken. Of C7,
-  an account of options.
+  an account of options. `plan_take_64`: that plan, a view, as if it were sent.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ LIVE = 120
 STEP, STEPS = 15, 60
 LIMIT = 2**128
 FAR = 10**12
+# what a node may be asked to spend on a view
+OF_A_CALL = 60_000_000
 
 
 def measure(scene: MeasuredScene) -> None:
@@ -171,6 +173,7 @@ def _take(desk: OptionDesk) -> None:
     for _ in range(LIVE // BETWEEN):
         scene.chain.wait(BETWEEN)
         desk.refresh()
+    scene.measure("plan_take_64", "keeper", (liquidator, "plan_take", (account,)), limit=OF_A_CALL)
     fraction = liquidator.read("plan_take", account).fraction
     arguments = (account, taker, fraction, LIMIT, 0, scene.now + FAR)
     scene.measure("take_64", TAKER, (liquidator, "take", arguments))

@@ -35,7 +35,12 @@ class MeasuredScene(Scene):
         return cast("Anvil", self.chain).web3
 
     def measure(
-        self, key: str, actor: str, call: tuple[Contract, str, tuple[object, ...]], value: int = 0
+        self,
+        key: str,
+        actor: str,
+        call: tuple[Contract, str, tuple[object, ...]],
+        value: int = 0,
+        limit: int = GAS_LIMIT,
     ) -> None:
         """Send a call in a transaction of its own and note its two gas figures under `key`."""
         contract, function, arguments = call
@@ -47,7 +52,7 @@ class MeasuredScene(Scene):
                 "to": contract.address,
                 "data": "0x" + data.hex(),
                 "value": value,
-                "gas": GAS_LIMIT,
+                "gas": limit,
             },
         )
         tx = self.web3.eth.send_transaction(request)

@@ -64,6 +64,7 @@ TARGETS = {
     "health_pm_lens_per_position": Target("execution"),
     "flag_64": Target("whole", 10_000_000),
     "take_64": Target("whole", 10_000_000),
+    "plan_take_64": Target("execution"),
     "settle_64": Target("whole", 3_000_000),
     "settle_64_again": Target("whole", 3_000_000),
     "c7_take": Target("whole", 10_000_000),
