@@ -130,7 +130,7 @@ class Planner:
         answers = await self.reader.rpc.calls(asked) if asked else []
         for each, plan in zip(candidates, answers[::2], strict=True):
             if each.account.engaged and isinstance(plan, Exception):
-                # a plan about 64 legs takes more than some nodes spend: docs/spec/liquidation.md#take
+                # of 64 legs it takes more than some nodes spend: docs/spec/liquidation.md#take
                 log.warning("no plan to take", account=hex(each.account.id), why=str(plan))
         return [
             (self._take_plan(plan), _last(self._clock.decode(clock)))

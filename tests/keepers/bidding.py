@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from keepers.client import Client
 from keepers.domain.exchange_orders import Leg, SignedOrder
 from keepers.domain.instruments import series_of
 from keepers.domain.units import LOTS_PER_UNIT
-from tests.keepers.anvil_world import RIVAL, World
+from tests.keepers.anvil_world import RIVAL, Node, World
+from tests.keepers.bot_runs import world
 from tests.keepers.options_world import publish_surfaces, short_puts, storm
 
 MAKER = RIVAL
@@ -60,6 +62,18 @@ async def flagged(on: World, found: Sunk, seconds: int = 60) -> None:
         await refresh(on, found, step)
         left -= step
     await on.act(0, "Liquidator", "flag", found.writer)
+
+
+def fallen(node: Node) -> Sunk:
+    """Return a writer under MM, whose clock concedes 10 %."""
+
+    async def fall() -> Sunk:
+        async with world(node) as on:
+            found = await sunk(on)
+            await flagged(on, found)
+            return found
+
+    return asyncio.run(fall())
 
 
 async def bid(

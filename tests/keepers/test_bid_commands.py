@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import pytest
 
 from keepers.domain.exchange_orders import read
 from keepers.domain.instruments import name
+from tests.keepers import bidding
 from tests.keepers.anvil_world import LIQUIDATOR, TRADER, Node, key
-from tests.keepers.bidding import MAKER, Sunk, flagged, sunk
-from tests.keepers.bot_runs import world
+from tests.keepers.bidding import MAKER, Sunk
 from tests.keepers.user_runs import Said, Terminal
 
 pytestmark = pytest.mark.anvil
@@ -22,15 +21,7 @@ WRITER = f"{key(TRADER).address}:0"
 
 @pytest.fixture
 def fallen(node: Node) -> Sunk:
-    """Return a writer under MM, whose clock concedes 10 %."""
-
-    async def act() -> Sunk:
-        async with world(node) as on:
-            found = await sunk(on)
-            await flagged(on, found)
-            return found
-
-    return asyncio.run(act())
+    return bidding.fallen(node)
 
 
 class Desk:

@@ -17,7 +17,7 @@ from keepers.domain.units import LOTS_PER_UNIT, WAD
 from keepers.domain.words import perp
 from keepers.errors import BadInput, KeeperError, Reverted
 from tests.keepers.anvil_world import LIQUIDATOR, TRADER, Node, World, key
-from tests.keepers.bidding import MAKER, Sunk, bid, flagged, healthy, refresh, sunk
+from tests.keepers.bidding import MAKER, Sunk, bid, fallen, flagged, healthy, refresh, sunk
 from tests.keepers.bot_runs import books_hold, world
 from tests.keepers.facts import ETH
 from tests.keepers.options_world import storm
@@ -139,13 +139,7 @@ def test_close_against__leg_of_the_core__moves_the_perp_to_the_wei(node: Node) -
 
 
 def test_sync_client__draws_signs_and_brings__as_the_other_one(node: Node) -> None:
-    async def prepare() -> Sunk:
-        async with world(node) as on:
-            found = await sunk(on)
-            await flagged(on, found)
-            return found
-
-    found = asyncio.run(prepare())
+    found = fallen(node)
     with SyncClient(settings(node, MAKER)) as maker:
         drawn = maker.draw_bid(found.writer, Leg(found.option, LOTS_PER_UNIT), conceded=WAD // 50)
         signed = maker.sign_order(drawn)
