@@ -79,26 +79,8 @@ def _with_caps(word: uint256, hard_cap: uint256, soft_cap: uint256) -> uint256:
 
 @internal
 @pure
-def _hard_cap(word: uint256) -> uint256:
-    return (word >> 80) & packing.MASK_64
-
-
-@internal
-@pure
 def _soft_cap(word: uint256) -> uint256:
     return (word >> 16) & packing.MASK_64
-
-
-@internal
-@pure
-def _tracked(word: uint256) -> uint256:
-    return word >> 144
-
-
-@internal
-@pure
-def _token_id(word: uint256) -> uint256:
-    return (word >> 8) & packing.MASK_8
 
 
 @internal
@@ -119,12 +101,6 @@ def _token_unit(word: uint256) -> uint256:
     """
     # at most 18 decimals
     return pow_mod256(10, word & packing.MASK_5)
-
-
-@internal
-@pure
-def _token_decimals(word: uint256) -> uint256:
-    return word & packing.MASK_5
 
 
 # ---- venue: allowed 1 @0 | bit m: market m opens from the small minimum -------------------------

@@ -138,12 +138,6 @@ def _price_word(
     )
 
 
-@internal
-@pure
-def _with_price_flags(word: uint256, flags: uint256) -> uint256:
-    return (word & ~(packing.MASK_8 << 32)) | (flags << 32)
-
-
 # ---- state word ------------------------------------------------------------------------------
 
 
@@ -426,12 +420,6 @@ def _collateral_bits(
 @pure
 def _collateral_decimals(entry: uint256) -> uint256:
     return (entry >> 8) & packing.MASK_5
-
-
-@internal
-@pure
-def _collateral_feed(entry: uint256) -> uint256:
-    return entry & packing.MASK_8
 
 
 @internal

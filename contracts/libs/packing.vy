@@ -259,12 +259,6 @@ def _with_counts(meta: uint256, legs: uint256, collaterals: uint256) -> uint256:
 
 @internal
 @pure
-def _with_flags(meta: uint256, flags: uint256) -> uint256:
-    return (meta & ~(MASK_5 << 48)) | (flags << 48)
-
-
-@internal
-@pure
 def _with_collateral_id(meta: uint256, index: uint256, id: uint256) -> uint256:
     return (meta & ~(MASK_6 << (index * 6))) | (id << (index * 6))
 

@@ -70,15 +70,6 @@ def _save(account: uint256, word: uint256):
 
 
 @internal
-@view
-def _has(account: uint256, mask: uint256) -> bool:
-    """
-    @return whether any bit of the account's word is set under a mask of p.vy
-    """
-    return self.words[account] & mask != 0
-
-
-@internal
 def _set_flag(account: uint256, bit: uint256, on: bool) -> bool:
     """
     @return whether that changed it
