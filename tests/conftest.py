@@ -7,6 +7,10 @@ from typing import Any
 
 from hypothesis import settings
 
+from tests.support.tracers import keep_apart
+
+keep_apart()
+
 settings.register_profile("quick", max_examples=25, deadline=None, print_blob=True)
 # whether a change lands must not hang on a seed: new ground is explored at night
 settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True, derandomize=True)
