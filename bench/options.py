@@ -129,7 +129,7 @@ def _books(desk: OptionDesk) -> None:
 def _lens(scene: MeasuredScene, count: int) -> None:
     """Measure both sides' health through the lens, by position."""
     accounts = [scene.account(actor) for actor in (BUYER, WRITER)]
-    call = (scene.contract("OptionLens"), "health_many", (accounts,))
+    call = (scene.contract("BatchLens"), "health_many", (accounts,))
     scene.measure("health_many_2x64", "keeper", call)
     each = math.ceil(scene.figures["health_many_2x64"]["execution"] / (len(accounts) * count))
     # no transaction asks for a position alone: `whole` is what one would pay without calldata

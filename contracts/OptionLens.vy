@@ -10,7 +10,6 @@
 """
 
 from interfaces import IClearinghouse
-from interfaces import IMarkets
 from interfaces import IOptionLens
 from libs import account_words
 from libs import black76
@@ -22,7 +21,6 @@ from libs import units as u
 from modules import engine_lines as own
 from modules import lens_books
 from modules import lens_greeks
-from modules import lens_health
 from modules import lens_marks
 
 implements: IOptionLens
@@ -34,13 +32,11 @@ initializes: lens_books
 initializes: lens_marks[own := own]
 initializes: lens_greeks[black76 := black76, lens_marks := lens_marks]
 
-MAX_BATCH: constant(uint256) = 500
 MAX_MARKS: constant(uint256) = 64
 # of the engine and of the core
 MAX_ENTRIES: constant(uint256) = own.ENTRIES + u.MAX_LEGS
 # each leg's, each collateral's
 MAX_LISTED: constant(uint256) = 24
-REFUSED: constant(uint256) = 1
 
 
 @deploy
@@ -108,47 +104,6 @@ def greeks(account: uint256) -> IOptionLens.Greeks:
         change.theta = leg.theta
         found = self._with(found, change)
     return self._with_spot(found, books)
-
-
-@external
-@view
-def health_many(
-    accounts: DynArray[uint256, MAX_BATCH],
-) -> (
-    DynArray[int256, MAX_BATCH],
-    DynArray[uint256, MAX_BATCH],
-    DynArray[uint256, MAX_BATCH],
-    DynArray[uint256, MAX_BATCH],
-    DynArray[int256, MAX_BATCH],
-    DynArray[uint256, MAX_BATCH],
-    DynArray[uint256, MAX_BATCH],
-):
-    """
-    @notice Healths of accounts with options and without; who cannot be checked spoils no other.
-    @return equity, IM, LE, MM, unsettled, status; codes: 0 answered, 1 refused, with zeros
-    """
-    equities: DynArray[int256, MAX_BATCH] = []
-    ims: DynArray[uint256, MAX_BATCH] = []
-    les: DynArray[uint256, MAX_BATCH] = []
-    mms: DynArray[uint256, MAX_BATCH] = []
-    unsettled: DynArray[int256, MAX_BATCH] = []
-    statuses: DynArray[uint256, MAX_BATCH] = []
-    codes: DynArray[uint256, MAX_BATCH] = []
-    lens_health._require_idle(lens_books.CLEARINGHOUSE.address)
-    for account: uint256 in accounts:
-        found: IMarkets.Health = empty(IMarkets.Health)
-        answered: bool = False
-        answered, found = lens_health._health(
-            lens_books.CLEARINGHOUSE.address, account
-        )
-        equities.append(found.equity)
-        ims.append(found.im)
-        les.append(found.le)
-        mms.append(found.mm)
-        unsettled.append(found.unsettled)
-        statuses.append(found.status)
-        codes.append(0 if answered else REFUSED)
-    return equities, ims, les, mms, unsettled, statuses, codes
 
 
 # ---- internal -----------------------------------------------------------------------------------

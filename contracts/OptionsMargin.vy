@@ -94,26 +94,32 @@ def check(
     @custom:reverts "engine: no room", "engine: size range", and those of Markets and the scan
     """
     open: DynArray[uint256, own.WORDS] = []
+    lines: DynArray[own.Line, own.MAX_LINES] = []
     extra: own.Extra = empty(own.Extra)
-    open, extra = engine_averages._averaged(held, portfolio, extra)
-    # lines stand in few frames: memory that is reserved costs gas
-    lines: DynArray[own.Line, own.MAX_LINES] = own._lines(
-        open, portfolio, word, legs
-    )
+    open, lines, extra = self._lined(held, portfolio, word, legs)
     if not initial:
         for k: uint256 in range(len(lines), bound=own.MAX_LINES):
             lines[k].price = market_packing._calm(lines[k].price)
-    count: uint256 = packing._leg_count(word)
-    for pair: uint256 in held:
-        count += 1 if pair <= packing.MASK_128 else 2
-    # Markets counts the lines, of which there are not more
-    extra.kappa = (count - len(lines)) * own.KAPPA_LEG
     if portfolio:
-        rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
-        spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
-        rest, spots, extra = engine_portfolio._taken(word, lines, amounts, extra)
-        return engine_portfolio._portfolio(rest, spots, open, lines, extra)
+        return engine_portfolio._portfolio(self._told(word, amounts, open, lines, extra))
     return engine_standard._standard(word, amounts, open, lines, extra)
+
+
+@external
+@view
+def facts(
+    held: DynArray[uint256, 32], word: uint256, legs: uint256[8], amounts: uint256[4]
+) -> IOptionsMargin.Facts:
+    """
+    @notice What `check` tells the scan of an account under portfolio margin, with IM.
+    @custom:source docs/spec/engine.md#check
+    @custom:reverts "engine: no room", "engine: size range", and those of Markets
+    """
+    open: DynArray[uint256, own.WORDS] = []
+    lines: DynArray[own.Line, own.MAX_LINES] = []
+    extra: own.Extra = empty(own.Extra)
+    open, lines, extra = self._lined(held, True, word, legs)
+    return self._told(word, amounts, open, lines, extra)
 
 
 @external
@@ -137,3 +143,43 @@ def averaged(
 @view
 def risk(market: uint256) -> uint256:
     return own.risks[market]
+
+
+# ---- internal -----------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _lined(
+    held: DynArray[uint256, own.WORDS], portfolio: bool, word: uint256, legs: uint256[8]
+) -> (DynArray[uint256, own.WORDS], DynArray[own.Line, own.MAX_LINES], own.Extra):
+    """
+    @return the legs as they are checked, what they add up to by market, and the sums so far
+    """
+    open: DynArray[uint256, own.WORDS] = []
+    extra: own.Extra = empty(own.Extra)
+    open, extra = engine_averages._averaged(held, portfolio, extra)
+    # lines stand in few frames: memory that is reserved costs gas
+    lines: DynArray[own.Line, own.MAX_LINES] = own._lines(open, portfolio, word, legs)
+    count: uint256 = packing._leg_count(word)
+    for pair: uint256 in held:
+        count += 1 if pair <= packing.MASK_128 else 2
+    # Markets counts the lines, of which there are not more
+    extra.kappa = (count - len(lines)) * own.KAPPA_LEG
+    return open, lines, extra
+
+
+@internal
+@view
+def _told(
+    word: uint256,
+    amounts: uint256[4],
+    open: DynArray[uint256, own.WORDS],
+    lines: DynArray[own.Line, own.MAX_LINES],
+    extra: own.Extra,
+) -> IOptionsMargin.Facts:
+    rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
+    spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
+    sums: own.Extra = empty(own.Extra)
+    rest, spots, sums = engine_portfolio._taken(word, lines, amounts, extra)
+    return engine_portfolio._facts(rest, spots, open, lines, sums)

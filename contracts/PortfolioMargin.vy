@@ -20,6 +20,7 @@ from libs import instruments
 from libs import market_packing
 from libs import option_book
 from libs import scan_cdf
+from libs import scan_totals
 from libs import scenarios
 from libs import units as u
 from modules import risk_array
@@ -33,15 +34,6 @@ MAX_SURFACES: constant(uint256) = 16
 LEG_WORDS: constant(uint256) = 32
 ENTRY: constant(uint256) = 2**128 - 1
 MASK_24: constant(uint256) = 2**24 - 1
-
-
-struct Totals:  # [WAD]
-    worth: int256
-    scan: uint256
-    least: uint256
-    static: uint256
-    doubt: uint256
-    wider: bool     # whether a range of v is another than that of v_slow
 
 
 @deploy
@@ -75,12 +67,12 @@ def check(
     @custom:reverts "portfolio: value too large", "portfolio: group order"
     """
     table: int256[scan_cdf.PIECES] = scan_cdf.TABLE
-    total: Totals = empty(Totals)
-    slow: Totals = empty(Totals)
+    total: scan_totals.Totals = empty(scan_totals.Totals)
+    slow: scan_totals.Totals = empty(scan_totals.Totals)
     scan_im: uint256 = 0
     # in the ranges of v_slow, then in those of v where they are others
     for fast: bool in [False, True]:
-        total = empty(Totals)
+        total = empty(scan_totals.Totals)
         together: risk_array.Rows = empty(risk_array.Rows)
         apart: uint256 = 0
         many: bool = len(markets) > 1
@@ -484,15 +476,4 @@ def check(
         if not total.wider:
             break
 
-    risk: uint256 = max(slow.scan, slow.least)
-    mm: uint256 = risk + slow.static + kappa
-    im0: uint256 = mm + (5 * max(scan_im, slow.least) + 3) // 4 - risk
-    return IPortfolioMargin.Margin(
-        equity=equity + slow.worth,
-        im=im0 + slow.doubt,
-        im0=im0,
-        le=mm + (risk + 7) // 8,
-        mm=mm,
-        scan_mm=slow.scan,
-        scan_im=scan_im,
-    )
+    return scan_totals._margin(equity, kappa, slow, scan_im)

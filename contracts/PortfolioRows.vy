@@ -1,6 +1,6 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
-# pragma optimize codesize
+# pragma optimize gas
 """
 @title PortfolioRows: the rows of the portfolio scan, one by one
 @license AGPL-3.0-only
@@ -33,6 +33,7 @@ MAX_SURFACES: constant(uint256) = 16
 LEG_WORDS: constant(uint256) = 32
 # an expiry in the key of a surface stands under its market
 KEY_MARKET: constant(uint256) = 2**24
+MAX_LEGS: constant(uint256) = 64
 
 
 @deploy
@@ -89,6 +90,106 @@ def rows(
     return found
 
 
+@external
+@view
+@reentrant
+def units(
+    market: IPortfolioMargin.Underlying,
+    surfaces: DynArray[uint256, MAX_SURFACES],
+    ids: DynArray[uint256, MAX_LEGS],
+    initial: bool,
+) -> DynArray[IPortfolioRows.Unit, MAX_LEGS]:
+    """
+    @notice What instruments of a market are in its rows, a lot of each: the same for whoever holds
+            them.
+    @param ids futures, calls and puts of the market
+    @custom:source docs/spec/option-lens.md#batch
+    @custom:rounding none of N: a book's sums are rounded, not their parts
+    """
+    price: uint256 = market_packing._price(market.price)
+    moves: int256[risk_array.MOVES] = risk_array._moves(self._width(market, initial))
+    logs: DynArray[int256, risk_array.MAX_NODES] = risk_array._node_logs(moves)
+    far: DynArray[int256, risk_array.BASES] = risk_array._base_logs(moves)
+    reach: option_book.Reach = risk_array._reach(logs, far)
+    table: int256[scan_cdf.PIECES] = scan_cdf.TABLE
+    expiry: scenarios.Expiry = empty(scenarios.Expiry)
+    found: DynArray[IPortfolioRows.Unit, MAX_LEGS] = []
+    for id: uint256 in ids:
+        key: uint256 = market.market * KEY_MARKET + instruments._expiry(id) // u.HOUR
+        if key != expiry.key:
+            expiry = risk_array._expiry(surfaces, key, price)
+        unit: IPortfolioRows.Unit = empty(IPortfolioRows.Unit)
+        unit.forward = expiry.forward
+        unit.live = expiry.live
+        if instruments._kind(id) == instruments.FUTURE:
+            found.append(unit)
+            continue
+        unit.strike = instruments._strike(id)
+        option: option_book.Option = option_book._option(1, unit.strike, expiry, reach)
+        if expiry.seconds <= u.DAY:
+            unit.time_value = option_book._time_value(1, unit.strike, unit.forward, option.base)
+        at: uint256 = 0
+        for away: int256 in logs:
+            # middles and inverses are below 2^92, logarithms below 2^68
+            y: int256 = unsafe_add(option.up.middle, unsafe_mul(option.up.inverse, away) >> 64)
+            z: int256 = unsafe_sub(y, option.up.deviation)
+            p: int256 = unsafe_add(option.down.middle, unsafe_mul(option.down.inverse, away) >> 64)
+            q: int256 = unsafe_sub(p, option.down.deviation)
+            # N may be a unit below zero: halves are added
+            if option.inside:
+                # scan_cdf's `_n` with the table in memory
+                v: int256 = table[convert(convert(y, bytes32), uint256) >> 60]
+                w: int256 = table[convert(convert(p, bytes32), uint256) >> 60]
+                unit.gains[at] = unsafe_add(
+                    (unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                        unsafe_mul((v << 192) >> 192, y), (v << 128) >> 128
+                    ), y), (v << 64) >> 64), y), v) >> 206) << 128,
+                    unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                        unsafe_mul((w << 192) >> 192, p), (w << 128) >> 128
+                    ), p), (w << 64) >> 64), p), w) >> 206,
+                )
+                v = table[convert(convert(z, bytes32), uint256) >> 60]
+                w = table[convert(convert(q, bytes32), uint256) >> 60]
+                unit.costs[at] = unsafe_add(
+                    (unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                        unsafe_mul((v << 192) >> 192, z), (v << 128) >> 128
+                    ), z), (v << 64) >> 64), z), v) >> 206) << 128,
+                    unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                        unsafe_mul((w << 192) >> 192, q), (w << 128) >> 128
+                    ), q), (w << 64) >> 64), q), w) >> 206,
+                )
+            else:
+                unit.gains[at] = unsafe_add(scan_cdf._n(y) << 128, scan_cdf._n(p))
+                unit.costs[at] = unsafe_add(scan_cdf._n(z) << 128, scan_cdf._n(q))
+            at = unsafe_add(at, 1)
+        place: uint256 = 128
+        for away: int256 in far:
+            # as above
+            y: int256 = unsafe_add(option.base.middle, unsafe_mul(option.base.inverse, away) >> 64)
+            z: int256 = unsafe_sub(y, option.base.deviation)
+            gain: int256 = 0
+            cost: int256 = 0
+            if option.inside_base:
+                v: int256 = table[convert(convert(y, bytes32), uint256) >> 60]
+                w: int256 = table[convert(convert(z, bytes32), uint256) >> 60]
+                gain = unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                    unsafe_mul((v << 192) >> 192, y), (v << 128) >> 128
+                ), y), (v << 64) >> 64), y), v) >> 206
+                cost = unsafe_add(unsafe_mul(unsafe_add(unsafe_mul(unsafe_add(
+                    unsafe_mul((w << 192) >> 192, z), (w << 128) >> 128
+                ), z), (w << 64) >> 64), z), w) >> 206
+            else:
+                gain = scan_cdf._n(y)
+                cost = scan_cdf._n(z)
+            unit.gains[at] = unsafe_add(unit.gains[at], gain << place)
+            unit.costs[at] = unsafe_add(unit.costs[at], cost << place)
+            if place == 0:
+                at = unsafe_add(at, 1)
+            place = unsafe_sub(128, place)
+        found.append(unit)
+    return found
+
+
 @internal
 @view
 def _rows(
@@ -100,10 +201,7 @@ def _rows(
     """
     @return the rows of a market, and what it requires beside them
     """
-    v: uint256 = market_packing._v_slow(market.price)
-    if initial:
-        v = market_packing._v(market.price)
-    width: uint256 = scenarios._width(market.risk, v)
+    width: uint256 = self._width(market, initial)
     moves: int256[risk_array.MOVES] = risk_array._moves(width)
     sums: risk_array.Sums = self._sums(market, surfaces, legs, moves)
     rows: risk_array.Rows = risk_array._rows(sums, moves)
@@ -131,6 +229,15 @@ def _rows(
         oracle=oracle,
         open_interest=option_book._doubt(delta, market.price, market.oi_rate) - oracle,
     )
+
+
+@internal
+@pure
+def _width(market: IPortfolioMargin.Underlying, initial: bool) -> uint256:
+    v: uint256 = market_packing._v_slow(market.price)
+    if initial:
+        v = market_packing._v(market.price)
+    return scenarios._width(market.risk, v)
 
 
 @internal
@@ -165,13 +272,17 @@ def _sums(
             hours: uint256 = instruments._expiry(instrument) // u.HOUR
             key: uint256 = market.market * KEY_MARKET + hours
             if key != expiry.key:
-                expiry = self._expiry(surfaces, key, price)
+                expiry = risk_array._expiry(surfaces, key, price)
             if kind == instruments.FUTURE:
                 sums.book = option_book._with_future(sums.book, size, expiry.forward)
                 continue
             strike: uint256 = instruments._strike(instrument)
             option: option_book.Option = option_book._option(size, strike, expiry, reach)
-            sums.book = self._with_option(sums.book, kind, size, strike, expiry, option.base)
+            sums.book = option_book._with_option(sums.book, kind, size, expiry.forward, strike)
+            if size > 0 and expiry.seconds <= u.DAY:
+                sums.book.theta += option_book._time_value(
+                    size, strike, expiry.forward, option.base
+                )
             side: uint256 = 1 if size < 0 else 0
             at: uint256 = side * risk_array.BASES
             for away: int256 in far:
@@ -183,44 +294,6 @@ def _sums(
                 sums.nodes[at + risk_array.MAX_NODES] += option_book._row(option, option.down, away)
                 at += 1
     return sums
-
-
-@internal
-@view
-def _expiry(
-    surfaces: DynArray[uint256, MAX_SURFACES], key: uint256, price: uint256
-) -> scenarios.Expiry:
-    for surface: uint256 in surfaces:
-        if surface // 2**224 == key:
-            return scenarios._expiry(
-                surface, price, risk_array.SHOCK_UP, risk_array.SHOCK_DOWN
-            )
-    return scenarios._without_surface(key, price)
-
-
-@internal
-@view
-def _with_option(
-    book: option_book.Book,
-    kind: uint256,
-    size: int256,
-    strike: uint256,
-    expiry: scenarios.Expiry,
-    base: option_book.Shock,
-) -> option_book.Book:
-    """
-    @notice Add what charges and the linear part take of an option.
-    """
-    changed: option_book.Book = book
-    if kind == instruments.PUT:
-        changed = option_book._with_put(book, size, expiry.forward, strike)
-    else:
-        changed.calls += size
-    if size < 0:
-        changed.shorts -= size
-    elif expiry.seconds <= u.DAY:
-        changed.theta += option_book._time_value(size, strike, expiry.forward, base)
-    return changed
 
 
 @internal

@@ -47,10 +47,16 @@ SHIFT_FILES = (
     "scenarios.vy",
     "option_book.vy",
     "risk_array.vy",
+    "BatchLens.vy",
     "PortfolioMargin.vy",
+    "PortfolioRows.vy",
 )
 # written out for gas, with what it stands for beside it: the portfolio scan
-WRITTEN_OUT = {("PortfolioMargin.vy", "check")}
+WRITTEN_OUT = {
+    ("BatchLens.vy", "health_many"),
+    ("PortfolioMargin.vy", "check"),
+    ("PortfolioRows.vy", "units"),
+}
 BALANCE_FILES = ("tokens.vy",)
 CALL_FILES = ("bounded_calls.vy",)
 MOCKS = "mocks"

@@ -29,6 +29,9 @@ MAX_REASON: constant(uint256) = 31
 MAX_TRY: constant(uint256) = 4 + 6 * WORD_BYTES
 # the longest answer of a view that is tried: a health
 MAX_VIEW: constant(uint256) = 8 * WORD_BYTES
+# and those of a long one, the facts of a scan: at most 48 words are asked, 110 answered
+MAX_LONG_ASKED: constant(uint256) = 4 + 48 * WORD_BYTES
+MAX_LONG: constant(uint256) = 112 * WORD_BYTES
 # isValidSignature(bytes32,bytes), and the answer of who signed
 SIGNED: constant(bytes4) = 0x1626BA7E
 # four keys of a shared wallet
@@ -137,5 +140,19 @@ def _view(target: address, data: Bytes[MAX_TRY]) -> (bool, Bytes[MAX_VIEW]):
     said: Bytes[MAX_VIEW] = b""
     success, said = raw_call(
         target, data, max_outsize=MAX_VIEW, is_static_call=True, revert_on_failure=False
+    )
+    return success, said
+
+
+@internal
+@view
+def _long_view(target: address, data: Bytes[MAX_LONG_ASKED]) -> (bool, Bytes[MAX_LONG]):
+    """
+    @notice As `_view`, for longer questions and answers of 112 words at most.
+    """
+    success: bool = False
+    said: Bytes[MAX_LONG] = b""
+    success, said = raw_call(
+        target, data, max_outsize=MAX_LONG, is_static_call=True, revert_on_failure=False
     )
     return success, said

@@ -12,6 +12,7 @@
 from libs import binary_math
 from libs import errors
 from libs import fixed_point
+from libs import instruments
 from libs import market_packing
 from libs import scan_cdf
 from libs import scenarios
@@ -145,6 +146,26 @@ def _with_put(book: Book, size: int256, forward: uint256, strike: uint256) -> Bo
     changed.worth = unsafe_add(book.worth, unsafe_sub(cost, worth))
     changed.linear = unsafe_sub(book.linear, worth)
     changed.puts = unsafe_add(book.puts, size)
+    return changed
+
+
+@internal
+@pure
+def _with_option(
+    book: Book, kind: uint256, size: int256, forward: uint256, strike: uint256
+) -> Book:
+    """
+    @notice Add what charges and the linear part take of a call or put; not its time value.
+    @param size [lots, 64 bits]
+    """
+    changed: Book = book
+    if kind == instruments.PUT:
+        changed = self._with_put(book, size, forward, strike)
+    else:
+        # sums of 64 legs of 64 bits
+        changed.calls = unsafe_add(book.calls, size)
+    if size < 0:
+        changed.shorts = unsafe_sub(book.shorts, size)
     return changed
 
 

@@ -8,6 +8,7 @@
 """
 
 from interfaces import IMarkets
+from interfaces import IOptionsMargin
 from interfaces import IPortfolioMargin
 from libs import errors
 from libs import fixed_point
@@ -15,6 +16,7 @@ from libs import instruments
 from libs import margin_math
 from libs import market_packing
 from libs import packing
+from libs import scan_totals
 from libs import scenarios
 from libs import units as u
 from modules import engine_lines as own
@@ -85,15 +87,27 @@ def _taken(
 
 @internal
 @view
-def _portfolio(
+def _portfolio(facts: IOptionsMargin.Facts) -> IMarkets.Health:
+    """
+    @notice R5: Markets answered for what takes no part, the scan does for the rest.
+    """
+    margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
+        facts.health.equity, facts.health.mm, facts.markets, facts.surfaces, facts.legs
+    )
+    return scan_totals._with_scan(facts.health, margin)
+
+
+@internal
+@view
+def _facts(
     rest: Rest,
     spots: uint256[own.MAX_LINES],
     held: DynArray[uint256, own.WORDS],
     lines: DynArray[own.Line, own.MAX_LINES],
     extra: own.Extra,
-) -> IMarkets.Health:
+) -> IOptionsMargin.Facts:
     """
-    @notice R5: Markets answers for what takes no part, the scan for the rest.
+    @return what the scan is told, and what Markets says of the rest
     """
     sums: own.Extra = extra
     legs: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])
@@ -123,16 +137,9 @@ def _portfolio(
     scanned, surfaces, sums = self._scanned(held, markets, sums)
     for perp: uint256 in perps:
         scanned = self._appended(scanned, perp)
-    health = own._total(health, sums)
-    margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
-        health.equity, health.mm, markets, surfaces, scanned
+    return IOptionsMargin.Facts(
+        health=own._total(health, sums), markets=markets, surfaces=surfaces, legs=scanned
     )
-    # the scan takes MM for what keepers are paid, and adds to it; LE and IM likewise
-    health.le += margin.le - health.mm
-    health.im += margin.im - health.mm
-    health.mm = margin.mm
-    health.equity = margin.equity
-    return health
 
 
 @internal

@@ -38,6 +38,8 @@ ONE: constant(int256) = 2**64
 RATE_ONE: constant(int256) = scenarios.RATE_ONE
 RATE_UP: constant(int256) = scenarios.RATE_ONE - 1
 LEAST_MOVE: constant(int256) = scenarios.LEAST - scenarios.ONE
+# where a surface word has market and expiry
+KEY_AT: constant(uint256) = 2**224
 # a gap is in 2^-90 WAD: moves of 2^-64, sums of 2^-24, and a quarter
 GAP_UP: constant(int256) = 2**90 - 1
 
@@ -139,6 +141,20 @@ def _ladder(width: uint256) -> Ladder:
         ladder.far.append(away)
         ladder.reach.base = max(ladder.reach.base, max(away, unsafe_sub(0, away)))
     return ladder
+
+
+@internal
+@view
+def _expiry(surfaces: DynArray[uint256, 16], key: uint256, price: uint256) -> scenarios.Expiry:
+    """
+    @param surfaces one word an expiry
+    @param key market and expiry, as a surface word has them on top
+    @return what the options of an expiry share under the array's shocks
+    """
+    for surface: uint256 in surfaces:
+        if surface // KEY_AT == key:
+            return scenarios._expiry(surface, price, SHOCK_UP, SHOCK_DOWN)
+    return scenarios._without_surface(key, price)
 
 
 @internal

@@ -318,12 +318,11 @@ async def option_healths(
     reader: Reader, accounts: Sequence[int], block: Block = "latest"
 ) -> list[BatchHealth]:
     """Return the healths of up to 500 accounts; one that cannot be checked is said to be."""
-    columns = await reader.one("OptionLens", "health_many", list(accounts), block=block)
+    answers = await reader.one("BatchLens", "health_many", list(accounts), block=block)
     return [
-        BatchHealth(account, equity, im, le, mm, unsettled, status, bool(code))
-        for account, equity, im, le, mm, unsettled, status, code in zip(
-            accounts, *columns, strict=True
-        )
+        BatchHealth(account, equity, im, le, mm, unsettled, status, not answered)
+        for account, (answered, health) in zip(accounts, answers, strict=True)
+        for equity, unsettled, im, le, mm, _, status, _ in (health,)
     ]
 
 

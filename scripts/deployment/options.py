@@ -26,7 +26,7 @@ from scripts.deployment.runner import Site, Step
 AHEAD = ("Surfaces", "Expiries", "PortfolioMargin", "OptionsMargin")
 ENGINE = "Options"
 EXCHANGE = "Exchange"
-BEHIND = (EXCHANGE, "OptionLens", "PortfolioRows", "MarginLens")
+BEHIND = (EXCHANGE, "OptionLens", "PortfolioRows", "MarginLens", "BatchLens")
 OWNED = ("Surfaces", "OptionsMargin", ENGINE, EXCHANGE)
 LOTS_PER_UNIT = 10**8
 DAY = 86_400
@@ -182,6 +182,11 @@ def _margin_lens(site: Site) -> tuple[object, ...]:
     return _at(site, *names)
 
 
+def _batch_lens(site: Site) -> tuple[object, ...]:
+    places = _at(site, "Clearinghouse", ENGINE, "OptionsMargin", "PortfolioRows")
+    return (*places, site.parameters.scan)
+
+
 def _at(site: Site, *names: str) -> tuple[object, ...]:
     return tuple(site.record.address(name) for name in names)
 
@@ -196,6 +201,7 @@ ARGUMENTS: Mapping[str, Callable[[Site], tuple[object, ...]]] = {
     "OptionLens": _lens,
     "PortfolioRows": _scan,
     "MarginLens": _margin_lens,
+    "BatchLens": _batch_lens,
 }
 
 

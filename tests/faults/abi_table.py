@@ -409,6 +409,7 @@ OPTIONS_MARGIN = {
     "set_risk": owned(lambda s: (1, 0, [1_200, 855], 100, 100)),
     "check": Entry(lambda s: ([], False, *s.words, True), lock=READS, mid=READS),
     "averaged": Entry(lambda s: ([], False), mid=OTHERS),
+    "facts": Entry(lambda s: ([], *s.words), mid=OTHERS),
     "risk": Entry(lambda s: (1,), mid=OTHERS),
 }
 
@@ -472,6 +473,9 @@ EXCHANGE_TABLE = {
 OPTION_LENS = {
     "marks": Entry(lambda s: ([],), mid=OTHERS),
     "greeks": Entry(lambda s: (s.account,)),
+}
+
+BATCH_LENS = {
     "health_many": Entry(lambda s: ([s.account],)),
 }
 
@@ -481,6 +485,7 @@ MARGIN_LENS = {
 }
 
 TABLES: dict[str, dict[str, Entry]] = {
+    "BatchLens": BATCH_LENS,
     "ChainlinkFeed": CHAINLINK_FEED,
     "Clearinghouse": CLEARINGHOUSE,
     "Exchange": EXCHANGE_TABLE,

@@ -29,7 +29,7 @@ from tests.reference.words import instrument_of
 from tests.support.option_lens_house import OptionLensHouse
 from tests.support.options_house import BTC, ETH, FIRST, SECOND, future, option
 
-NAMES = ("OptionLens", "MarginLens", "Clearinghouse")
+NAMES = ("OptionLens", "MarginLens", "Clearinghouse", "BatchLens")
 
 
 class MemoryNode(Rpc):
@@ -65,7 +65,7 @@ def house() -> Iterator[OptionLensHouse]:
 
 @pytest.fixture
 def reader(house: OptionLensHouse) -> Reader:
-    found = (house.option_lens, house.margin_lens, house.clearinghouse)
+    found = (house.option_lens, house.margin_lens, house.clearinghouse, house.batch_lens)
     contracts = {
         name: Contract(f"0x{made.address:040x}") for name, made in zip(NAMES, found, strict=True)
     }

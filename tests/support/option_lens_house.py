@@ -36,8 +36,12 @@ class OptionLensHouse(OptionsHouse):
         self.option_lens: Contract = deploy(
             self.evm, ENGINEER, "OptionLens", core, engine, stub, stub
         )
+        rows = self.rows.address
         self.margin_lens: Contract = deploy(
-            self.evm, ENGINEER, "MarginLens", core, engine, margin, stub, stub, self.rows.address
+            self.evm, ENGINEER, "MarginLens", core, engine, margin, stub, stub, rows
+        )
+        self.batch_lens: Contract = deploy(
+            self.evm, ENGINEER, "BatchLens", core, engine, margin, rows, array
         )
 
         pool, liquidator = self.pool.address, self.liquidator.address
@@ -96,6 +100,17 @@ class OptionLensHouse(OptionsHouse):
         self.engine.modes[account] = portfolio
 
     # ---- answers
+
+    def healths(self, accounts: Sequence[int]) -> list[Any]:
+        """Return what the batch says of each: whether it answers, and the health."""
+        answers = self.batch_lens.view("health_many", list(accounts))
+        return [(answered, tuple(health)) for answered, health in answers]
+
+    def compare_healths(self, accounts: Sequence[int]) -> None:
+        """The batch says of each account what the core does."""
+        assert self.healths(accounts) == [
+            (True, tuple(self.clearinghouse.view("health", account))) for account in accounts
+        ]
 
     def decomposition(self, account: int) -> tuple[bool, int, int, list[lens.Part]]:
         """Return the mode, MM, IM and the parts of an account."""

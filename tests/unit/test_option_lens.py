@@ -255,7 +255,7 @@ def test_lenses__64_legs__are_all_answered_in_one_call(
         (house.option_lens, "greeks", (FIRST,)),
         (house.margin_lens, "decomposition", (FIRST,)),
         (house.margin_lens, "scenarios", (FIRST, False)),
-        (house.option_lens, "health_many", ([FIRST],)),
+        (house.batch_lens, "health_many", ([FIRST],)),
     ):
         contract.view(name, *args)
         spent = house.evm.gas_used()
@@ -275,19 +275,42 @@ def test_health_many__an_account_that_cannot_be_checked__spoils_no_other(
     with pytest.raises(Reverted):
         house.clearinghouse.view("health", SECOND)
     asked = [FIRST, SECOND, STRANGER, THIRD, FIRST]
-    columns = house.option_lens.view("health_many", asked)
-    assert list(columns[-1]) == [0, 1, 0, 0, 0]
-    assert [column[1] for column in columns[:-1]] == [0] * 6
-    health = house.clearinghouse.view("health", FIRST)
-    told = (health[0], health[2], health[3], health[4], health[1], health[6], 0)
-    assert {tuple(column[i] for column in columns) for i in (0, 4)} == {told}
+    told = house.healths(asked)
+    assert [answered for answered, _ in told] == [True, False, True, True, True]
+    assert told[1][1] == (0,) * 8
+    assert told[0][1] == told[4][1] == tuple(house.clearinghouse.view("health", FIRST))
 
 
 def test_health_many__nobody_is_asked_about__answers_nothing(house: OptionLensHouse) -> None:
-    assert all(not column for column in house.option_lens.view("health_many", []))
+    assert house.healths([]) == []
 
 
-@pytest.mark.parametrize(("portfolio", "bound"), [(True, 20_000), (False, 7_000)])
+@pytest.mark.parametrize("wider", [False, True])
+def test_health_many__more_strikes_than_it_remembers__the_engine_is_asked(
+    house: OptionLensHouse, wider: bool
+) -> None:
+    # 192 strikes, and a range of IM beside that of MM; the last account holds those of the first
+    hours = house.report(ETH, 30)
+    accounts = [trader << 96 for trader in TRADERS[:4]]
+    for i, account in enumerate(accounts):
+        house.deposit(account, 1_000_000)
+        house.engage(account)
+        strikes = [1_000 + 20 * (64 * (i % 3) + step) for step in range(64)]
+        legs = [
+            Leg(option(ETH, (CALL, PUT)[step % 2], hours, strike), (-1) ** (step // 3) * 10**7)
+            for step, strike in enumerate(strikes)
+        ]
+        house.hold(account, legs, True)
+    if wider:
+        facts = house.model.markets[ETH]
+        house.write(ETH, replace(facts, v=facts.v_slow + 5_000))
+    else:
+        house.refresh()
+    house.compare_healths(accounts)
+    house.compare_healths(accounts[::-1])
+
+
+@pytest.mark.parametrize(("portfolio", "bound"), [(True, 14_000), (False, 7_000)])
 def test_health_many__eight_accounts_of_32_positions__cost_so_much_a_position(
     house: OptionLensHouse, portfolio: bool, bound: int
 ) -> None:
@@ -309,8 +332,8 @@ def test_health_many__eight_accounts_of_32_positions__cost_so_much_a_position(
         house.hold(account, legs, portfolio)
     house.refresh()
     assert {len(house.engine.books[account]) for account in accounts} == {32}
-    columns = house.option_lens.view("health_many", accounts)
-    assert list(columns[-1]) == [0] * 8 and all(columns[3])
+    told = house.healths(accounts)
+    assert all(answered and health[4] for answered, health in told)
     per_position = house.evm.gas_used() // (8 * 32)
     assert bound * 4 // 5 < per_position < bound
 
