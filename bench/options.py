@@ -11,8 +11,8 @@ transaction with cold storage. Volatility is above 1 and the ranges of MM and IM
   that hold another option, so that five legs are scanned, one of them without a partner.
 * `health_pm_8`, `_32`, `_64`: `Clearinghouse.health` of the mixed books of `bench.portfolio`, as
   deployed: through Options and OptionsMargin, whose scan alone is `pm_8` and so on.
-* `health_many_2x64`: both sides of the book of 64 legs through OptionLens;
-  `health_pm_lens_per_position`: a leg's share of it.
+* `health_many_2x64`, `_8x64`: both sides of the book of 64 legs through BatchLens, and three more
+  of each; `health_pm_lens_per_position`: a leg's share of the latter.
 * `settle_64`: 64 legs of two markets that expired, all their prices written; `settle_64_again`:
   those of the other side.
 * `flag_64`, `take_64`: the book of 64 legs once it is under MM; what the plan says is taken. Of C7,
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench import portfolio
 from bench.account import TX_GAS, Account
@@ -39,6 +39,8 @@ from tests.support.scene import WAD
 BUYER, WRITER, TAKER = "buyer of options", "writer of options", "taker of options"
 FIRST, SECOND = "first with options", "second with options"
 DOLLARS = 5_000_000
+# more of each side, who hold the same legs
+MORE, MANY = 3, "health_many_8x64"
 MONTH = 30 * 24
 # in hours from now: a window of thirty minutes, and 64 legs before it
 SOON = 2
@@ -114,28 +116,45 @@ def _books(desk: OptionDesk) -> None:
     scene.fund(BUYER, WETH=5 * 10**18)
     for count in portfolio.EXPIRIES:
         before, prices = rpc(scene.web3, "evm_snapshot"), dict(scene.prices)
-        desk.build(WRITER, BUYER, _mixed(desk, count))
+        sizes = _mixed(desk, count)
+        desk.build(WRITER, BUYER, sizes)
         desk.refresh()
         call = (ledger, "health", (scene.account(BUYER),))
         scene.measure(f"health_pm_{count}", "keeper", call)
         if count == max(portfolio.EXPIRIES):
-            _lens(scene, count)
+            _lens(desk, sizes)
             _take(desk)
         rpc(scene.web3, "evm_revert", before)
         scene.prices = prices
         desk.forget()
 
 
-def _lens(scene: MeasuredScene, count: int) -> None:
-    """Measure both sides' health through the lens, by position."""
-    accounts = [scene.account(actor) for actor in (BUYER, WRITER)]
-    call = (scene.contract("BatchLens"), "health_many", (accounts,))
-    scene.measure("health_many_2x64", "keeper", call)
-    each = math.ceil(scene.figures["health_many_2x64"]["execution"] / (len(accounts) * count))
+def _lens(desk: OptionDesk, sizes: Mapping[int, int]) -> None:
+    """Measure the health of both sides through the lens, then of more who hold the same."""
+    scene, traders = desk.scene, [WRITER, BUYER]
+    _many(desk, traders, len(sizes))
+    before, prices = rpc(scene.web3, "evm_snapshot"), dict(scene.prices)
+    for pair in range(MORE):
+        writer, buyer = f"{WRITER} {pair}", f"{BUYER} {pair}"
+        for actor in (writer, buyer):
+            desk.portfolio(actor, DOLLARS // 5)
+        desk.build(writer, buyer, sizes)
+        traders += [writer, buyer]
+    _many(desk, traders, len(sizes))
+    rpc(scene.web3, "evm_revert", before)
+    scene.prices = prices
+    each = math.ceil(scene.figures[MANY]["execution"] / (len(traders) * len(sizes)))
     # no transaction asks for a position alone: `whole` is what one would pay without calldata
     scene.figures["health_pm_lens_per_position"] = {"execution": each, "whole": TX_GAS + each}
     work = Account(other=Counter({"a position work": each}))
     scene.accounts["health_pm_lens_per_position"] = work
+
+
+def _many(desk: OptionDesk, traders: Sequence[str], count: int) -> None:
+    desk.refresh()
+    accounts = [desk.scene.account(actor) for actor in traders]
+    call = (desk.contract("BatchLens"), "health_many", (accounts,))
+    desk.scene.measure(f"health_many_{len(traders)}x{count}", "keeper", call)
 
 
 def _mixed(desk: OptionDesk, count: int) -> Mapping[int, int]:

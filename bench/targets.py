@@ -61,6 +61,7 @@ TARGETS = {
     "health_pm_32": Target("execution"),
     "health_pm_64": Target("execution"),
     "health_many_2x64": Target("execution"),
+    "health_many_8x64": Target("execution"),
     "health_pm_lens_per_position": Target("execution"),
     "flag_64": Target("whole", 10_000_000),
     "take_64": Target("whole", 10_000_000),

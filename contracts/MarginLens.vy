@@ -46,8 +46,6 @@ def __init__(
     @param rows the PortfolioRows of the array that `margin` scans with
     """
     own.__init__(staticcall IClearinghouse(clearinghouse).markets(), surfaces, expiries)
-    # of the margin's modules what asks the scan is left out
-    engine_portfolio.__init__(empty(address))
     lens_books.__init__(clearinghouse, options)
     lens_parts.__init__(margin, rows)
 

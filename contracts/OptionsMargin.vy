@@ -14,9 +14,11 @@ from snekmate.auth import ownable_2step
 
 from interfaces import IMarkets
 from interfaces import IOptionsMargin
+from interfaces import IPortfolioMargin
 from libs import errors
 from libs import market_packing
 from libs import packing
+from libs import scan_totals
 from modules import engine_averages
 from modules import engine_lines as own
 from modules import engine_portfolio
@@ -44,13 +46,15 @@ LEAST_RANGE: constant(uint256) = 500
 MAX_RANGE: constant(uint256) = 10_000
 MAX_RATE: constant(uint256) = 2_000
 
+PORTFOLIO: immutable(IPortfolioMargin)
+
 
 @deploy
 def __init__(markets: address, surfaces: address, expiries: address, portfolio: address):
     ownable.__init__()
     ownable_2step.__init__()
     own.__init__(markets, surfaces, expiries)
-    engine_portfolio.__init__(portfolio)
+    PORTFOLIO = IPortfolioMargin(portfolio)
 
 
 @external
@@ -94,14 +98,23 @@ def check(
     @custom:reverts "engine: no room", "engine: size range", and those of Markets and the scan
     """
     open: DynArray[uint256, own.WORDS] = []
-    lines: DynArray[own.Line, own.MAX_LINES] = []
     extra: own.Extra = empty(own.Extra)
-    open, lines, extra = self._lined(held, portfolio, word, legs)
+    open, extra = engine_averages._averaged(held, portfolio, extra)
+    # lines stand in few frames: memory that is reserved costs gas
+    lines: DynArray[own.Line, own.MAX_LINES] = own._lines(open, portfolio, word, legs)
     if not initial:
         for k: uint256 in range(len(lines), bound=own.MAX_LINES):
             lines[k].price = market_packing._calm(lines[k].price)
+    extra.kappa = self._unlined(held, word, len(lines))
     if portfolio:
-        return engine_portfolio._portfolio(self._told(word, amounts, open, lines, extra))
+        rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
+        spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
+        rest, spots, extra = engine_portfolio._taken(word, lines, amounts, extra)
+        told: IOptionsMargin.Facts = engine_portfolio._facts(rest, spots, open, lines, extra)
+        margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
+            told.health.equity, told.health.mm, told.markets, told.surfaces, told.legs
+        )
+        return scan_totals._with_scan(told.health, margin)
     return engine_standard._standard(word, amounts, open, lines, extra)
 
 
@@ -116,10 +129,15 @@ def facts(
     @custom:reverts "engine: no room", "engine: size range", and those of Markets
     """
     open: DynArray[uint256, own.WORDS] = []
-    lines: DynArray[own.Line, own.MAX_LINES] = []
     extra: own.Extra = empty(own.Extra)
-    open, lines, extra = self._lined(held, True, word, legs)
-    return self._told(word, amounts, open, lines, extra)
+    open, extra = engine_averages._averaged(held, True, extra)
+    # lines stand in few frames: memory that is reserved costs gas
+    lines: DynArray[own.Line, own.MAX_LINES] = own._lines(open, True, word, legs)
+    extra.kappa = self._unlined(held, word, len(lines))
+    rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
+    spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
+    rest, spots, extra = engine_portfolio._taken(word, lines, amounts, extra)
+    return engine_portfolio._facts(rest, spots, open, lines, extra)
 
 
 @external
@@ -150,36 +168,11 @@ def risk(market: uint256) -> uint256:
 
 @internal
 @view
-def _lined(
-    held: DynArray[uint256, own.WORDS], portfolio: bool, word: uint256, legs: uint256[8]
-) -> (DynArray[uint256, own.WORDS], DynArray[own.Line, own.MAX_LINES], own.Extra):
+def _unlined(held: DynArray[uint256, own.WORDS], word: uint256, lines: uint256) -> uint256:
     """
-    @return the legs as they are checked, what they add up to by market, and the sums so far
+    @return [WAD] what keepers are paid for legs beyond the lines, which Markets counts: no fewer
     """
-    open: DynArray[uint256, own.WORDS] = []
-    extra: own.Extra = empty(own.Extra)
-    open, extra = engine_averages._averaged(held, portfolio, extra)
-    # lines stand in few frames: memory that is reserved costs gas
-    lines: DynArray[own.Line, own.MAX_LINES] = own._lines(open, portfolio, word, legs)
     count: uint256 = packing._leg_count(word)
     for pair: uint256 in held:
         count += 1 if pair <= packing.MASK_128 else 2
-    # Markets counts the lines, of which there are not more
-    extra.kappa = (count - len(lines)) * own.KAPPA_LEG
-    return open, lines, extra
-
-
-@internal
-@view
-def _told(
-    word: uint256,
-    amounts: uint256[4],
-    open: DynArray[uint256, own.WORDS],
-    lines: DynArray[own.Line, own.MAX_LINES],
-    extra: own.Extra,
-) -> IOptionsMargin.Facts:
-    rest: engine_portfolio.Rest = empty(engine_portfolio.Rest)
-    spots: uint256[own.MAX_LINES] = empty(uint256[own.MAX_LINES])
-    sums: own.Extra = empty(own.Extra)
-    rest, spots, sums = engine_portfolio._taken(word, lines, amounts, extra)
-    return engine_portfolio._facts(rest, spots, open, lines, sums)
+    return (count - lines) * own.KAPPA_LEG

@@ -16,7 +16,6 @@ from libs import instruments
 from libs import margin_math
 from libs import market_packing
 from libs import packing
-from libs import scan_totals
 from libs import scenarios
 from libs import units as u
 from modules import engine_lines as own
@@ -28,8 +27,6 @@ MAX_SURFACES: constant(uint256) = 16
 KEY_MARKET: constant(uint256) = 2**24
 # the expiry of a leg's entry, whose instrument is the upper half
 HOURS_AT: constant(uint256) = 2**94
-
-PORTFOLIO: immutable(IPortfolioMargin)
 
 
 struct Holding:             # of a collateral
@@ -43,11 +40,6 @@ struct Holding:             # of a collateral
 struct Rest:                # what is left for Markets
     word: uint256
     amounts: uint256[4]
-
-
-@deploy
-def __init__(portfolio: address):
-    PORTFOLIO = IPortfolioMargin(portfolio)
 
 
 @internal
@@ -87,18 +79,6 @@ def _taken(
 
 @internal
 @view
-def _portfolio(facts: IOptionsMargin.Facts) -> IMarkets.Health:
-    """
-    @notice R5: Markets answered for what takes no part, the scan does for the rest.
-    """
-    margin: IPortfolioMargin.Margin = staticcall PORTFOLIO.check(
-        facts.health.equity, facts.health.mm, facts.markets, facts.surfaces, facts.legs
-    )
-    return scan_totals._with_scan(facts.health, margin)
-
-
-@internal
-@view
 def _facts(
     rest: Rest,
     spots: uint256[own.MAX_LINES],
@@ -107,7 +87,8 @@ def _facts(
     extra: own.Extra,
 ) -> IOptionsMargin.Facts:
     """
-    @return what the scan is told, and what Markets says of the rest
+    @notice R5: Markets answers for what takes no part, the scan for the rest.
+    @return what the scan is told, and what Markets says
     """
     sums: own.Extra = extra
     legs: uint256[u.LEG_WORDS] = empty(uint256[u.LEG_WORDS])

@@ -258,20 +258,6 @@ class OptionAccount:
         return self.decomposition.portfolio
 
 
-@dataclass(frozen=True, slots=True)
-class BatchHealth:
-    """A health out of a batch [WAD]; zeros where the account could not be checked."""
-
-    account: int
-    equity: int
-    im: int
-    le: int
-    mm: int
-    unsettled: int
-    status: int
-    refused: bool
-
-
 async def option_account(reader: Reader, account: int, block: Block = "latest") -> OptionAccount:
     """Return what the lenses say of an account."""
     greeks, parts, slow, fast = await reader.many(
@@ -311,18 +297,6 @@ async def option_marks(
         (mark, MarkCode(code))
         for marks, codes in answers
         for mark, code in zip(marks, codes, strict=True)
-    ]
-
-
-async def option_healths(
-    reader: Reader, accounts: Sequence[int], block: Block = "latest"
-) -> list[BatchHealth]:
-    """Return the healths of up to 500 accounts; one that cannot be checked is said to be."""
-    answers = await reader.one("BatchLens", "health_many", list(accounts), block=block)
-    return [
-        BatchHealth(account, equity, im, le, mm, unsettled, status, not answered)
-        for account, (answered, health) in zip(accounts, answers, strict=True)
-        for equity, unsettled, im, le, mm, _, status, _ in (health,)
     ]
 
 

@@ -10,22 +10,23 @@ import pytest
 
 from keepers.chain.deployment import Contract, Deployment
 from keepers.chain.option_reading import (
-    BatchHealth,
     Greeks,
     MarkCode,
     PartKind,
     Shock,
     option_account,
-    option_healths,
     option_marks,
 )
 from keepers.chain.reading import Reader
 from keepers.chain.rpc import Block, Rpc
+from keepers.domain.margin import Health
+from keepers.errors import NodeRefused
 from tests.reference import option_lens as lens
 from tests.reference.facts import Leg
 from tests.reference.instruments import CALL, PUT
 from tests.reference.units import LOTS_PER_UNIT
 from tests.reference.words import instrument_of
+from tests.stateful.evm import Reverted
 from tests.support.option_lens_house import OptionLensHouse
 from tests.support.options_house import BTC, ETH, FIRST, SECOND, future, option
 
@@ -38,11 +39,20 @@ class MemoryNode(Rpc):
     def __init__(self, house: OptionLensHouse) -> None:
         super().__init__("http://memory")
         self.house = house
+        self.refused = ""  # the contract about which it answers nothing
 
     async def calls(
         self, calls: Sequence[tuple[str, bytes]], block: Block = "latest", sender: str | None = None
     ) -> list[bytes | Exception]:
-        return [self.house.evm.view(int(to, 16), data) for to, data in calls]
+        return [self._answer(to, data) for to, data in calls]
+
+    def _answer(self, to: str, data: bytes) -> bytes | Exception:
+        if to == self.refused:
+            return NodeRefused(-32_000, "out of gas")
+        try:
+            return self.house.evm.view(int(to, 16), data)
+        except Reverted as error:
+            return error
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +137,39 @@ def test_option_marks__more_than_a_page__are_all_told(
     assert marks == [(price, MarkCode.MARKED), (0, MarkCode.NOT_LISTED)] * 50
 
 
-def test_option_healths__with_and_without_options__are_the_cores(
+@pytest.mark.parametrize("without", ["", "BatchLens"])
+def test_healths__with_and_without_options__are_the_cores(
+    house: OptionLensHouse, reader: Reader, without: str
+) -> None:
+    reader.deployment.contracts.pop(without, None)
+    asked = [SECOND, 1 << 96, FIRST, *range(2 << 96, 40 << 96, 1 << 96)]
+    told = asyncio.run(reader.healths(asked))
+    assert list(told) == asked
+    for account, found in told.items():
+        assert found == Health(*house.clearinghouse.view("health", account))
+
+
+def test_healths__a_page_that_the_node_refuses__is_asked_one_by_one(
     house: OptionLensHouse, reader: Reader
 ) -> None:
-    told = asyncio.run(option_healths(reader, [FIRST, SECOND, 1 << 96]))
-    for found in told:
-        health = house.clearinghouse.view("health", found.account)
-        wanted = (health[0], health[2], health[3], health[4], health[1], health[6])
-        assert found == BatchHealth(found.account, *wanted, refused=False)
+    node = reader.rpc
+    assert isinstance(node, MemoryNode)
+    node.refused = reader.deployment.address("BatchLens")
+    told = asyncio.run(reader.healths([FIRST, SECOND]))
+    for account, found in told.items():
+        assert found == Health(*house.clearinghouse.view("health", account))
+    assert len(told) == len((FIRST, SECOND))
+
+
+def test_healths__an_account_that_cannot_be_checked__is_told_beside_the_others(
+    house: OptionLensHouse, reader: Reader
+) -> None:
+    with house.kept():
+        call = option(ETH, CALL, house.report(ETH, 30), 3_000)
+        house.hold(SECOND, [Leg(call, 2**62)], True)
+        told = asyncio.run(reader.healths([SECOND, FIRST]))
+        assert told[SECOND] is None
+        assert told[FIRST] == Health(*house.clearinghouse.view("health", FIRST))
 
 
 @pytest.mark.parametrize("kind", list(PartKind))

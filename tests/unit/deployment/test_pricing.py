@@ -69,7 +69,7 @@ def test_carry_out__table__comes_before_the_first_transaction(executor, local):
     table = [line for sent, line in said if sent == 0]
     assert table[0].split() == ["step", "gas", "by"]
     assert len(table) == 1 + len(full_plan(local)) + 2
-    assert f"{executor.sent} of {len(full_plan(local))} steps are left, about 6" in table[-2]
+    assert f"{executor.sent} of {len(full_plan(local))} steps are left, about 7" in table[-2]
     assert "1.000 gwei now" in table[-1]
     assert executor.sender in table[-1]
 
