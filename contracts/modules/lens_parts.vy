@@ -12,7 +12,6 @@
 from interfaces import IMarginLens
 from interfaces import IMarkets
 from interfaces import IOptionsMargin
-from interfaces import IPortfolioMargin
 from interfaces import IPortfolioRows
 from libs import account_words
 from libs import fixed_point
@@ -31,7 +30,6 @@ uses: engine_portfolio
 uses: engine_standard
 
 MAX_PARTS: constant(uint256) = 160
-MAX_SURFACES: constant(uint256) = 16
 # docs/spec/option-lens.md#parts
 LEG: constant(uint256) = 1
 CALENDAR: constant(uint256) = 2
@@ -55,7 +53,8 @@ ROWS: immutable(IPortfolioRows)
 
 struct Case:                # an account as it stands
     books: account_words.Books
-    held: DynArray[uint256, own.WORDS]  # as they are checked: docs/spec/engine.md#averages
+    legs: DynArray[uint256, own.WORDS]  # of the engine
+    held: DynArray[uint256, own.WORDS]  # those as they are checked: docs/spec/engine.md#averages
     averaged: uint256       # what is known of legs in their last half hour requires [WAD]
     portfolio: bool
     lines: DynArray[own.Line, own.MAX_LINES]
@@ -86,9 +85,8 @@ def _case(account: uint256) -> Case:
     case.books = lens_books._words(account)
     legs: uint256 = 0
     legs, case.portfolio = staticcall lens_books.OPTIONS.mode(account)
-    case.held, case.averaged = staticcall MARGIN.averaged(
-        staticcall lens_books.OPTIONS.account_legs(account), case.portfolio
-    )
+    case.legs = staticcall lens_books.OPTIONS.account_legs(account)
+    case.held, case.averaged = staticcall MARGIN.averaged(case.legs, case.portfolio)
     # who takes part is said below: what OptionsMargin knows of markets is asked for
     case.lines = own._lines(case.held, False, case.books.word, case.books.legs)
     legs += packing._leg_count(case.books.word)
@@ -113,24 +111,12 @@ def _scan(case: Case, initial: bool) -> IPortfolioRows.Scan:
     """
     @return the rows of what takes part; no markets where nothing does
     """
-    markets: DynArray[IPortfolioMargin.Underlying, own.MAX_SCANNED] = []
-    for k: uint256 in range(len(case.lines), bound=own.MAX_LINES):
-        if case.lines[k].scanned:
-            market: IPortfolioMargin.Underlying = engine_portfolio._underlying(
-                case.lines[k], case.spots[k]
-            )
-            market.risk = staticcall MARGIN.risk(market.market)
-            markets = engine_portfolio._in_order(markets, market)
-    legs: DynArray[uint256, own.WORDS] = []
-    surfaces: DynArray[uint256, MAX_SURFACES] = []
-    sums: own.Extra = empty(own.Extra)
-    if len(markets) != 0:
-        legs, surfaces, sums = engine_portfolio._scanned(case.held, markets, sums)
-    for line: own.Line in case.lines:
-        if line.scanned and line.perp != 0:
-            perp: uint256 = packing._leg(packing._perp(line.market), line.perp)
-            legs = engine_portfolio._appended(legs, perp)
-    return staticcall ROWS.rows(markets, surfaces, legs, initial)
+    facts: IOptionsMargin.Facts = empty(IOptionsMargin.Facts)
+    if case.portfolio:
+        facts = staticcall MARGIN.facts(
+            case.legs, case.books.word, case.books.legs, case.books.amounts
+        )
+    return staticcall ROWS.rows(facts.markets, facts.surfaces, facts.legs, initial)
 
 
 # ---- parts --------------------------------------------------------------------------------------
