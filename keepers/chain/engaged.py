@@ -1,7 +1,7 @@
 """Accounts with options: what the contracts themselves say of their health, asked when it moved.
 
 A price moves an option by no formula that a mirror of perpetuals has, so nothing is computed here:
-each accepted price and each stored surface has every such account asked about, one call each.
+each accepted price and each stored surface has every such account asked about, in pages.
 Between them only those that were under maintenance are asked again, since time moves little.
 """
 

@@ -24,7 +24,7 @@ from keepers.domain.words import (
 )
 from keepers.errors import BadInput, ChainError
 
-# accounts in a call: sixteen with 64 options each, in two ranges, ask a node for 20,000,000 gas
+# accounts in a call, so that a page of full accounts fits what nodes spend on a view
 HEALTH_PAGE = 16
 
 
