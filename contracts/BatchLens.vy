@@ -191,43 +191,36 @@ def health_many(
                         if kind == instruments.PERP:
                             book = option_book._with_perp(book, size, price, market.funding)
                             continue
-                        forward: uint256 = units[mine].forward
+                        unit: IPortfolioRows.Unit = units[mine]
                         if kind == instruments.FUTURE:
-                            book = option_book._with_future(book, size, forward)
+                            book = option_book._with_future(book, size, unit.forward)
                             continue
 
-                        strike: uint256 = units[mine].strike
                         lots: uint256 = convert(convert(size, bytes32), uint256)
                         at: uint256 = 0
                         # sizes are of 64 bits
                         if size < 0:
                             at = PAIRS
                             lots = unsafe_sub(0, lots)
-                            if not units[mine].live:
+                            if not unit.live:
                                 book.worth += option_book._dead_short(size, price)
                         else:
-                            book.theta += lots * units[mine].time_value
+                            book.theta += lots * unit.time_value
                         # 63 bits of lots times 64 of ticks
-                        worth: uint256 = unsafe_mul(lots, forward)
-                        cost: uint256 = unsafe_mul(lots, strike)
+                        worth: uint256 = unsafe_mul(lots, unit.forward)
+                        cost: uint256 = unsafe_mul(lots, unit.strike)
                         if (worth | cost) > option_book.MAX_LEG:
                             answered = False
                             continue
-                        book = option_book._with_option(book, kind, size, forward, strike)
+                        book = option_book._with_option(
+                            book, kind, size, unit.forward, unit.strike
+                        )
                         # `_row` of the whole leg: halves of 64 of them are below 2^127
-                        factor: int256 = convert(convert(worth >> 16, bytes32), int256)
-                        last: uint256 = unsafe_add(at, pairs)
-                        for word: int256 in units[mine].gains:
-                            if at == last:
-                                break
-                            gains[at] = unsafe_add(gains[at], unsafe_mul(word, factor))
-                            at = unsafe_add(at, 1)
-                        at = unsafe_sub(at, pairs)
-                        factor = convert(convert(cost >> 16, bytes32), int256)
-                        for word: int256 in units[mine].costs:
-                            if at == last:
-                                break
-                            costs[at] = unsafe_add(costs[at], unsafe_mul(word, factor))
+                        gain_of: int256 = convert(convert(worth >> 16, bytes32), int256)
+                        cost_of: int256 = convert(convert(cost >> 16, bytes32), int256)
+                        for i: uint256 in range(pairs, bound=PAIRS):
+                            gains[at] = unsafe_add(gains[at], unsafe_mul(unit.gains[i], gain_of))
+                            costs[at] = unsafe_add(costs[at], unsafe_mul(unit.costs[i], cost_of))
                             at = unsafe_add(at, 1)
                 if not answered:
                     break

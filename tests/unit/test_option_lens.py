@@ -310,7 +310,7 @@ def test_health_many__more_strikes_than_it_remembers__the_engine_is_asked(
     house.compare_healths(accounts[::-1])
 
 
-@pytest.mark.parametrize(("portfolio", "bound"), [(True, 14_000), (False, 7_000)])
+@pytest.mark.parametrize(("portfolio", "bound"), [(True, 13_000), (False, 7_000)])
 def test_health_many__eight_accounts_of_32_positions__cost_so_much_a_position(
     house: OptionLensHouse, portfolio: bool, bound: int
 ) -> None:
