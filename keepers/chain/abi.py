@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
+from keepers.chain.codec import decode, encode
 from keepers.errors import BadInput
 
 # in a checkout a link to abi/, in a wheel its files

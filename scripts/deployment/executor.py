@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, is_dataclass
 from typing import Any, Protocol
 
-from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from keepers.chain.codec import decode, encode
 from scripts.deployment.artifacts import Abi
 from scripts.deployment.errors import DeploymentError
 
