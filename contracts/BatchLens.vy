@@ -103,6 +103,7 @@ def health_many(
         answered, facts = self._told(account)
         slow: scan_totals.Totals = empty(scan_totals.Totals)
         scan_im: uint256 = 0
+        wider: bool = False
         # in the ranges of v_slow, then in those of v where they are others
         for fast: bool in [False, True]:
             total: scan_totals.Totals = empty(scan_totals.Totals)
@@ -126,7 +127,7 @@ def health_many(
                     market.risk, market_packing._v_slow(market.price)
                 )
                 width_im: uint256 = scenarios._width(market.risk, market_packing._v(market.price))
-                slow.wider = slow.wider or width_im != width
+                wider = wider or width_im != width
                 if fast:
                     width = width_im
 
@@ -245,9 +246,8 @@ def health_many(
             total.scan += apart
             scan_im = max(scan_im, total.scan)
             if not fast:
-                total.wider = slow.wider
                 slow = total
-            if not slow.wider:
+            if not wider:
                 break
 
         health: IMarkets.Health = empty(IMarkets.Health)
